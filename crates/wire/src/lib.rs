@@ -1,1 +1,9 @@
-//! placeholder
+//! Every byte format: RESP, effects, binlog records, RDB, listpack.
+//!
+//! Invariants
+//! - Nothing here owns a socket or a file.
+//! - No allocation by a length that was not bounded by what is there to read.
+
+pub mod effect;
+pub mod resp;
+pub mod varint;

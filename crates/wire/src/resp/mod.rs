@@ -1,0 +1,3 @@
+//! RESP, the protocol of Redis clients, versions 2 and 3.
+
+pub mod reply;
