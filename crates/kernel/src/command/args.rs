@@ -1,0 +1,165 @@
+//! The arguments of one command: slices into the client's input buffer.
+//!
+//! ```text
+//!   buffer  *2\r\n$3\r\nGET\r\n$3\r\nfoo\r\n
+//!   spans              ^^^           ^^^        (start, length)
+//! ```
+
+use std::ops::Index;
+
+use base::UnixMs;
+use base::number::parse_i64;
+use wire::resp::reply::ErrorReply;
+
+use super::Stop;
+
+/// Where one argument stands in its buffer (bytes).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    pub start: usize,
+    pub length: usize,
+}
+
+/// `args[0]` is the command's name as the client wrote it. Indexing past the end panics, as arity
+/// was checked before the handler ran.
+#[derive(Clone, Copy, Debug)]
+pub struct Args<'a> {
+    buffer: &'a [u8],
+    spans: &'a [Span],
+}
+
+impl<'a> Args<'a> {
+    /// Every span must lie inside `buffer`.
+    pub fn new(buffer: &'a [u8], spans: &'a [Span]) -> Args<'a> {
+        Args { buffer, spans }
+    }
+
+    /// Number of arguments, the name included.
+    #[expect(clippy::len_without_is_empty, reason = "a command has at least its name")]
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Argument `i` for as long as the input buffer lives.
+    #[inline]
+    pub fn key(&self, i: usize) -> &'a [u8] {
+        let span = self.spans[i];
+        &self.buffer[span.start..span.start + span.length]
+    }
+
+    pub fn get(&self, i: usize) -> Option<&'a [u8]> {
+        (i < self.len()).then(|| self.key(i))
+    }
+
+    /// Arguments `i..`; empty when there are none.
+    pub fn from(&self, i: usize) -> Vec<&'a [u8]> {
+        self.iter_from(i).collect()
+    }
+
+    pub fn iter_from(
+        &self,
+        i: usize,
+    ) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
+        let (buffer, spans) = (self.buffer, &self.spans[i.min(self.spans.len())..]);
+        spans.iter().map(move |span| &buffer[span.start..span.start + span.length])
+    }
+
+    /// Whether argument `i` is the keyword `word` (given in any case).
+    pub fn is(&self, i: usize, word: &str) -> bool {
+        self.key(i).eq_ignore_ascii_case(word.as_bytes())
+    }
+
+    /// A 64-bit integer, or "value is not an integer or out of range".
+    pub fn int(&self, i: usize) -> Result<i64, Stop> {
+        parse_i64(self.key(i)).ok_or(Stop::Error(ErrorReply::NOT_AN_INTEGER))
+    }
+
+    /// A finite or infinite number, or "value is not a valid float".
+    pub fn float(&self, i: usize) -> Result<f64, Stop> {
+        parse_float(self.key(i)).ok_or(Stop::Error(ErrorReply::NOT_A_FLOAT))
+    }
+
+    /// The timeout argument of a blocking command, in seconds with a fraction, as a deadline;
+    /// 0 blocks for ever.
+    pub fn deadline(&self, i: usize, now: UnixMs) -> Result<Option<UnixMs>, Stop> {
+        let error = |text| Stop::Error(ErrorReply::new(text));
+        let seconds = parse_float(self.key(i))
+            .ok_or_else(|| error("ERR timeout is not a float or out of range"))?;
+        if seconds < 0.0 {
+            return Err(error("ERR timeout is negative"));
+        }
+        let ms = (seconds * 1000.0).ceil();
+        // 2^63 ms: what Redis can hold.
+        if ms >= 9_223_372_036_854_775_807.0 - now.0 as f64 {
+            return Err(error("ERR timeout is out of range"));
+        }
+        Ok((ms > 0.0).then(|| now.plus_ms(ms as u64)))
+    }
+}
+
+impl Index<usize> for Args<'_> {
+    type Output = [u8];
+
+    #[inline]
+    fn index(&self, i: usize) -> &[u8] {
+        self.key(i)
+    }
+}
+
+/// Decimal text, `inf` and `infinity` in any case; never NaN, never surrounding spaces.
+fn parse_float(text: &[u8]) -> Option<f64> {
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (!value.is_nan()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_args<R>(words: &[&str], test: impl FnOnce(Args<'_>) -> R) -> R {
+        let buffer = words.concat().into_bytes();
+        let mut start = 0;
+        let spans: Vec<Span> = words
+            .iter()
+            .map(|word| {
+                let span = Span { start, length: word.len() };
+                start += word.len();
+                span
+            })
+            .collect();
+        test(Args::new(&buffer, &spans))
+    }
+
+    #[test]
+    fn slices_and_numbers() {
+        with_args(&["ZADD", "key", "-5", "1.5", "nan", "inf"], |args| {
+            assert_eq!(args.len(), 6);
+            assert_eq!(&args[1], b"key");
+            assert!(args.is(0, "zadd"));
+            assert_eq!(args.int(2), Ok(-5));
+            assert_eq!(args.int(3), Err(Stop::Error(ErrorReply::NOT_AN_INTEGER)));
+            assert_eq!(args.float(3), Ok(1.5));
+            assert_eq!(args.float(4), Err(Stop::Error(ErrorReply::NOT_A_FLOAT)));
+            assert_eq!(args.float(5), Ok(f64::INFINITY));
+            assert_eq!(args.from(4), [b"nan".as_slice(), b"inf"]);
+            assert!(args.from(9).is_empty());
+        });
+    }
+
+    #[test]
+    fn deadlines() {
+        let text = |stop: Result<Option<UnixMs>, Stop>| match stop {
+            Err(Stop::Error(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+        with_args(&["BLPOP", "0", "0.1", "-1", "x", "1e30"], |args| {
+            let now = UnixMs(1000);
+            assert_eq!(args.deadline(1, now), Ok(None));
+            assert_eq!(args.deadline(2, now), Ok(Some(UnixMs(1100))));
+            assert_eq!(text(args.deadline(3, now)), "ERR timeout is negative");
+            assert_eq!(text(args.deadline(4, now)), "ERR timeout is not a float or out of range");
+            assert_eq!(text(args.deadline(5, now)), "ERR timeout is out of range");
+        });
+    }
+}
