@@ -5,5 +5,6 @@
 //! - No allocation by a length that was not bounded by what is there to read.
 
 pub mod effect;
+pub mod record;
 pub mod resp;
 pub mod varint;
