@@ -1,3 +1,5 @@
 //! RESP, the protocol of Redis clients, versions 2 and 3.
 
 pub mod reply;
+pub mod request;
+pub mod response;
