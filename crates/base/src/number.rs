@@ -1,5 +1,7 @@
 //! Number text as Redis reads and writes it: strict integers, and floats in its forms.
 
+use std::fmt::{self, Write as _};
+
 /// A 64-bit integer in canonical form: optional `-`, no leading zeros, no spaces, no `+`
 /// (Redis: `string2ll`). `None` for anything else, including overflow.
 #[inline]
@@ -22,6 +24,213 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
     }
     if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
+}
+
+/// A float as strict as Redis reads one: everything that C's `strtod` takes (decimal, hexadecimal,
+/// `inf`, `infinity`, any case), no spaces, nothing behind it. `None` also for NaN, for overflow to
+/// infinity and for underflow to zero.
+pub fn parse_double(text: &[u8]) -> Option<f64> {
+    let (negative, magnitude) = match text.first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let value = match magnitude {
+        [b'0', b'x' | b'X', hex @ ..] => parse_hex(hex)?,
+        [b'0'..=b'9' | b'.', ..] => {
+            let value: f64 = std::str::from_utf8(magnitude).ok()?.parse().ok()?;
+            let is_zero = || {
+                let mantissa = magnitude.iter().take_while(|&&byte| !matches!(byte, b'e' | b'E'));
+                mantissa.copied().all(|byte| matches!(byte, b'0' | b'.'))
+            };
+            (value.is_finite() && (value != 0.0 || is_zero())).then_some(value)?
+        }
+        word if word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"infinity") => {
+            f64::INFINITY
+        }
+        _ => return None,
+    };
+    Some(if negative { -value } else { value })
+}
+
+/// `1f.8p3`, without the `0x`. Bits beyond the 53rd are rounded to nearest, ties to even.
+fn parse_hex(text: &[u8]) -> Option<f64> {
+    let (mut mantissa, mut exponent, mut digits) = (0u64, 0i32, 0usize);
+    let (mut seen_point, mut sticky) = (false, false);
+    let mut rest = text;
+    while let [byte, tail @ ..] = rest {
+        match (char::from(*byte).to_digit(16), byte) {
+            (Some(digit), _) => {
+                digits += 1;
+                if mantissa >> 59 == 0 {
+                    mantissa = (mantissa << 4) | u64::from(digit);
+                } else {
+                    sticky |= digit != 0;
+                    exponent = exponent.checked_add(4)?;
+                }
+                exponent = exponent.checked_sub(if seen_point { 4 } else { 0 })?;
+            }
+            (None, b'.') if !seen_point => seen_point = true,
+            (None, b'p' | b'P') => {
+                let digits = tail.strip_prefix(b"+").or(tail.strip_prefix(b"-")).unwrap_or(tail);
+                if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+                    return None;
+                }
+                let power: i64 = std::str::from_utf8(tail).ok()?.parse().ok()?;
+                exponent = exponent.checked_add(i32::try_from(power).ok()?)?;
+                break;
+            }
+            (None, _) => return None,
+        }
+        rest = tail;
+    }
+    if digits == 0 {
+        return None;
+    }
+    if mantissa == 0 {
+        return Some(0.0);
+    }
+    // The mantissa has up to 63 bits: a sticky lowest bit keeps one rounding step correct.
+    let value = scale((mantissa << 1) | u64::from(sticky), exponent.checked_sub(1)?);
+    (value.is_finite() && value != 0.0).then_some(value)
+}
+
+/// `mantissa * 2^exponent`, rounded once, to nearest.
+fn scale(mantissa: u64, exponent: i32) -> f64 {
+    let bits = 64 - i32::try_from(mantissa.leading_zeros()).expect("at most 64");
+    let lowest = exponent.saturating_add(bits - 53).max(-1074);
+    let drop = lowest.saturating_sub(exponent);
+    if drop <= 0 {
+        // At most 53 bits: exact, and so is every product by a power of two down to 2^-1074.
+        return power_of_two(mantissa as f64, exponent);
+    }
+    if drop > 64 {
+        return 0.0;
+    }
+    let wide = u128::from(mantissa);
+    let (kept, half) = (wide >> drop, 1u128 << (drop - 1));
+    let tail = wide & ((half << 1) - 1);
+    let up = tail > half || (tail == half && kept & 1 == 1);
+    power_of_two((kept + u128::from(up)) as f64, lowest)
+}
+
+fn power_of_two(mut value: f64, mut exponent: i32) -> f64 {
+    while exponent > 1000 && value.is_finite() {
+        (value, exponent) = (value * 2f64.powi(1000), exponent - 1000);
+    }
+    while exponent < -1000 && value != 0.0 {
+        (value, exponent) = (value * 2f64.powi(-1000), exponent + 1000);
+    }
+    value * 2f64.powi(exponent.clamp(-1000, 1000))
+}
+
+/// Text of a float, on the stack.
+#[derive(Clone, Copy, Debug)]
+pub struct DoubleText {
+    bytes: [u8; DOUBLE_TEXT_BYTES_MAX],
+    length: usize,
+}
+
+/// Sign, 17 digits, point, leading zeros and exponent stay below this.
+const DOUBLE_TEXT_BYTES_MAX: usize = 40;
+
+impl DoubleText {
+    fn new() -> DoubleText {
+        DoubleText { bytes: [0; DOUBLE_TEXT_BYTES_MAX], length: 0 }
+    }
+
+    fn put(&mut self, text: &[u8]) {
+        self.bytes[self.length..self.length + text.len()].copy_from_slice(text);
+        self.length += text.len();
+    }
+
+    fn zeros(&mut self, count: usize) {
+        (0..count).for_each(|_| self.put(b"0"));
+    }
+}
+
+impl std::ops::Deref for DoubleText {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl fmt::Write for DoubleText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The shortest text that reads back as `value`, laid out as Redis 7.2 does in replies and in listpacks:
+/// `3`, `0.1`, `1e+20`, `1.5e-9`, `inf`, `-inf`, `nan`, `-0`.
+pub fn format_double(value: f64) -> DoubleText {
+    let mut text = DoubleText::new();
+    if value.is_nan() {
+        text.put(b"nan");
+        return text;
+    }
+    if value.is_sign_negative() {
+        text.put(b"-");
+    }
+    let value = value.abs();
+    if value.is_infinite() {
+        text.put(b"inf");
+    } else if value < INTEGERS_END && value.fract() == 0.0 {
+        write!(text, "{}", value as u64).expect("writing to the stack succeeds");
+    } else {
+        let (digits, point) = shortest_digits(value);
+        lay_out(&mut text, &digits, point);
+    }
+    text
+}
+
+/// Redis writes integers below 2^52 in full.
+const INTEGERS_END: f64 = 4_503_599_627_370_496.0;
+
+/// The shortest digits `d` and the exponent `e` with `value == 0.d * 10^e`, for a positive finite value.
+fn shortest_digits(value: f64) -> (DoubleText, i32) {
+    let mut scientific = DoubleText::new();
+    write!(scientific, "{value:e}").expect("writing to the stack succeeds");
+    let mark = scientific.iter().position(|&byte| byte == b'e').expect("{:e} writes an exponent");
+    let exponent = std::str::from_utf8(&scientific[mark + 1..]).ok().and_then(|e| e.parse().ok());
+    let exponent: i32 = exponent.expect("{:e} writes a decimal exponent");
+    let mut digits = DoubleText::new();
+    scientific[..mark].iter().filter(|byte| byte.is_ascii_digit()).for_each(|&b| digits.put(&[b]));
+    (digits, exponent + 1)
+}
+
+fn lay_out(text: &mut DoubleText, digits: &[u8], point: i32) {
+    let count = i32::try_from(digits.len()).expect("at most 17");
+    // Redis' own limits: `shift` is the exponent of the last digit, `leading` that of the first.
+    let (shift, leading) = (point - count, (point - 1).abs());
+    if shift >= 0 && leading < count + 7 {
+        text.put(digits);
+        text.zeros(usize::try_from(shift).expect("not negative"));
+    } else if shift < 0 && (shift > -7 || leading < 4) {
+        match usize::try_from(point) {
+            Ok(whole @ 1..) => {
+                text.put(&digits[..whole]);
+                text.put(b".");
+                text.put(&digits[whole..]);
+            }
+            _ => {
+                text.put(b"0.");
+                text.zeros(usize::try_from(-point).expect("the point stands left of the digits"));
+                text.put(digits);
+            }
+        }
+    } else {
+        text.put(&digits[..1]);
+        if count > 1 {
+            text.put(b".");
+            text.put(&digits[1..]);
+        }
+        let sign = if point > 0 { '+' } else { '-' };
+        write!(text, "e{sign}{leading}").expect("writing to the stack succeeds");
+    }
 }
 
 #[cfg(test)]
@@ -52,5 +261,98 @@ mod tests {
         ] {
             check(wrong, None);
         }
+    }
+
+    #[test]
+    fn floats_as_strtod_reads_them() {
+        let check = |text: &str, expect: f64| {
+            assert_eq!(parse_double(text.as_bytes()), Some(expect), "{text}");
+        };
+        check("0", 0.0);
+        check("-0.0", -0.0);
+        check("1.", 1.0);
+        check(".5", 0.5);
+        check("+1.5e3", 1500.0);
+        check("1.e1", 10.0);
+        check("0e999", 0.0);
+        check("4.9e-324", 5e-324);
+        check("inf", f64::INFINITY);
+        check("-INFINITY", f64::NEG_INFINITY);
+        check("0x10", 16.0);
+        check("-0X1.8p1", -3.0);
+        check("0x.8", 0.5);
+        check("0x1p-1074", 5e-324);
+        check("0x1.fffffffffffff8p0", 2.0);
+        check("0x1.00000000000008p0", 1.0);
+        check("0x1.000000000000080000000000001p0", 1.000_000_000_000_000_2);
+        check("0x20000000000001", 9_007_199_254_740_992.0);
+        for wrong in [
+            "",
+            "-",
+            "+",
+            ".",
+            "e5",
+            "1e",
+            " 1",
+            "1 ",
+            "1a",
+            "--1",
+            "+-1",
+            "nan",
+            "NAN",
+            "-nan",
+            "infi",
+            "1e400",
+            "1e-400",
+            "0x",
+            "0x.",
+            "0xg",
+            "0x1p",
+            "0x1p-",
+            "0x1p+-1",
+            "0x1p2000",
+            "0x1p-2000",
+            "1_0",
+            "1\0",
+            "0x1p99999999999",
+            "0x1p2147483647",
+            "0x1p-2147483648",
+        ] {
+            assert_eq!(parse_double(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn floats_as_redis_writes_them() {
+        let check = |value: f64, expect: &str| {
+            let text = format_double(value);
+            assert_eq!(std::str::from_utf8(&text), Ok(expect));
+            if value.is_finite() {
+                assert_eq!(parse_double(&text), Some(value));
+            }
+        };
+        check(0.0, "0");
+        check(-0.0, "-0");
+        check(3.0, "3");
+        check(-17.0, "-17");
+        check(0.1, "0.1");
+        check(0.1 + 0.2, "0.30000000000000004");
+        check(2.5 / 3.0, "0.8333333333333334");
+        check(0.000_001, "0.000001");
+        check(0.000_000_1, "1e-7");
+        check(1.5e-9, "1.5e-9");
+        check(0.001_234_567_89, "0.00123456789");
+        check(0.000_123_456_789, "1.23456789e-4");
+        check(4_503_599_627_370_495.0, "4503599627370495");
+        check(1e15, "1000000000000000");
+        check(1e16, "1e+16");
+        check(1.234e17, "1.234e+17");
+        check(12_345_678_901_234_567_890.0, "12345678901234567000");
+        check(1e100, "1e+100");
+        check(f64::MAX, "1.7976931348623157e+308");
+        check(-f64::MIN_POSITIVE, "-2.2250738585072014e-308");
+        check(f64::INFINITY, "inf");
+        check(f64::NEG_INFINITY, "-inf");
+        check(f64::NAN, "nan");
     }
 }

@@ -5,6 +5,8 @@
 //! - No allocation by a length that was not bounded by what is there to read.
 
 pub mod effect;
+pub mod intset;
+pub mod listpack;
 pub mod record;
 pub mod resp;
 pub mod varint;
