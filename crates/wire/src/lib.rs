@@ -7,6 +7,7 @@
 pub mod effect;
 pub mod intset;
 pub mod listpack;
+pub mod frame;
 pub mod record;
 pub mod resp;
 pub mod varint;
