@@ -5,9 +5,9 @@
 //! - No allocation by a length that was not bounded by what is there to read.
 
 pub mod effect;
+pub mod frame;
 pub mod intset;
 pub mod listpack;
-pub mod frame;
 pub mod record;
 pub mod resp;
 pub mod varint;

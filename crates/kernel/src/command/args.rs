@@ -10,15 +10,9 @@ use std::ops::Index;
 use base::UnixMs;
 use base::number::parse_i64;
 use wire::resp::reply::ErrorReply;
+pub use wire::resp::request::Span;
 
 use super::Stop;
-
-/// Where one argument stands in its buffer (bytes).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Span {
-    pub start: usize,
-    pub length: usize,
-}
 
 /// `args[0]` is the command's name as the client wrote it. Indexing past the end panics, as arity
 /// was checked before the handler ran.

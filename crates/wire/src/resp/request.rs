@@ -75,16 +75,16 @@ impl From<ProtocolError> for ErrorReply {
 
 /// Where an argument lies, counted from the first byte of its request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ArgRange {
+pub struct Span {
     pub start: usize,
-    pub len: usize,
+    pub length: usize,
 }
 
-impl ArgRange {
+impl Span {
     /// The argument's bytes; `request` is what [`RequestParser::parse`] was given, or its consumed part.
     #[inline]
     pub fn of(self, request: &[u8]) -> &[u8] {
-        &request[self.start..self.start + self.len]
+        &request[self.start..self.start + self.length]
     }
 }
 
@@ -100,7 +100,7 @@ pub enum Progress {
 /// Parser of one connection; holds the state of the request that is being received.
 #[derive(Debug, Default)]
 pub struct RequestParser {
-    args: Vec<ArgRange>,
+    args: Vec<Span>,
     /// Everything before it has been understood.
     at: usize,
     /// Bytes searched in vain for the end of the line that begins at `at`.
@@ -119,7 +119,7 @@ impl RequestParser {
 
     /// Arguments of the request that `parse` reported last, the command's name first.
     #[inline]
-    pub fn args(&self) -> &[ArgRange] {
+    pub fn args(&self) -> &[Span] {
         &self.args
     }
 
@@ -203,7 +203,7 @@ impl RequestParser {
                 return Ok(Progress::Incomplete);
             }
             self.bulk_len = None;
-            self.args.push(ArgRange { start: self.at, len });
+            self.args.push(Span { start: self.at, length: len });
             self.at += len + 2;
             self.args_missing -= 1;
         }
@@ -315,7 +315,7 @@ fn short_number(input: &[u8], at: usize) -> Option<(i64, usize)> {
 ///
 /// Inside `"` the escapes `\n \r \t \b \a \xHH` and `\<any>` hold; inside `'` only `\'`. A quote may also
 /// open in the middle of a word and then continues that word.
-pub fn split_line(line: &mut [u8], args: &mut Vec<ArgRange>) -> Option<()> {
+pub fn split_line(line: &mut [u8], args: &mut Vec<Span>) -> Option<()> {
     let mut read = 0;
     loop {
         while line.get(read).is_some_and(|&byte| is_space(byte)) {
@@ -340,7 +340,7 @@ pub fn split_line(line: &mut [u8], args: &mut Vec<ArgRange>) -> Option<()> {
                 }
             }
         }
-        args.push(ArgRange { start, len: write - start });
+        args.push(Span { start, length: write - start });
     }
 }
 
