@@ -1,0 +1,363 @@
+//! A process of ours: started, or found again after we ourselves died.
+//!
+//! ```text
+//!   start ----> Process { pid, born, pidfd } ----> exited() ----> Exit (proof of death)
+//!   find  ----^   (pid file + /proc says: this command line, this start time)
+//! ```
+//!
+//! Invariants
+//! - A bare pid is never trusted: a process is identified by its pid *and* its start time, and a
+//!   found one must in addition carry the expected command line. After that only the pidfd is used,
+//!   which cannot be reused, so a signal never reaches a stranger.
+//! - `Exit` is only made when the kernel said that the process is gone.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
+use serde::{Deserialize, Serialize};
+use tokio::io::unix::AsyncFd;
+
+/// The log of a process is rotated when it is longer than this (bytes).
+pub const LOG_BYTES_MAX: u64 = 16 << 20;
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub binary: PathBuf,
+    pub args: Vec<OsString>,
+    /// Standard output and error are appended here.
+    pub log: PathBuf,
+    /// Where pid and start time are written down, for whoever has to find the process again.
+    pub record: PathBuf,
+}
+
+/// What is written to `Spec::record`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Record {
+    pid: i32,
+    /// Start time in clock ticks since boot (field 22 of `/proc/<pid>/stat`).
+    born: u64,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// It returned this code.
+    Code(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It is gone; it was not our child, so the kernel does not say how.
+    Unknown,
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "exit code {code}"),
+            Exit::Signal(signal) => write!(f, "signal {signal}"),
+            Exit::Unknown => f.write_str("exited"),
+        }
+    }
+}
+
+/// A running (or just ended, not yet collected) process.
+#[derive(Debug)]
+pub struct Process {
+    pid: Pid,
+    fd: AsyncFd<Pidfd>,
+    adopted: bool,
+}
+
+/// `AsyncFd` needs a raw descriptor; `OwnedFd` keeps it open.
+#[derive(Debug)]
+struct Pidfd(OwnedFd);
+
+impl AsRawFd for Pidfd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Process {
+    /// Starts `spec` with its own output file and no input. The child leaves our session itself
+    /// (`--detach`), so that a Ctrl-C at our terminal does not reach it.
+    pub fn start(spec: &Spec) -> io::Result<Process> {
+        rotate_log(&spec.log, LOG_BYTES_MAX)?;
+        let log = OpenOptions::new().create(true).append(true).open(&spec.log)?;
+        let child = Command::new(&spec.binary)
+            .args(&spec.args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        // The child cannot be reaped by anyone else, so its pid is still its own.
+        let pid = Pid::from_child(&child);
+        let process = Process::watch(pid, false)?;
+        if let Some(born) = born(pid.as_raw_nonzero().get()) {
+            let record = Record { pid: pid.as_raw_nonzero().get(), born };
+            write_atomically(&spec.record, &serde_json::to_vec(&record)?)?;
+        }
+        Ok(process)
+    }
+
+    /// The process that `spec` described in an earlier life of ours, if it still runs.
+    ///
+    /// `pid_file` is a second place to look: the process wrote its own pid there, in case we died
+    /// between starting it and writing the record.
+    pub fn find(spec: &Spec, pid_file: Option<&Path>) -> io::Result<Option<Process>> {
+        if let Some(record) = read_record(&spec.record)
+            && let Some(process) = Process::claim(record.pid, spec)?
+            && born(record.pid) == Some(record.born)
+        {
+            return Ok(Some(process));
+        }
+        let own_word = pid_file
+            .and_then(|path| fs::read_to_string(path).ok())
+            .and_then(|text| text.trim().parse::<i32>().ok());
+        match own_word {
+            Some(pid) => Process::claim(pid, spec),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens `pid` and then makes sure that it runs exactly our command line.
+    fn claim(pid: i32, spec: &Spec) -> io::Result<Option<Process>> {
+        let Some(pid) = Pid::from_raw(pid) else { return Ok(None) };
+        let process = match Process::watch(pid, true) {
+            Ok(process) => process,
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        // Looked at only after the pidfd holds the process: if the command line is ours now, the
+        // descriptor is ours too.
+        let ours = command_line(pid.as_raw_nonzero().get())
+            .is_some_and(|line| line.get(1..) == Some(spec.args.as_slice()));
+        Ok(ours.then_some(process))
+    }
+
+    #[expect(
+        deprecated,
+        reason = "its successor asks by `unsafe` for what `Pidfd` guarantees: the descriptor stays open and the same"
+    )]
+    fn watch(pid: Pid, adopted: bool) -> io::Result<Process> {
+        let fd = AsyncFd::new(Pidfd(pidfd_open(pid, PidfdFlags::NONBLOCK)?))?;
+        Ok(Process { pid, fd, adopted })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Whether it was found rather than started.
+    pub fn is_adopted(&self) -> bool {
+        self.adopted
+    }
+
+    /// Returns when the process is gone. Cancel safe.
+    pub async fn exited(&self) -> Exit {
+        loop {
+            match self.fd.readable().await {
+                Ok(mut ready) => {
+                    if let Some(exit) = self.collect() {
+                        return exit;
+                    }
+                    ready.clear_ready();
+                }
+                // The reactor is shutting down; the caller's task ends with it.
+                Err(_) => std::future::pending::<()>().await,
+            }
+        }
+    }
+
+    /// How the process ended; `None` while it runs.
+    fn collect(&self) -> Option<Exit> {
+        let id = WaitId::PidFd(self.fd.get_ref().0.as_fd());
+        match waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => Exit::Code(code),
+                (None, Some(signal)) => Exit::Signal(signal),
+                (None, None) => Exit::Unknown,
+            }),
+            // Not our child: the readable pidfd alone is the proof.
+            Err(_) => Some(Exit::Unknown),
+        }
+    }
+
+    /// Asks to end.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Ends it at once; works on a stopped process too.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends a signal; a process that is gone already is what the caller wants to hear from `exited`.
+    pub fn signal(&self, signal: Signal) {
+        if let Err(error) = pidfd_send_signal(&self.fd.get_ref().0, signal)
+            && error != rustix::io::Errno::SRCH
+        {
+            tracing::error!(pid = self.pid(), %error, "cannot signal");
+        }
+    }
+}
+
+/// Leaves the session and terminal of whoever started us; a no-op when we lead a session already.
+pub fn detach() {
+    if let Err(error) = rustix::process::setsid() {
+        tracing::debug!(%error, "already the leader of a process group");
+    }
+}
+
+/// Replaces the file at `path` by `bytes` so that a reader sees the old or the new, never a part.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".tmp");
+    let partial = PathBuf::from(partial);
+    let mut file = File::create(&partial)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()?;
+    fs::rename(&partial, path)?;
+    if let Some(parent) = path.parent() {
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Keeps one older log beside the current one. The writer appends (`O_APPEND`), so emptying the file
+/// under its hands is safe; lines written between copy and cut are lost, which a log may.
+pub fn rotate_log(path: &Path, bytes_max: u64) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.len() > bytes_max => {}
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    let mut older = path.as_os_str().to_owned();
+    older.push(".1");
+    fs::copy(path, PathBuf::from(older))?;
+    OpenOptions::new().write(true).open(path)?.set_len(0)
+}
+
+fn read_record(path: &Path) -> Option<Record> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Start time of a process in clock ticks since boot.
+fn born(pid: i32) -> Option<u64> {
+    parse_born(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Field 22. The second field is the program's name in parentheses and may hold anything, spaces and
+/// parentheses included, so counting starts behind the last one.
+fn parse_born(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The arguments of a process, its program first. Empty for a zombie.
+fn command_line(pid: i32) -> Option<Vec<OsString>> {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
+    Some(bytes.split(|&byte| byte == 0).map(|arg| OsString::from_vec(arg.to_vec())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(dir: &Path, program: &str, args: &[&str]) -> Spec {
+        Spec {
+            binary: program.into(),
+            args: args.iter().map(OsString::from).collect(),
+            log: dir.join("log"),
+            record: dir.join("process.json"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_child_is_seen_with_its_cause() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = Process::start(&spec(dir.path(), "sh", &["-c", "exit 7"])).unwrap();
+        assert_eq!(process.exited().await, Exit::Code(7));
+
+        let process = Process::start(&spec(dir.path(), "sleep", &["600"])).unwrap();
+        process.kill();
+        assert_eq!(process.exited().await, Exit::Signal(9));
+    }
+
+    #[tokio::test]
+    async fn a_stopped_process_can_be_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = Process::start(&spec(dir.path(), "sleep", &["601"])).unwrap();
+        process.signal(Signal::STOP);
+        process.kill();
+        assert_eq!(process.exited().await, Exit::Signal(9));
+    }
+
+    #[tokio::test]
+    async fn a_process_is_found_again_only_by_pid_and_command_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = spec(dir.path(), "sleep", &["602"]);
+        let process = Process::start(&ours).unwrap();
+
+        let found = Process::find(&ours, None).unwrap().expect("it runs");
+        assert_eq!(found.pid(), process.pid());
+        assert!(found.is_adopted());
+
+        let other = Spec { args: vec!["603".into()], ..ours.clone() };
+        assert!(Process::find(&other, None).unwrap().is_none(), "another command line");
+
+        process.kill();
+        process.exited().await;
+        assert!(Process::find(&ours, None).unwrap().is_none(), "it is gone");
+    }
+
+    #[tokio::test]
+    async fn a_recycled_pid_is_not_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = spec(dir.path(), "sleep", &["604"]);
+        let process = Process::start(&ours).unwrap();
+        let pid = i32::try_from(process.pid()).unwrap();
+        let record = Record { pid, born: born(pid).unwrap() + 1 };
+        fs::write(&ours.record, serde_json::to_vec(&record).unwrap()).unwrap();
+        assert!(Process::find(&ours, None).unwrap().is_none());
+
+        let pid_file = dir.path().join("pid");
+        fs::write(&pid_file, pid.to_string()).unwrap();
+        assert!(Process::find(&ours, Some(&pid_file)).unwrap().is_some(), "by its own word");
+        process.kill();
+        process.exited().await;
+    }
+
+    #[test]
+    fn start_time_is_read_behind_a_hostile_name() {
+        let stat = "42 (a) b) (c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987 1 1";
+        assert_eq!(parse_born(stat), Some(987));
+        assert_eq!(parse_born("42 (x"), None);
+        assert_eq!(parse_born("42 (x) S 1"), None);
+    }
+
+    #[test]
+    fn a_long_log_is_moved_aside_and_a_missing_one_is_fine() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("node.log");
+        rotate_log(&log, 4).unwrap();
+        fs::write(&log, "12345").unwrap();
+        rotate_log(&log, 4).unwrap();
+        assert_eq!(fs::read(&log).unwrap(), b"");
+        assert_eq!(fs::read(dir.path().join("node.log.1")).unwrap(), b"12345");
+    }
+}
