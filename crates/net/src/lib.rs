@@ -1,1 +1,28 @@
-//! placeholder
+//! Moves bytes for the data node and the proxy: sockets in, sockets out, no protocol.
+//!
+//! ```text
+//!            wait()                          flush()
+//!   sockets --------> input buffers   output buffers --------> sockets
+//!                        |                  ^
+//!                        v                  |
+//!                    the owner: parses, executes, appends, releases
+//! ```
+//!
+//! One thread owns a [`Driver`]; other threads reach it only by a [`Wake`].
+//!
+//! Invariants
+//! - Work per call is bounded: accepts, bytes read and bytes written of a connection all have a
+//!   limit per call, and what is left over is taken up by the next call without waiting.
+//! - A [`Token`] of a closed connection never names a later one.
+//! - An idle connection holds no buffer once `trim` was called for it.
+
+mod connection;
+mod driver;
+mod listener;
+mod output;
+mod poll;
+
+pub use driver::{CloseReason, Detached, Driver, Event, Token};
+pub use listener::{ListenerId, TcpOptions};
+pub use output::Output;
+pub use poll::Wake;

@@ -1,0 +1,155 @@
+//! One connection: its socket, its buffers, and what is still to be done with it.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use crate::output::Output;
+
+/// Bytes that one connection may hand over per turn, so that no client starves the others.
+const READ_BYTES_MAX: usize = 1 << 20;
+/// Bytes that one connection may send per turn.
+const WRITE_BYTES_MAX: usize = 4 << 20;
+/// An input this long (bytes) is a large argument on its way: it is read in place, not by way of
+/// the shared buffer.
+const DIRECT_READ_BYTES_MIN: usize = 32 << 10;
+/// An empty input buffer above this capacity (bytes) is given back at once.
+const KEPT_CAPACITY_MAX: usize = 64 << 10;
+
+/// How a read or write of this turn ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Progress {
+    /// Nothing more to do until epoll says so.
+    Idle,
+    /// The share of the turn is used up; go on in the next one.
+    More,
+    /// The peer sends no more.
+    Ended,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) generation: u32,
+    pub(crate) socket: mio::net::TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) input: Vec<u8>,
+    pub(crate) output: Output,
+    /// Listed in the driver's `reads`: to be read again without an announcement.
+    pub(crate) read_queued: bool,
+    /// Listed in the driver's `writes`.
+    pub(crate) write_queued: bool,
+    /// The socket took less than was offered; epoll announces when it takes more.
+    pub(crate) write_blocked: bool,
+    /// The announcement said that the peer ended: read until the end shows.
+    pub(crate) ended: bool,
+    /// Close as soon as the output is empty; input is ignored from now on.
+    pub(crate) closing: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        generation: u32,
+        socket: mio::net::TcpStream,
+        peer: SocketAddr,
+    ) -> Connection {
+        Connection {
+            generation,
+            socket,
+            peer,
+            input: Vec::new(),
+            output: Output::default(),
+            read_queued: false,
+            write_queued: false,
+            write_blocked: false,
+            ended: false,
+            closing: false,
+        }
+    }
+
+    /// Appends what has arrived to `input`, at most a turn's share, by way of `shared`.
+    /// Returns the number of bytes and how it ended.
+    pub(crate) fn read(&mut self, shared: &mut [u8]) -> io::Result<(usize, Progress)> {
+        let mut total = 0;
+        loop {
+            let (count, room) = match self.read_once(shared) {
+                Ok(result) => result,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok((total, Progress::Idle));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            total += count;
+            if count == 0 {
+                return Ok((total, Progress::Ended));
+            }
+            if count < room {
+                // A short read has emptied the socket: what comes later is announced anew, except
+                // an end that was announced already.
+                let progress = if self.ended { Progress::More } else { Progress::Idle };
+                return Ok((total, progress));
+            }
+            if total >= READ_BYTES_MAX {
+                return Ok((total, Progress::More));
+            }
+        }
+    }
+
+    /// One read call: the bytes it brought and the bytes it could have brought.
+    fn read_once(&mut self, shared: &mut [u8]) -> io::Result<(usize, usize)> {
+        if self.input.len() < DIRECT_READ_BYTES_MIN {
+            let count = self.socket.read(shared)?;
+            self.input.extend_from_slice(&shared[..count]);
+            return Ok((count, shared.len()));
+        }
+        self.input.reserve(shared.len());
+        let room = self.input.capacity() - self.input.len();
+        let spare = rustix::buffer::spare_capacity(&mut self.input);
+        Ok((rustix::io::read(&self.socket, spare)?, room))
+    }
+
+    /// Sends what is released, at most a turn's share.
+    pub(crate) fn write(&mut self) -> io::Result<Progress> {
+        let mut total = 0;
+        loop {
+            let sendable = self.output.sendable();
+            if sendable.is_empty() {
+                return Ok(Progress::Idle);
+            }
+            if total >= WRITE_BYTES_MAX {
+                return Ok(Progress::More);
+            }
+            let share = sendable.len().min(WRITE_BYTES_MAX - total);
+            match self.socket.write(&sendable[..share]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.output.advance(count);
+                    total += count;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.write_blocked = true;
+                    return Ok(Progress::Idle);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Puts the input back after its owner took `consumed` bytes from the front of it.
+    pub(crate) fn put_input(&mut self, mut input: Vec<u8>, consumed: usize) {
+        if consumed >= input.len() {
+            input.clear();
+            if input.capacity() > KEPT_CAPACITY_MAX {
+                input = Vec::new();
+            }
+        } else if consumed > 0 {
+            input.drain(..consumed);
+        }
+        if self.input.is_empty() {
+            self.input = input;
+        } else {
+            input.extend_from_slice(&self.input);
+            self.input = input;
+        }
+    }
+}

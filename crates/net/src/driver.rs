@@ -1,0 +1,458 @@
+//! The driver: listeners and connections of one thread, behind an interface that epoll serves now
+//! and a completion queue can serve as well: `wait` hands over what is *done* (accepted, received,
+//! closed), never what might be tried.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use slab::Slab;
+
+use crate::connection::{Connection, Progress};
+use crate::listener::{self, Listener, ListenerId, TcpOptions};
+use crate::output::Output;
+use crate::poll::{Poll, Ready, Wake};
+
+/// Connections taken from one listener per call.
+const ACCEPTS_MAX: usize = 256;
+/// Shared by all reads of a driver (bytes).
+const READ_BUFFER_BYTES: usize = 64 << 10;
+/// Pause before a listener that could not accept (no file descriptors) is tried again.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// Marks a source of epoll as a listener; below it lies the index, in the upper half the
+/// generation of a connection.
+const LISTENER_BIT: usize = 1 << 31;
+
+/// Names a connection of a driver; a later connection never has the same token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Token {
+    index: u32,
+    generation: u32,
+}
+
+impl Token {
+    /// Place of the connection: small, dense, and reused after it closed.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// What the driver has done.
+#[derive(Debug)]
+pub enum Event {
+    Accepted {
+        token: Token,
+        listener: ListenerId,
+        peer: SocketAddr,
+    },
+    /// The system would not give the next connection (out of descriptors or memory).
+    AcceptFailed {
+        listener: ListenerId,
+        error: io::Error,
+    },
+    /// Bytes were appended to the connection's input.
+    Received {
+        token: Token,
+        count: usize,
+    },
+    /// The connection is gone, and was not closed by [`Driver::close`].
+    Closed {
+        token: Token,
+        reason: CloseReason,
+    },
+    /// A [`Wake`] was called.
+    Woken,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub enum CloseReason {
+    /// The peer closed.
+    Peer,
+    /// All output was sent after [`Driver::close_after_flush`].
+    Flushed,
+    Failed(io::Error),
+}
+
+/// A connection that left its driver.
+#[derive(Debug)]
+pub struct Detached {
+    /// Blocking again.
+    pub socket: TcpStream,
+    /// Received and not consumed.
+    pub input: Vec<u8>,
+    /// Appended and not sent.
+    pub output: Vec<u8>,
+}
+
+/// Listeners and connections of one thread.
+#[derive(Debug)]
+pub struct Driver {
+    poll: Poll,
+    listeners: Vec<Listener>,
+    listeners_opened: u32,
+    /// Listeners with connections left in their queue.
+    accepts: Vec<ListenerId>,
+    connections: Slab<Connection>,
+    generation: u32,
+    reads: Vec<Token>,
+    writes: Vec<Token>,
+    /// Closures noticed by `flush`, told by the next `wait`.
+    closed: Vec<(Token, CloseReason)>,
+    read_buffer: Box<[u8]>,
+}
+
+impl Driver {
+    pub fn new() -> io::Result<Driver> {
+        Ok(Driver {
+            poll: Poll::new()?,
+            listeners: Vec::new(),
+            listeners_opened: 0,
+            accepts: Vec::new(),
+            connections: Slab::new(),
+            generation: 0,
+            reads: Vec::new(),
+            writes: Vec::new(),
+            closed: Vec::new(),
+            read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+        })
+    }
+
+    /// A handle by which other threads end a [`Driver::wait`].
+    pub fn wake_handle(&self) -> Wake {
+        self.poll.wake_handle()
+    }
+
+    // --- listeners
+
+    /// Accepts connections at `address` from the next `wait` on.
+    pub fn listen(&mut self, address: SocketAddr, options: &TcpOptions) -> io::Result<ListenerId> {
+        let mut socket = listener::open(address, options)?;
+        let id = ListenerId(self.listeners_opened);
+        self.poll.add_listener(&mut socket, LISTENER_BIT | id.0 as usize)?;
+        self.listeners_opened += 1;
+        self.listeners.push(Listener { id, socket, keepalive: options.keepalive });
+        Ok(id)
+    }
+
+    /// Stops accepting there and frees the address; accepted connections live on.
+    pub fn unlisten(&mut self, id: ListenerId) {
+        if let Some(at) = self.listeners.iter().position(|listener| listener.id == id) {
+            let mut listener = self.listeners.swap_remove(at);
+            // Failing means that epoll does not know the socket, which is what is wanted.
+            let _ = self.poll.remove(&mut listener.socket);
+        }
+    }
+
+    /// The bound address, with the port that the system chose if 0 was asked for.
+    pub fn local_address(&self, id: ListenerId) -> Option<SocketAddr> {
+        let listener = self.listeners.iter().find(|listener| listener.id == id)?;
+        listener.socket.local_addr().ok()
+    }
+
+    // --- connections
+
+    /// Takes over a connected socket.
+    pub fn adopt(&mut self, socket: TcpStream, options: &TcpOptions) -> io::Result<Token> {
+        socket.set_nonblocking(true)?;
+        let peer = socket.peer_addr()?;
+        self.insert(mio::net::TcpStream::from_std(socket), peer, options.keepalive)
+    }
+
+    /// Open connections, those that only wait for their last bytes to leave included.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub fn is_open(&self, token: Token) -> bool {
+        self.get(token).is_some()
+    }
+
+    pub fn peer(&self, token: Token) -> Option<SocketAddr> {
+        self.get(token).map(|connection| connection.peer)
+    }
+
+    /// The address at which the connection arrived.
+    pub fn local(&self, token: Token) -> Option<SocketAddr> {
+        self.get(token).and_then(|connection| connection.socket.local_addr().ok())
+    }
+
+    /// Takes the input out, so that it can be read while other connections are touched; it comes
+    /// back with [`Driver::put_input`]. Empty when the connection is gone.
+    #[inline]
+    pub fn take_input(&mut self, token: Token) -> Vec<u8> {
+        self.get_mut(token)
+            .map(|connection| std::mem::take(&mut connection.input))
+            .unwrap_or_default()
+    }
+
+    /// Gives the input back without its first `consumed` bytes.
+    #[inline]
+    pub fn put_input(&mut self, token: Token, input: Vec<u8>, consumed: usize) {
+        if let Some(connection) = self.get_mut(token) {
+            connection.put_input(input, consumed);
+        }
+    }
+
+    /// Bytes received and not consumed.
+    pub fn input_length(&self, token: Token) -> usize {
+        self.get(token).map_or(0, |connection| connection.input.len())
+    }
+
+    /// Where to append what the connection shall send; [`Driver::flush`] sends what is released
+    /// of the connections that were asked for here.
+    #[inline]
+    pub fn output(&mut self, token: Token) -> Option<&mut Output> {
+        let connection = self
+            .connections
+            .get_mut(token.index())
+            .filter(|connection| connection.generation == token.generation)?;
+        if !connection.write_queued {
+            connection.write_queued = true;
+            self.writes.push(token);
+        }
+        Some(&mut connection.output)
+    }
+
+    /// Bytes appended and not yet sent.
+    pub fn output_pending(&self, token: Token) -> usize {
+        self.get(token).map_or(0, |connection| connection.output.pending())
+    }
+
+    /// Capacity of the input and the output buffer (bytes).
+    pub fn buffer_bytes(&self, token: Token) -> (usize, usize) {
+        self.get(token).map_or((0, 0), |connection| {
+            (connection.input.capacity(), connection.output.capacity())
+        })
+    }
+
+    /// Gives the memory of empty buffers back: for connections that have been idle for a while.
+    pub fn trim(&mut self, token: Token) {
+        if let Some(connection) = self.get_mut(token) {
+            if connection.input.is_empty() {
+                connection.input = Vec::new();
+            }
+            connection.output.trim();
+        }
+    }
+
+    /// Closes at once, whatever is still to be sent; no event follows.
+    pub fn close(&mut self, token: Token) {
+        drop(self.remove(token));
+    }
+
+    /// Reads no more, and closes as soon as all output is released and sent.
+    pub fn close_after_flush(&mut self, token: Token) {
+        let Some(connection) = self.get_mut(token) else { return };
+        connection.closing = true;
+        connection.input = Vec::new();
+        if !connection.write_queued {
+            connection.write_queued = true;
+            self.writes.push(token);
+        }
+    }
+
+    /// Hands a connection over to another thread; no event follows.
+    pub fn detach(&mut self, token: Token) -> io::Result<Detached> {
+        let gone = || io::Error::from(io::ErrorKind::NotConnected);
+        let connection = self.remove(token).ok_or_else(gone)?;
+        let socket = TcpStream::from(connection.socket);
+        socket.set_nonblocking(false)?;
+        Ok(Detached { socket, input: connection.input, output: connection.output.into_unsent() })
+    }
+
+    // --- the turn
+
+    /// Waits until something is done, a [`Wake`] is called or `timeout` has passed (`None`: for
+    /// ever), and appends what was done to `events`. Does not wait when work is left over.
+    pub fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        events.extend(self.closed.drain(..).map(|(token, reason)| Event::Closed { token, reason }));
+        let timeout = if !self.reads.is_empty() || !self.writes.is_empty() || !events.is_empty() {
+            Some(Duration::ZERO)
+        } else if !self.accepts.is_empty() {
+            Some(timeout.map_or(ACCEPT_RETRY, |timeout| timeout.min(ACCEPT_RETRY)))
+        } else {
+            timeout
+        };
+        if self.poll.wait(timeout)? {
+            events.push(Event::Woken);
+        }
+        for id in std::mem::take(&mut self.accepts) {
+            self.accept(id, events);
+        }
+        for token in std::mem::take(&mut self.reads) {
+            if let Some(connection) = self.get_mut(token) {
+                connection.read_queued = false;
+                self.read(token, events);
+            }
+        }
+        let ready = std::mem::take(&mut self.poll.ready);
+        for announced in &ready {
+            self.handle(*announced, events);
+        }
+        self.poll.ready = ready;
+        Ok(())
+    }
+
+    /// Sends the released output of every connection that has some.
+    pub fn flush(&mut self) {
+        let mut writes = std::mem::take(&mut self.writes);
+        for token in writes.drain(..) {
+            if let Some(connection) = self.get_mut(token) {
+                connection.write_queued = false;
+                self.write(token);
+            }
+        }
+        // Connections whose share of the turn is used up were queued anew meanwhile.
+        if self.writes.is_empty() {
+            self.writes = writes;
+        }
+    }
+
+    fn handle(&mut self, announced: Ready, events: &mut Vec<Event>) {
+        if announced.source & LISTENER_BIT != 0 {
+            let number = (announced.source & (LISTENER_BIT - 1)) as u32;
+            return self.accept(ListenerId(number), events);
+        }
+        let token = token_of(announced.source);
+        let Some(connection) = self.get_mut(token) else { return };
+        connection.ended |= announced.ended;
+        if announced.writable && connection.write_blocked {
+            connection.write_blocked = false;
+            self.write(token);
+        }
+        if announced.readable || announced.ended {
+            self.read(token, events);
+        }
+    }
+
+    fn accept(&mut self, id: ListenerId, events: &mut Vec<Event>) {
+        for _ in 0..ACCEPTS_MAX {
+            let Some(listener) = self.listeners.iter().find(|listener| listener.id == id) else {
+                return;
+            };
+            let keepalive = listener.keepalive;
+            let accepted = match listener.socket.accept() {
+                Ok((socket, peer)) => {
+                    self.insert(socket, peer, keepalive).map(|token| (token, peer))
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => Err(error),
+            };
+            match accepted {
+                Ok((token, peer)) => events.push(Event::Accepted { token, listener: id, peer }),
+                // The peer gave up while it was queued.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    events.push(Event::AcceptFailed { listener: id, error });
+                    break;
+                }
+            }
+        }
+        if !self.accepts.contains(&id) {
+            self.accepts.push(id);
+        }
+    }
+
+    fn insert(
+        &mut self,
+        mut socket: mio::net::TcpStream,
+        peer: SocketAddr,
+        keepalive: Duration,
+    ) -> io::Result<Token> {
+        listener::set_up(&socket, keepalive)?;
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.connections.vacant_entry();
+        let index = u32::try_from(entry.key()).expect("fewer connections than 2^32");
+        let token = Token { index, generation: self.generation };
+        self.poll.add_stream(&mut socket, source_of(token))?;
+        entry.insert(Connection::new(token.generation, socket, peer));
+        Ok(token)
+    }
+
+    fn read(&mut self, token: Token, events: &mut Vec<Event>) {
+        let Some(connection) = self
+            .connections
+            .get_mut(token.index())
+            .filter(|connection| connection.generation == token.generation)
+        else {
+            return;
+        };
+        if connection.read_queued {
+            return;
+        }
+        match connection.read(&mut self.read_buffer) {
+            Ok((count, progress)) => {
+                if connection.closing {
+                    connection.input = Vec::new();
+                } else if count > 0 {
+                    events.push(Event::Received { token, count });
+                }
+                // Bytes that came before the end get their turn first.
+                let later = progress == Progress::More
+                    || (progress == Progress::Ended && count > 0 && !connection.closing);
+                if later {
+                    connection.read_queued = true;
+                    self.reads.push(token);
+                } else if progress == Progress::Ended {
+                    self.end(token, CloseReason::Peer, events);
+                }
+            }
+            Err(error) => self.end(token, CloseReason::Failed(error), events),
+        }
+    }
+
+    fn end(&mut self, token: Token, reason: CloseReason, events: &mut Vec<Event>) {
+        if self.remove(token).is_some() {
+            events.push(Event::Closed { token, reason });
+        }
+    }
+
+    fn write(&mut self, token: Token) {
+        let Some(connection) = self.get_mut(token) else { return };
+        let reason = match connection.write() {
+            Ok(Progress::More) => {
+                connection.write_queued = true;
+                self.writes.push(token);
+                return;
+            }
+            Ok(_) if connection.closing && connection.output.pending() == 0 => CloseReason::Flushed,
+            Ok(_) => return,
+            Err(error) => CloseReason::Failed(error),
+        };
+        drop(self.remove(token));
+        self.closed.push((token, reason));
+    }
+
+    #[inline]
+    fn get(&self, token: Token) -> Option<&Connection> {
+        self.connections
+            .get(token.index())
+            .filter(|connection| connection.generation == token.generation)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, token: Token) -> Option<&mut Connection> {
+        self.connections
+            .get_mut(token.index())
+            .filter(|connection| connection.generation == token.generation)
+    }
+
+    fn remove(&mut self, token: Token) -> Option<Connection> {
+        self.get(token)?;
+        let mut connection = self.connections.remove(token.index());
+        // Failing means that epoll does not know the socket, which is what is wanted.
+        let _ = self.poll.remove(&mut connection.socket);
+        Some(connection)
+    }
+}
+
+/// `generation << 32 | index`; indices stay below `LISTENER_BIT`, as descriptors do.
+fn source_of(token: Token) -> usize {
+    (token.generation as usize) << 32 | token.index as usize
+}
+
+fn token_of(source: usize) -> Token {
+    Token { index: (source & 0xffff_ffff) as u32, generation: (source >> 32) as u32 }
+}
