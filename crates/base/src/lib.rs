@@ -9,6 +9,8 @@ pub mod id;
 pub mod limits;
 pub mod number;
 pub mod opid;
+#[cfg(feature = "serde")]
+mod serial;
 pub mod slot;
 pub mod time;
 

@@ -1,1 +1,7 @@
-//! placeholder
+//! Describes and decides: the topology, what is desired and what was observed, who may be master, and the REST
+//! contract in which all of this is spoken.
+//!
+//! Everything in here is pure: no clock, no randomness, no socket. Time
+//! comes in as a value, so the same input gives the same plan, and a test owns the clock.
+
+pub mod api;
