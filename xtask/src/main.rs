@@ -1,1 +1,40 @@
-fn main() {}
+//! The project's own tools: `cargo xtask <task>`.
+
+mod bench;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+tasks:
+  tidy    check what rustfmt and clippy cannot: import direction, file lengths, module docs, words, links
+  bench   run Pollux and redis-server side by side and print the table of the README
+          (--help lists its options; needs redis-server and redis-benchmark)
+";
+
+/// Root of the workspace, wherever cargo was called from.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
+}
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let outcome = match args.next().as_deref() {
+        Some("tidy") => tidy::run(&root()),
+        Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
