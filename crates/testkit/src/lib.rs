@@ -1,1 +1,5 @@
-//! placeholder
+//! Starts things, breaks things, records what clients saw, and judges it. For tests only.
+
+pub mod client;
+pub mod differential;
+pub mod random;

@@ -1,0 +1,65 @@
+//! A plain client: one blocking connection that keeps the raw bytes of each reply.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use wire::resp::response::{Response, ResponseLimits, decode, encode_command};
+
+/// A server that answers nothing for so long is stuck.
+const REPLY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Speaks RESP2 until a HELLO says otherwise; both are decoded alike.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    input: Vec<u8>,
+}
+
+impl Client {
+    pub fn connect(address: &str) -> io::Result<Client> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(REPLY_DEADLINE))?;
+        stream.set_write_timeout(Some(REPLY_DEADLINE))?;
+        Ok(Client { stream, input: Vec::new() })
+    }
+
+    /// Sends a command and gives its reply, decoded.
+    pub fn call(&mut self, args: &[&[u8]]) -> io::Result<Response> {
+        self.call_raw(args).map(|(response, _)| response)
+    }
+
+    /// Sends a command and gives its reply, decoded and as it came.
+    pub fn call_raw(&mut self, args: &[&[u8]]) -> io::Result<(Response, Vec<u8>)> {
+        let mut output = Vec::new();
+        encode_command(&mut output, args);
+        self.send(&output)?;
+        self.receive()
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Waits for the next reply.
+    pub fn receive(&mut self) -> io::Result<(Response, Vec<u8>)> {
+        let limits = ResponseLimits::default();
+        loop {
+            match decode(&self.input, &limits) {
+                Ok(Some((response, length))) => {
+                    let raw = self.input.drain(..length).collect();
+                    return Ok((response, raw));
+                }
+                Ok(None) => {}
+                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            }
+            let mut chunk = [0; 16 << 10];
+            match self.stream.read(&mut chunk)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                length => self.input.extend_from_slice(&chunk[..length]),
+            }
+        }
+    }
+}
