@@ -5,63 +5,326 @@ use crate::spec::{Category as C, CommandSpec, Flag as F, KeyFlag as K};
 
 pub(super) const ROWS: &[CommandSpec] = &[
     row("geoadd", -5, &[F::Write, F::Denyoom], &[C::Geo])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Update])])
-.docs("3.2.0", "O(log(N)) for each item added, where N is the number of elements in the sorted set.", "Add one or more geospatial items in the geospatial index represented using a sorted set")
-.history(&[("6.2.0", "Added the `CH`, `NX` and `XX` options.")])
-.arguments(&[key("key", 0), one_of("condition", &[token("nx", "NX"), token("xx", "XX")]).since("6.2.0").optional(), token("change", "CH").since("6.2.0").optional(), block("longitude_latitude_member", &[double("longitude"), double("latitude"), string("member")]).multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Update])])
+        .docs(
+            "3.2.0",
+            "O(log(N)) for each item added, where N is the number of elements in the \
+             sorted set.",
+            "Add one or more geospatial items in the geospatial index represented using \
+             a sorted set",
+        )
+        .history(&[("6.2.0", "Added the `CH`, `NX` and `XX` options.")])
+        .arguments(&[
+            key("key", 0),
+            one_of("condition", &[token("nx", "NX"), token("xx", "XX")]).since("6.2.0").optional(),
+            token("change", "CH").since("6.2.0").optional(),
+            block(
+                "longitude_latitude_member",
+                &[double("longitude"), double("latitude"), string("member")],
+            )
+            .multiple(),
+        ]),
     row("geodist", -4, &[F::Readonly], &[C::Geo])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("3.2.0", "O(log(N))", "Returns the distance between two members of a geospatial index")
-.arguments(&[key("key", 0), string("member1"), string("member2"), one_of("unit", &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")]).optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "3.2.0",
+            "O(log(N))",
+            "Returns the distance between two members of a geospatial index",
+        )
+        .arguments(&[
+            key("key", 0),
+            string("member1"),
+            string("member2"),
+            one_of(
+                "unit",
+                &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")],
+            )
+            .optional(),
+        ]),
     row("geohash", -2, &[F::Readonly], &[C::Geo])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("3.2.0", "O(log(N)) for each member requested, where N is the number of elements in the sorted set.", "Returns members of a geospatial index as standard geohash strings")
-.arguments(&[key("key", 0), string("member").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "3.2.0",
+            "O(log(N)) for each member requested, where N is the number of elements in \
+             the sorted set.",
+            "Returns members of a geospatial index as standard geohash strings",
+        )
+        .arguments(&[key("key", 0), string("member").multiple()]),
     row("geopos", -2, &[F::Readonly], &[C::Geo])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("3.2.0", "O(N) where N is the number of members requested.", "Returns longitude and latitude of members of a geospatial index")
-.arguments(&[key("key", 0), string("member").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "3.2.0",
+            "O(N) where N is the number of members requested.",
+            "Returns longitude and latitude of members of a geospatial index",
+        )
+        .arguments(&[key("key", 0), string("member").multiple()]),
     row("georadius", -6, &[F::Write, F::Denyoom, F::MovableKeys], &[C::Geo])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access]), behind("STORE", 6, ONE, &[K::Ow, K::Update]), behind("STOREDIST", 6, ONE, &[K::Ow, K::Update])])
-.docs("3.2.0", "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.", "Query a sorted set representing a geospatial index to fetch members matching a given maximum distance from a point")
-.history(&[("6.2.0", "Added the `ANY` option for `COUNT`."), ("7.0.0", "Added support for uppercase unit names.")])
-.deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument")
-.arguments(&[key("key", 0), double("longitude"), double("latitude"), double("radius"), one_of("unit", &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")]), token("withcoord", "WITHCOORD").optional(), token("withdist", "WITHDIST").optional(), token("withhash", "WITHHASH").optional(), block("count", &[integer("count").token("COUNT"), token("any", "ANY").since("6.2.0").optional()]).optional(), one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(), key("key", 1).token("STORE").optional(), key("key", 2).token("STOREDIST").optional()]),
+        .range(1, 1, 1)
+        .keys(&[
+            at(1, ONE, &[K::Ro, K::Access]),
+            behind("STORE", 6, ONE, &[K::Ow, K::Update]),
+            behind("STOREDIST", 6, ONE, &[K::Ow, K::Update]),
+        ])
+        .docs(
+            "3.2.0",
+            "O(N+log(M)) where N is the number of elements inside the bounding box of \
+             the circular area delimited by center and radius and M is the number of \
+             items inside the index.",
+            "Query a sorted set representing a geospatial index to fetch members \
+             matching a given maximum distance from a point",
+        )
+        .history(&[
+            ("6.2.0", "Added the `ANY` option for `COUNT`."),
+            ("7.0.0", "Added support for uppercase unit names."),
+        ])
+        .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument")
+        .arguments(&[
+            key("key", 0),
+            double("longitude"),
+            double("latitude"),
+            double("radius"),
+            one_of(
+                "unit",
+                &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")],
+            ),
+            token("withcoord", "WITHCOORD").optional(),
+            token("withdist", "WITHDIST").optional(),
+            token("withhash", "WITHHASH").optional(),
+            block(
+                "count",
+                &[integer("count").token("COUNT"), token("any", "ANY").since("6.2.0").optional()],
+            )
+            .optional(),
+            one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
+            key("key", 1).token("STORE").optional(),
+            key("key", 2).token("STOREDIST").optional(),
+        ]),
     row("georadius_ro", -6, &[F::Readonly], &[C::Geo])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("3.2.10", "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.", "A read-only variant for GEORADIUS")
-.history(&[("6.2.0", "Added the `ANY` option for `COUNT`.")])
-.deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")
-.arguments(&[key("key", 0), double("longitude"), double("latitude"), double("radius"), one_of("unit", &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")]), token("withcoord", "WITHCOORD").optional(), token("withdist", "WITHDIST").optional(), token("withhash", "WITHHASH").optional(), block("count", &[integer("count").token("COUNT"), token("any", "ANY").since("6.2.0").optional()]).optional(), one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "3.2.10",
+            "O(N+log(M)) where N is the number of elements inside the bounding box of \
+             the circular area delimited by center and radius and M is the number of \
+             items inside the index.",
+            "A read-only variant for GEORADIUS",
+        )
+        .history(&[("6.2.0", "Added the `ANY` option for `COUNT`.")])
+        .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")
+        .arguments(&[
+            key("key", 0),
+            double("longitude"),
+            double("latitude"),
+            double("radius"),
+            one_of(
+                "unit",
+                &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")],
+            ),
+            token("withcoord", "WITHCOORD").optional(),
+            token("withdist", "WITHDIST").optional(),
+            token("withhash", "WITHHASH").optional(),
+            block(
+                "count",
+                &[integer("count").token("COUNT"), token("any", "ANY").since("6.2.0").optional()],
+            )
+            .optional(),
+            one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
+        ]),
     row("georadiusbymember", -5, &[F::Write, F::Denyoom, F::MovableKeys], &[C::Geo])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access]), behind("STORE", 5, ONE, &[K::Ow, K::Update]), behind("STOREDIST", 5, ONE, &[K::Ow, K::Update])])
-.docs("3.2.0", "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.", "Query a sorted set representing a geospatial index to fetch members matching a given maximum distance from a member")
-.history(&[("7.0.0", "Added support for uppercase unit names.")])
-.deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments")
-.arguments(&[key("key", 0), string("member"), double("radius"), one_of("unit", &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")]), token("withcoord", "WITHCOORD").optional(), token("withdist", "WITHDIST").optional(), token("withhash", "WITHHASH").optional(), block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()]).optional(), one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(), key("key", 1).token("STORE").optional(), key("key", 2).token("STOREDIST").optional()]),
+        .range(1, 1, 1)
+        .keys(&[
+            at(1, ONE, &[K::Ro, K::Access]),
+            behind("STORE", 5, ONE, &[K::Ow, K::Update]),
+            behind("STOREDIST", 5, ONE, &[K::Ow, K::Update]),
+        ])
+        .docs(
+            "3.2.0",
+            "O(N+log(M)) where N is the number of elements inside the bounding box of \
+             the circular area delimited by center and radius and M is the number of \
+             items inside the index.",
+            "Query a sorted set representing a geospatial index to fetch members \
+             matching a given maximum distance from a member",
+        )
+        .history(&[("7.0.0", "Added support for uppercase unit names.")])
+        .deprecated(
+            "6.2.0",
+            "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` \
+             arguments",
+        )
+        .arguments(&[
+            key("key", 0),
+            string("member"),
+            double("radius"),
+            one_of(
+                "unit",
+                &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")],
+            ),
+            token("withcoord", "WITHCOORD").optional(),
+            token("withdist", "WITHDIST").optional(),
+            token("withhash", "WITHHASH").optional(),
+            block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()])
+                .optional(),
+            one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
+            key("key", 1).token("STORE").optional(),
+            key("key", 2).token("STOREDIST").optional(),
+        ]),
     row("georadiusbymember_ro", -5, &[F::Readonly], &[C::Geo])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("3.2.10", "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.", "A read-only variant for GEORADIUSBYMEMBER")
-.deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments")
-.arguments(&[key("key", 0), string("member"), double("radius"), one_of("unit", &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")]), token("withcoord", "WITHCOORD").optional(), token("withdist", "WITHDIST").optional(), token("withhash", "WITHHASH").optional(), block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()]).optional(), one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "3.2.10",
+            "O(N+log(M)) where N is the number of elements inside the bounding box of \
+             the circular area delimited by center and radius and M is the number of \
+             items inside the index.",
+            "A read-only variant for GEORADIUSBYMEMBER",
+        )
+        .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments")
+        .arguments(&[
+            key("key", 0),
+            string("member"),
+            double("radius"),
+            one_of(
+                "unit",
+                &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")],
+            ),
+            token("withcoord", "WITHCOORD").optional(),
+            token("withdist", "WITHDIST").optional(),
+            token("withhash", "WITHHASH").optional(),
+            block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()])
+                .optional(),
+            one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
+        ]),
     row("geosearch", -7, &[F::Readonly], &[C::Geo])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("6.2.0", "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape", "Query a sorted set representing a geospatial index to fetch members inside an area of a box or a circle.")
-.history(&[("7.0.0", "Added support for uppercase unit names.")])
-.arguments(&[key("key", 0), one_of("from", &[string("member").token("FROMMEMBER"), block("longitude_latitude", &[double("longitude"), double("latitude")]).token("FROMLONLAT")]), one_of("by", &[block("circle", &[double("radius").token("BYRADIUS"), one_of("unit", &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")])]), block("box", &[double("width").token("BYBOX"), double("height"), one_of("unit", &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")])])]), one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(), block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()]).optional(), token("withcoord", "WITHCOORD").optional(), token("withdist", "WITHDIST").optional(), token("withhash", "WITHHASH").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "6.2.0",
+            "O(N+log(M)) where N is the number of elements in the grid-aligned bounding \
+             box area around the shape provided as the filter and M is the number of \
+             items inside the shape",
+            "Query a sorted set representing a geospatial index to fetch members inside \
+             an area of a box or a circle.",
+        )
+        .history(&[("7.0.0", "Added support for uppercase unit names.")])
+        .arguments(&[
+            key("key", 0),
+            one_of(
+                "from",
+                &[
+                    string("member").token("FROMMEMBER"),
+                    block("longitude_latitude", &[double("longitude"), double("latitude")])
+                        .token("FROMLONLAT"),
+                ],
+            ),
+            one_of(
+                "by",
+                &[
+                    block(
+                        "circle",
+                        &[
+                            double("radius").token("BYRADIUS"),
+                            one_of(
+                                "unit",
+                                &[
+                                    token("m", "M"),
+                                    token("km", "KM"),
+                                    token("ft", "FT"),
+                                    token("mi", "MI"),
+                                ],
+                            ),
+                        ],
+                    ),
+                    block(
+                        "box",
+                        &[
+                            double("width").token("BYBOX"),
+                            double("height"),
+                            one_of(
+                                "unit",
+                                &[
+                                    token("m", "M"),
+                                    token("km", "KM"),
+                                    token("ft", "FT"),
+                                    token("mi", "MI"),
+                                ],
+                            ),
+                        ],
+                    ),
+                ],
+            ),
+            one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
+            block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()])
+                .optional(),
+            token("withcoord", "WITHCOORD").optional(),
+            token("withdist", "WITHDIST").optional(),
+            token("withhash", "WITHHASH").optional(),
+        ]),
     row("geosearchstore", -8, &[F::Write, F::Denyoom], &[C::Geo])
-.range(1, 2, 1)
-.keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, ONE, &[K::Ro, K::Access])])
-.docs("6.2.0", "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape", "Query a sorted set representing a geospatial index to fetch members inside an area of a box or a circle, and store the result in another key.")
-.history(&[("7.0.0", "Added support for uppercase unit names.")])
-.arguments(&[key("destination", 0), key("source", 1), one_of("from", &[string("member").token("FROMMEMBER"), block("longitude_latitude", &[double("longitude"), double("latitude")]).token("FROMLONLAT")]), one_of("by", &[block("circle", &[double("radius").token("BYRADIUS"), one_of("unit", &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")])]), block("box", &[double("width").token("BYBOX"), double("height"), one_of("unit", &[token("m", "M"), token("km", "KM"), token("ft", "FT"), token("mi", "MI")])])]), one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(), block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()]).optional(), token("storedist", "STOREDIST").optional()]),
+        .range(1, 2, 1)
+        .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "6.2.0",
+            "O(N+log(M)) where N is the number of elements in the grid-aligned bounding \
+             box area around the shape provided as the filter and M is the number of \
+             items inside the shape",
+            "Query a sorted set representing a geospatial index to fetch members inside \
+             an area of a box or a circle, and store the result in another key.",
+        )
+        .history(&[("7.0.0", "Added support for uppercase unit names.")])
+        .arguments(&[
+            key("destination", 0),
+            key("source", 1),
+            one_of(
+                "from",
+                &[
+                    string("member").token("FROMMEMBER"),
+                    block("longitude_latitude", &[double("longitude"), double("latitude")])
+                        .token("FROMLONLAT"),
+                ],
+            ),
+            one_of(
+                "by",
+                &[
+                    block(
+                        "circle",
+                        &[
+                            double("radius").token("BYRADIUS"),
+                            one_of(
+                                "unit",
+                                &[
+                                    token("m", "M"),
+                                    token("km", "KM"),
+                                    token("ft", "FT"),
+                                    token("mi", "MI"),
+                                ],
+                            ),
+                        ],
+                    ),
+                    block(
+                        "box",
+                        &[
+                            double("width").token("BYBOX"),
+                            double("height"),
+                            one_of(
+                                "unit",
+                                &[
+                                    token("m", "M"),
+                                    token("km", "KM"),
+                                    token("ft", "FT"),
+                                    token("mi", "MI"),
+                                ],
+                            ),
+                        ],
+                    ),
+                ],
+            ),
+            one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
+            block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()])
+                .optional(),
+            token("storedist", "STOREDIST").optional(),
+        ]),
 ];

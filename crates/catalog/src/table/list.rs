@@ -5,122 +5,256 @@ use crate::spec::{Category as C, CommandSpec, Flag as F, KeyFlag as K};
 
 pub(super) const ROWS: &[CommandSpec] = &[
     row("blmove", 6, &[F::Write, F::Denyoom, F::Noscript, F::Blocking], &[C::List])
-.range(1, 2, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
-.docs("6.2.0", "O(1)", "Pop an element from a list, push it to another list and return it; or block until one is available")
-.arguments(&[key("source", 0), key("destination", 1), one_of("wherefrom", &[token("left", "LEFT"), token("right", "RIGHT")]), one_of("whereto", &[token("left", "LEFT"), token("right", "RIGHT")]), double("timeout")]),
+        .range(1, 2, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
+        .docs(
+            "6.2.0",
+            "O(1)",
+            "Pop an element from a list, push it to another list and return it; or \
+             block until one is available",
+        )
+        .arguments(&[
+            key("source", 0),
+            key("destination", 1),
+            one_of("wherefrom", &[token("left", "LEFT"), token("right", "RIGHT")]),
+            one_of("whereto", &[token("left", "LEFT"), token("right", "RIGHT")]),
+            double("timeout"),
+        ]),
     row("blmpop", -5, &[F::Write, F::Blocking, F::MovableKeys], &[C::List])
-.keys(&[at(2, counted(0, 1, 1), &[K::Rw, K::Access, K::Delete])])
-.docs("7.0.0", "O(N+M) where N is the number of provided keys and M is the number of elements returned.", "Pop elements from a list, or block until one is available")
-.arguments(&[double("timeout"), integer("numkeys"), key("key", 0).multiple(), one_of("where", &[token("left", "LEFT"), token("right", "RIGHT")]), integer("count").token("COUNT").optional()]),
+        .keys(&[at(2, counted(0, 1, 1), &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "7.0.0",
+            "O(N+M) where N is the number of provided keys and M is the number of \
+             elements returned.",
+            "Pop elements from a list, or block until one is available",
+        )
+        .arguments(&[
+            double("timeout"),
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            one_of("where", &[token("left", "LEFT"), token("right", "RIGHT")]),
+            integer("count").token("COUNT").optional(),
+        ]),
     row("blpop", -3, &[F::Write, F::Noscript, F::Blocking], &[C::List])
-.range(1, -2, 1)
-.keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
-.docs("2.0.0", "O(N) where N is the number of provided keys.", "Remove and get the first element in a list, or block until one is available")
-.history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
-.arguments(&[key("key", 0).multiple(), double("timeout")]),
+        .range(1, -2, 1)
+        .keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "2.0.0",
+            "O(N) where N is the number of provided keys.",
+            "Remove and get the first element in a list, or block until one is \
+             available",
+        )
+        .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
+        .arguments(&[key("key", 0).multiple(), double("timeout")]),
     row("brpop", -3, &[F::Write, F::Noscript, F::Blocking], &[C::List])
-.range(1, -2, 1)
-.keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
-.docs("2.0.0", "O(N) where N is the number of provided keys.", "Remove and get the last element in a list, or block until one is available")
-.history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
-.arguments(&[key("key", 0).multiple(), double("timeout")]),
+        .range(1, -2, 1)
+        .keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "2.0.0",
+            "O(N) where N is the number of provided keys.",
+            "Remove and get the last element in a list, or block until one is available",
+        )
+        .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
+        .arguments(&[key("key", 0).multiple(), double("timeout")]),
     row("brpoplpush", 4, &[F::Write, F::Denyoom, F::Noscript, F::Blocking], &[C::List])
-.range(1, 2, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
-.docs("2.2.0", "O(1)", "Pop an element from a list, push it to another list and return it; or block until one is available")
-.history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
-.deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")
-.arguments(&[key("source", 0), key("destination", 1), double("timeout")]),
+        .range(1, 2, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
+        .docs(
+            "2.2.0",
+            "O(1)",
+            "Pop an element from a list, push it to another list and return it; or \
+             block until one is available",
+        )
+        .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
+        .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")
+        .arguments(&[key("source", 0), key("destination", 1), double("timeout")]),
     row("lindex", 3, &[F::Readonly], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("1.0.0", "O(N) where N is the number of elements to traverse to get to the element at index. This makes asking for the first or the last element of the list O(1).", "Get an element from a list by its index")
-.arguments(&[key("key", 0), integer("index")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the number of elements to traverse to get to the element \
+             at index. This makes asking for the first or the last element of the list \
+             O(1).",
+            "Get an element from a list by its index",
+        )
+        .arguments(&[key("key", 0), integer("index")]),
     row("linsert", 5, &[F::Write, F::Denyoom], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Insert])])
-.docs("2.2.0", "O(N) where N is the number of elements to traverse before seeing the value pivot. This means that inserting somewhere on the left end on the list (head) can be considered O(1) and inserting somewhere on the right end (tail) is O(N).", "Insert an element before or after another element in a list")
-.arguments(&[key("key", 0), one_of("where", &[token("before", "BEFORE"), token("after", "AFTER")]), string("pivot"), string("element")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Insert])])
+        .docs(
+            "2.2.0",
+            "O(N) where N is the number of elements to traverse before seeing the value \
+             pivot. This means that inserting somewhere on the left end on the list \
+             (head) can be considered O(1) and inserting somewhere on the right end \
+             (tail) is O(N).",
+            "Insert an element before or after another element in a list",
+        )
+        .arguments(&[
+            key("key", 0),
+            one_of("where", &[token("before", "BEFORE"), token("after", "AFTER")]),
+            string("pivot"),
+            string("element"),
+        ]),
     row("llen", 2, &[F::Readonly, F::Fast], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro])])
-.docs("1.0.0", "O(1)", "Get the length of a list")
-.arguments(&[key("key", 0)]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro])])
+        .docs("1.0.0", "O(1)", "Get the length of a list")
+        .arguments(&[key("key", 0)]),
     row("lmove", 5, &[F::Write, F::Denyoom], &[C::List])
-.range(1, 2, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
-.docs("6.2.0", "O(1)", "Pop an element from a list, push it to another list and return it")
-.arguments(&[key("source", 0), key("destination", 1), one_of("wherefrom", &[token("left", "LEFT"), token("right", "RIGHT")]), one_of("whereto", &[token("left", "LEFT"), token("right", "RIGHT")])]),
+        .range(1, 2, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
+        .docs("6.2.0", "O(1)", "Pop an element from a list, push it to another list and return it")
+        .arguments(&[
+            key("source", 0),
+            key("destination", 1),
+            one_of("wherefrom", &[token("left", "LEFT"), token("right", "RIGHT")]),
+            one_of("whereto", &[token("left", "LEFT"), token("right", "RIGHT")]),
+        ]),
     row("lmpop", -4, &[F::Write, F::MovableKeys], &[C::List])
-.keys(&[at(1, counted(0, 1, 1), &[K::Rw, K::Access, K::Delete])])
-.docs("7.0.0", "O(N+M) where N is the number of provided keys and M is the number of elements returned.", "Pop elements from a list")
-.arguments(&[integer("numkeys"), key("key", 0).multiple(), one_of("where", &[token("left", "LEFT"), token("right", "RIGHT")]), integer("count").token("COUNT").optional()]),
+        .keys(&[at(1, counted(0, 1, 1), &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "7.0.0",
+            "O(N+M) where N is the number of provided keys and M is the number of \
+             elements returned.",
+            "Pop elements from a list",
+        )
+        .arguments(&[
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            one_of("where", &[token("left", "LEFT"), token("right", "RIGHT")]),
+            integer("count").token("COUNT").optional(),
+        ]),
     row("lpop", -2, &[F::Write, F::Fast], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
-.docs("1.0.0", "O(N) where N is the number of elements returned", "Remove and get the first elements in a list")
-.history(&[("6.2.0", "Added the `count` argument.")])
-.arguments(&[key("key", 0), integer("count").since("6.2.0").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the number of elements returned",
+            "Remove and get the first elements in a list",
+        )
+        .history(&[("6.2.0", "Added the `count` argument.")])
+        .arguments(&[key("key", 0), integer("count").since("6.2.0").optional()]),
     row("lpos", -3, &[F::Readonly], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("6.0.6", "O(N) where N is the number of elements in the list, for the average case. When searching for elements near the head or the tail of the list, or when the MAXLEN option is provided, the command may run in constant time.", "Return the index of matching elements on a list")
-.arguments(&[key("key", 0), string("element"), integer("rank").token("RANK").optional(), integer("num-matches").token("COUNT").optional(), integer("len").token("MAXLEN").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "6.0.6",
+            "O(N) where N is the number of elements in the list, for the average case. \
+             When searching for elements near the head or the tail of the list, or when \
+             the MAXLEN option is provided, the command may run in constant time.",
+            "Return the index of matching elements on a list",
+        )
+        .arguments(&[
+            key("key", 0),
+            string("element"),
+            integer("rank").token("RANK").optional(),
+            integer("num-matches").token("COUNT").optional(),
+            integer("len").token("MAXLEN").optional(),
+        ]),
     row("lpush", -3, &[F::Write, F::Denyoom, F::Fast], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Insert])])
-.docs("1.0.0", "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.", "Prepend one or multiple elements to a list")
-.history(&[("2.4.0", "Accepts multiple `element` arguments.")])
-.arguments(&[key("key", 0), string("element").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Insert])])
+        .docs(
+            "1.0.0",
+            "O(1) for each element added, so O(N) to add N elements when the command is \
+             called with multiple arguments.",
+            "Prepend one or multiple elements to a list",
+        )
+        .history(&[("2.4.0", "Accepts multiple `element` arguments.")])
+        .arguments(&[key("key", 0), string("element").multiple()]),
     row("lpushx", -3, &[F::Write, F::Denyoom, F::Fast], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Insert])])
-.docs("2.2.0", "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.", "Prepend an element to a list, only if the list exists")
-.history(&[("4.0.0", "Accepts multiple `element` arguments.")])
-.arguments(&[key("key", 0), string("element").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Insert])])
+        .docs(
+            "2.2.0",
+            "O(1) for each element added, so O(N) to add N elements when the command is \
+             called with multiple arguments.",
+            "Prepend an element to a list, only if the list exists",
+        )
+        .history(&[("4.0.0", "Accepts multiple `element` arguments.")])
+        .arguments(&[key("key", 0), string("element").multiple()]),
     row("lrange", 4, &[F::Readonly], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("1.0.0", "O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the specified range.", "Get a range of elements from a list")
-.arguments(&[key("key", 0), integer("start"), integer("stop")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "1.0.0",
+            "O(S+N) where S is the distance of start offset from HEAD for small lists, \
+             from nearest end (HEAD or TAIL) for large lists; and N is the number of \
+             elements in the specified range.",
+            "Get a range of elements from a list",
+        )
+        .arguments(&[key("key", 0), integer("start"), integer("stop")]),
     row("lrem", 4, &[F::Write], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Delete])])
-.docs("1.0.0", "O(N+M) where N is the length of the list and M is the number of elements removed.", "Remove elements from a list")
-.arguments(&[key("key", 0), integer("count"), string("element")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
+        .docs(
+            "1.0.0",
+            "O(N+M) where N is the length of the list and M is the number of elements \
+             removed.",
+            "Remove elements from a list",
+        )
+        .arguments(&[key("key", 0), integer("count"), string("element")]),
     row("lset", 4, &[F::Write, F::Denyoom], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Update])])
-.docs("1.0.0", "O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1).", "Set the value of an element in a list by its index")
-.arguments(&[key("key", 0), integer("index"), string("element")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Update])])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the length of the list. Setting either the first or the \
+             last element of the list is O(1).",
+            "Set the value of an element in a list by its index",
+        )
+        .arguments(&[key("key", 0), integer("index"), string("element")]),
     row("ltrim", 4, &[F::Write], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Delete])])
-.docs("1.0.0", "O(N) where N is the number of elements to be removed by the operation.", "Trim a list to the specified range")
-.arguments(&[key("key", 0), integer("start"), integer("stop")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the number of elements to be removed by the operation.",
+            "Trim a list to the specified range",
+        )
+        .arguments(&[key("key", 0), integer("start"), integer("stop")]),
     row("rpop", -2, &[F::Write, F::Fast], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
-.docs("1.0.0", "O(N) where N is the number of elements returned", "Remove and get the last elements in a list")
-.history(&[("6.2.0", "Added the `count` argument.")])
-.arguments(&[key("key", 0), integer("count").since("6.2.0").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the number of elements returned",
+            "Remove and get the last elements in a list",
+        )
+        .history(&[("6.2.0", "Added the `count` argument.")])
+        .arguments(&[key("key", 0), integer("count").since("6.2.0").optional()]),
     row("rpoplpush", 3, &[F::Write, F::Denyoom], &[C::List])
-.range(1, 2, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
-.docs("1.2.0", "O(1)", "Remove the last element in a list, prepend it to another list and return it")
-.deprecated("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments")
-.arguments(&[key("source", 0), key("destination", 1)]),
+        .range(1, 2, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
+        .docs(
+            "1.2.0",
+            "O(1)",
+            "Remove the last element in a list, prepend it to another list and return \
+             it",
+        )
+        .deprecated("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments")
+        .arguments(&[key("source", 0), key("destination", 1)]),
     row("rpush", -3, &[F::Write, F::Denyoom, F::Fast], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Insert])])
-.docs("1.0.0", "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.", "Append one or multiple elements to a list")
-.history(&[("2.4.0", "Accepts multiple `element` arguments.")])
-.arguments(&[key("key", 0), string("element").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Insert])])
+        .docs(
+            "1.0.0",
+            "O(1) for each element added, so O(N) to add N elements when the command is \
+             called with multiple arguments.",
+            "Append one or multiple elements to a list",
+        )
+        .history(&[("2.4.0", "Accepts multiple `element` arguments.")])
+        .arguments(&[key("key", 0), string("element").multiple()]),
     row("rpushx", -3, &[F::Write, F::Denyoom, F::Fast], &[C::List])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Insert])])
-.docs("2.2.0", "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.", "Append an element to a list, only if the list exists")
-.history(&[("4.0.0", "Accepts multiple `element` arguments.")])
-.arguments(&[key("key", 0), string("element").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Insert])])
+        .docs(
+            "2.2.0",
+            "O(1) for each element added, so O(N) to add N elements when the command is \
+             called with multiple arguments.",
+            "Append an element to a list, only if the list exists",
+        )
+        .history(&[("4.0.0", "Accepts multiple `element` arguments.")])
+        .arguments(&[key("key", 0), string("element").multiple()]),
 ];

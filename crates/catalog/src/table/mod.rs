@@ -52,7 +52,7 @@ pub const COMMAND_COUNT: usize = {
 /// Every command and subcommand, at the index of its id.
 pub static COMMANDS: [CommandSpec; COMMAND_COUNT] = number(GROUPS);
 
-/// Gives rows their ids and groups, and containers the range of the rows that follow with their name.
+/// Gives rows their ids and groups, and containers the range of the rows that follow them.
 #[expect(clippy::large_stack_arrays, reason = "runs in the compiler only")]
 const fn number(groups: &[(Group, &[CommandSpec])]) -> [CommandSpec; COMMAND_COUNT] {
     let mut all = [groups[0].1[0]; COMMAND_COUNT];

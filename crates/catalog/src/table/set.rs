@@ -5,98 +5,167 @@ use crate::spec::{Category as C, CommandSpec, Flag as F, KeyFlag as K};
 
 pub(super) const ROWS: &[CommandSpec] = &[
     row("sadd", -3, &[F::Write, F::Denyoom, F::Fast], &[C::Set])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Insert])])
-.docs("1.0.0", "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.", "Add one or more members to a set")
-.history(&[("2.4.0", "Accepts multiple `member` arguments.")])
-.arguments(&[key("key", 0), string("member").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Insert])])
+        .docs(
+            "1.0.0",
+            "O(1) for each element added, so O(N) to add N elements when the command is \
+             called with multiple arguments.",
+            "Add one or more members to a set",
+        )
+        .history(&[("2.4.0", "Accepts multiple `member` arguments.")])
+        .arguments(&[key("key", 0), string("member").multiple()]),
     row("scard", 2, &[F::Readonly, F::Fast], &[C::Set])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro])])
-.docs("1.0.0", "O(1)", "Get the number of members in a set")
-.arguments(&[key("key", 0)]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro])])
+        .docs("1.0.0", "O(1)", "Get the number of members in a set")
+        .arguments(&[key("key", 0)]),
     row("sdiff", -2, &[F::Readonly], &[C::Set])
-.range(1, -1, 1)
-.keys(&[at(1, up_to(-1, 1, 0), &[K::Ro, K::Access])])
-.tips(&["nondeterministic_output_order"])
-.docs("1.0.0", "O(N) where N is the total number of elements in all given sets.", "Subtract multiple sets")
-.arguments(&[key("key", 0).multiple()]),
+        .range(1, -1, 1)
+        .keys(&[at(1, up_to(-1, 1, 0), &[K::Ro, K::Access])])
+        .tips(&["nondeterministic_output_order"])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the total number of elements in all given sets.",
+            "Subtract multiple sets",
+        )
+        .arguments(&[key("key", 0).multiple()]),
     row("sdiffstore", -3, &[F::Write, F::Denyoom], &[C::Set])
-.range(1, -1, 1)
-.keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, up_to(-1, 1, 0), &[K::Ro, K::Access])])
-.docs("1.0.0", "O(N) where N is the total number of elements in all given sets.", "Subtract multiple sets and store the resulting set in a key")
-.arguments(&[key("destination", 0), key("key", 1).multiple()]),
+        .range(1, -1, 1)
+        .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, up_to(-1, 1, 0), &[K::Ro, K::Access])])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the total number of elements in all given sets.",
+            "Subtract multiple sets and store the resulting set in a key",
+        )
+        .arguments(&[key("destination", 0), key("key", 1).multiple()]),
     row("sinter", -2, &[F::Readonly], &[C::Set])
-.range(1, -1, 1)
-.keys(&[at(1, up_to(-1, 1, 0), &[K::Ro, K::Access])])
-.tips(&["nondeterministic_output_order"])
-.docs("1.0.0", "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.", "Intersect multiple sets")
-.arguments(&[key("key", 0).multiple()]),
+        .range(1, -1, 1)
+        .keys(&[at(1, up_to(-1, 1, 0), &[K::Ro, K::Access])])
+        .tips(&["nondeterministic_output_order"])
+        .docs(
+            "1.0.0",
+            "O(N*M) worst case where N is the cardinality of the smallest set and M is \
+             the number of sets.",
+            "Intersect multiple sets",
+        )
+        .arguments(&[key("key", 0).multiple()]),
     row("sintercard", -3, &[F::Readonly, F::MovableKeys], &[C::Set])
-.keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
-.docs("7.0.0", "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.", "Intersect multiple sets and return the cardinality of the result")
-.arguments(&[integer("numkeys"), key("key", 0).multiple(), integer("limit").token("LIMIT").optional()]),
+        .keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
+        .docs(
+            "7.0.0",
+            "O(N*M) worst case where N is the cardinality of the smallest set and M is \
+             the number of sets.",
+            "Intersect multiple sets and return the cardinality of the result",
+        )
+        .arguments(&[
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            integer("limit").token("LIMIT").optional(),
+        ]),
     row("sinterstore", -3, &[F::Write, F::Denyoom], &[C::Set])
-.range(1, -1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Update]), at(2, up_to(-1, 1, 0), &[K::Ro, K::Access])])
-.docs("1.0.0", "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.", "Intersect multiple sets and store the resulting set in a key")
-.arguments(&[key("destination", 0), key("key", 1).multiple()]),
+        .range(1, -1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Update]), at(2, up_to(-1, 1, 0), &[K::Ro, K::Access])])
+        .docs(
+            "1.0.0",
+            "O(N*M) worst case where N is the cardinality of the smallest set and M is \
+             the number of sets.",
+            "Intersect multiple sets and store the resulting set in a key",
+        )
+        .arguments(&[key("destination", 0), key("key", 1).multiple()]),
     row("sismember", 3, &[F::Readonly, F::Fast], &[C::Set])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro])])
-.docs("1.0.0", "O(1)", "Determine if a given value is a member of a set")
-.arguments(&[key("key", 0), string("member")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro])])
+        .docs("1.0.0", "O(1)", "Determine if a given value is a member of a set")
+        .arguments(&[key("key", 0), string("member")]),
     row("smembers", 2, &[F::Readonly], &[C::Set])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.tips(&["nondeterministic_output_order"])
-.docs("1.0.0", "O(N) where N is the set cardinality.", "Get all the members in a set")
-.arguments(&[key("key", 0)]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .tips(&["nondeterministic_output_order"])
+        .docs("1.0.0", "O(N) where N is the set cardinality.", "Get all the members in a set")
+        .arguments(&[key("key", 0)]),
     row("smismember", -3, &[F::Readonly, F::Fast], &[C::Set])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("6.2.0", "O(N) where N is the number of elements being checked for membership", "Returns the membership associated with the given elements for a set")
-.arguments(&[key("key", 0), string("member").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "6.2.0",
+            "O(N) where N is the number of elements being checked for membership",
+            "Returns the membership associated with the given elements for a set",
+        )
+        .arguments(&[key("key", 0), string("member").multiple()]),
     row("smove", 4, &[F::Write, F::Fast], &[C::Set])
-.range(1, 2, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
-.docs("1.0.0", "O(1)", "Move a member from one set to another")
-.arguments(&[key("source", 0), key("destination", 1), string("member")]),
+        .range(1, 2, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
+        .docs("1.0.0", "O(1)", "Move a member from one set to another")
+        .arguments(&[key("source", 0), key("destination", 1), string("member")]),
     row("spop", -2, &[F::Write, F::Fast], &[C::Set])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
-.tips(&["nondeterministic_output"])
-.docs("1.0.0", "Without the count argument O(1), otherwise O(N) where N is the value of the passed count.", "Remove and return one or multiple random members from a set")
-.history(&[("3.2.0", "Added the `count` argument.")])
-.arguments(&[key("key", 0), integer("count").since("3.2.0").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "1.0.0",
+            "Without the count argument O(1), otherwise O(N) where N is the value of \
+             the passed count.",
+            "Remove and return one or multiple random members from a set",
+        )
+        .history(&[("3.2.0", "Added the `count` argument.")])
+        .arguments(&[key("key", 0), integer("count").since("3.2.0").optional()]),
     row("srandmember", -2, &[F::Readonly], &[C::Set])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.tips(&["nondeterministic_output"])
-.docs("1.0.0", "Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.", "Get one or multiple random members from a set")
-.history(&[("2.6.0", "Added the optional `count` argument.")])
-.arguments(&[key("key", 0), integer("count").since("2.6.0").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "1.0.0",
+            "Without the count argument O(1), otherwise O(N) where N is the absolute \
+             value of the passed count.",
+            "Get one or multiple random members from a set",
+        )
+        .history(&[("2.6.0", "Added the optional `count` argument.")])
+        .arguments(&[key("key", 0), integer("count").since("2.6.0").optional()]),
     row("srem", -3, &[F::Write, F::Fast], &[C::Set])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Delete])])
-.docs("1.0.0", "O(N) where N is the number of members to be removed.", "Remove one or more members from a set")
-.history(&[("2.4.0", "Accepts multiple `member` arguments.")])
-.arguments(&[key("key", 0), string("member").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the number of members to be removed.",
+            "Remove one or more members from a set",
+        )
+        .history(&[("2.4.0", "Accepts multiple `member` arguments.")])
+        .arguments(&[key("key", 0), string("member").multiple()]),
     row("sscan", -3, &[F::Readonly], &[C::Set])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.tips(&["nondeterministic_output"])
-.docs("2.8.0", "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..", "Incrementally iterate Set elements")
-.arguments(&[key("key", 0), integer("cursor"), pattern("pattern").token("MATCH").optional(), integer("count").token("COUNT").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "2.8.0",
+            "O(1) for every call. O(N) for a complete iteration, including enough \
+             command calls for the cursor to return back to 0. N is the number of \
+             elements inside the collection..",
+            "Incrementally iterate Set elements",
+        )
+        .arguments(&[
+            key("key", 0),
+            integer("cursor"),
+            pattern("pattern").token("MATCH").optional(),
+            integer("count").token("COUNT").optional(),
+        ]),
     row("sunion", -2, &[F::Readonly], &[C::Set])
-.range(1, -1, 1)
-.keys(&[at(1, up_to(-1, 1, 0), &[K::Ro, K::Access])])
-.tips(&["nondeterministic_output_order"])
-.docs("1.0.0", "O(N) where N is the total number of elements in all given sets.", "Add multiple sets")
-.arguments(&[key("key", 0).multiple()]),
+        .range(1, -1, 1)
+        .keys(&[at(1, up_to(-1, 1, 0), &[K::Ro, K::Access])])
+        .tips(&["nondeterministic_output_order"])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the total number of elements in all given sets.",
+            "Add multiple sets",
+        )
+        .arguments(&[key("key", 0).multiple()]),
     row("sunionstore", -3, &[F::Write, F::Denyoom], &[C::Set])
-.range(1, -1, 1)
-.keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, up_to(-1, 1, 0), &[K::Ro, K::Access])])
-.docs("1.0.0", "O(N) where N is the total number of elements in all given sets.", "Add multiple sets and store the resulting set in a key")
-.arguments(&[key("destination", 0), key("key", 1).multiple()]),
+        .range(1, -1, 1)
+        .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, up_to(-1, 1, 0), &[K::Ro, K::Access])])
+        .docs(
+            "1.0.0",
+            "O(N) where N is the total number of elements in all given sets.",
+            "Add multiple sets and store the resulting set in a key",
+        )
+        .arguments(&[key("destination", 0), key("key", 1).multiple()]),
 ];

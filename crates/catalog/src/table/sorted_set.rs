@@ -7,188 +7,485 @@ use crate::spec::{Category as C, CommandSpec, Flag as F, KeyFlag as K};
 
 pub(super) const ROWS: &[CommandSpec] = &[
     row("bzmpop", -5, &[F::Write, F::Blocking, F::MovableKeys], &[C::SortedSet])
-.keys(&[at(2, counted(0, 1, 1), &[K::Rw, K::Access, K::Delete])])
-.docs("7.0.0", "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.", "Remove and return members with scores in a sorted set or block until one is available")
-.arguments(&[double("timeout"), integer("numkeys"), key("key", 0).multiple(), one_of("where", &[token("min", "MIN"), token("max", "MAX")]), integer("count").token("COUNT").optional()]),
+        .keys(&[at(2, counted(0, 1, 1), &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "7.0.0",
+            "O(K) + O(M*log(N)) where K is the number of provided keys, N being the \
+             number of elements in the sorted set, and M being the number of elements \
+             popped.",
+            "Remove and return members with scores in a sorted set or block until one \
+             is available",
+        )
+        .arguments(&[
+            double("timeout"),
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            one_of("where", &[token("min", "MIN"), token("max", "MAX")]),
+            integer("count").token("COUNT").optional(),
+        ]),
     row("bzpopmax", -3, &[F::Write, F::Noscript, F::Blocking, F::Fast], &[C::SortedSet])
-.range(1, -2, 1)
-.keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
-.docs("5.0.0", "O(log(N)) with N being the number of elements in the sorted set.", "Remove and return the member with the highest score from one or more sorted sets, or block until one is available")
-.history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
-.arguments(&[key("key", 0).multiple(), double("timeout")]),
+        .range(1, -2, 1)
+        .keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "5.0.0",
+            "O(log(N)) with N being the number of elements in the sorted set.",
+            "Remove and return the member with the highest score from one or more \
+             sorted sets, or block until one is available",
+        )
+        .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
+        .arguments(&[key("key", 0).multiple(), double("timeout")]),
     row("bzpopmin", -3, &[F::Write, F::Noscript, F::Blocking, F::Fast], &[C::SortedSet])
-.range(1, -2, 1)
-.keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
-.docs("5.0.0", "O(log(N)) with N being the number of elements in the sorted set.", "Remove and return the member with the lowest score from one or more sorted sets, or block until one is available")
-.history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
-.arguments(&[key("key", 0).multiple(), double("timeout")]),
+        .range(1, -2, 1)
+        .keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "5.0.0",
+            "O(log(N)) with N being the number of elements in the sorted set.",
+            "Remove and return the member with the lowest score from one or more sorted \
+             sets, or block until one is available",
+        )
+        .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
+        .arguments(&[key("key", 0).multiple(), double("timeout")]),
     row("zadd", -4, &[F::Write, F::Denyoom, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Update])])
-.docs("1.2.0", "O(log(N)) for each item added, where N is the number of elements in the sorted set.", "Add one or more members to a sorted set, or update its score if it already exists")
-.history(&[("2.4.0", "Accepts multiple elements."), ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."), ("6.2.0", "Added the `GT` and `LT` options.")])
-.arguments(&[key("key", 0), one_of("condition", &[token("nx", "NX"), token("xx", "XX")]).since("3.0.2").optional(), one_of("comparison", &[token("gt", "GT"), token("lt", "LT")]).since("6.2.0").optional(), token("change", "CH").since("3.0.2").optional(), token("increment", "INCR").since("3.0.2").optional(), block("score_member", &[double("score"), string("member")]).multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Update])])
+        .docs(
+            "1.2.0",
+            "O(log(N)) for each item added, where N is the number of elements in the \
+             sorted set.",
+            "Add one or more members to a sorted set, or update its score if it already \
+             exists",
+        )
+        .history(&[
+            ("2.4.0", "Accepts multiple elements."),
+            ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
+            ("6.2.0", "Added the `GT` and `LT` options."),
+        ])
+        .arguments(&[
+            key("key", 0),
+            one_of("condition", &[token("nx", "NX"), token("xx", "XX")]).since("3.0.2").optional(),
+            one_of("comparison", &[token("gt", "GT"), token("lt", "LT")]).since("6.2.0").optional(),
+            token("change", "CH").since("3.0.2").optional(),
+            token("increment", "INCR").since("3.0.2").optional(),
+            block("score_member", &[double("score"), string("member")]).multiple(),
+        ]),
     row("zcard", 2, &[F::Readonly, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro])])
-.docs("1.2.0", "O(1)", "Get the number of members in a sorted set")
-.arguments(&[key("key", 0)]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro])])
+        .docs("1.2.0", "O(1)", "Get the number of members in a sorted set")
+        .arguments(&[key("key", 0)]),
     row("zcount", 4, &[F::Readonly, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("2.0.0", "O(log(N)) with N being the number of elements in the sorted set.", "Count the members in a sorted set with scores within the given values")
-.arguments(&[key("key", 0), double("min"), double("max")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "2.0.0",
+            "O(log(N)) with N being the number of elements in the sorted set.",
+            "Count the members in a sorted set with scores within the given values",
+        )
+        .arguments(&[key("key", 0), double("min"), double("max")]),
     row("zdiff", -3, &[F::Readonly, F::MovableKeys], &[C::SortedSet])
-.keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
-.docs("6.2.0", "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.", "Subtract multiple sorted sets")
-.arguments(&[integer("numkeys"), key("key", 0).multiple(), token("withscores", "WITHSCORES").optional()]),
+        .keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
+        .docs(
+            "6.2.0",
+            "O(L + (N-K)log(N)) worst case where L is the total number of elements in \
+             all the sets, N is the size of the first set, and K is the size of the \
+             result set.",
+            "Subtract multiple sorted sets",
+        )
+        .arguments(&[
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            token("withscores", "WITHSCORES").optional(),
+        ]),
     row("zdiffstore", -4, &[F::Write, F::Denyoom, F::MovableKeys], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, counted(0, 1, 1), &[K::Ro, K::Access])])
-.docs("6.2.0", "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.", "Subtract multiple sorted sets and store the resulting sorted set in a new key")
-.arguments(&[key("destination", 0), integer("numkeys"), key("key", 1).multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, counted(0, 1, 1), &[K::Ro, K::Access])])
+        .docs(
+            "6.2.0",
+            "O(L + (N-K)log(N)) worst case where L is the total number of elements in \
+             all the sets, N is the size of the first set, and K is the size of the \
+             result set.",
+            "Subtract multiple sorted sets and store the resulting sorted set in a new \
+             key",
+        )
+        .arguments(&[key("destination", 0), integer("numkeys"), key("key", 1).multiple()]),
     row("zincrby", 4, &[F::Write, F::Denyoom, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-.docs("1.2.0", "O(log(N)) where N is the number of elements in the sorted set.", "Increment the score of a member in a sorted set")
-.arguments(&[key("key", 0), integer("increment"), string("member")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
+        .docs(
+            "1.2.0",
+            "O(log(N)) where N is the number of elements in the sorted set.",
+            "Increment the score of a member in a sorted set",
+        )
+        .arguments(&[key("key", 0), integer("increment"), string("member")]),
     row("zinter", -3, &[F::Readonly, F::MovableKeys], &[C::SortedSet])
-.keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
-.docs("6.2.0", "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.", "Intersect multiple sorted sets")
-.arguments(&[integer("numkeys"), key("key", 0).multiple(), integer("weight").token("WEIGHTS").optional().multiple(), one_of("aggregate", &[token("sum", "SUM"), token("min", "MIN"), token("max", "MAX")]).token("AGGREGATE").optional(), token("withscores", "WITHSCORES").optional()]),
+        .keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
+        .docs(
+            "6.2.0",
+            "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, \
+             K being the number of input sorted sets and M being the number of elements \
+             in the resulting sorted set.",
+            "Intersect multiple sorted sets",
+        )
+        .arguments(&[
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            integer("weight").token("WEIGHTS").optional().multiple(),
+            one_of("aggregate", &[token("sum", "SUM"), token("min", "MIN"), token("max", "MAX")])
+                .token("AGGREGATE")
+                .optional(),
+            token("withscores", "WITHSCORES").optional(),
+        ]),
     row("zintercard", -3, &[F::Readonly, F::MovableKeys], &[C::SortedSet])
-.keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
-.docs("7.0.0", "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.", "Intersect multiple sorted sets and return the cardinality of the result")
-.arguments(&[integer("numkeys"), key("key", 0).multiple(), integer("limit").token("LIMIT").optional()]),
+        .keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
+        .docs(
+            "7.0.0",
+            "O(N*K) worst case with N being the smallest input sorted set, K being the \
+             number of input sorted sets.",
+            "Intersect multiple sorted sets and return the cardinality of the result",
+        )
+        .arguments(&[
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            integer("limit").token("LIMIT").optional(),
+        ]),
     row("zinterstore", -4, &[F::Write, F::Denyoom, F::MovableKeys], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, counted(0, 1, 1), &[K::Ro, K::Access])])
-.docs("2.0.0", "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.", "Intersect multiple sorted sets and store the resulting sorted set in a new key")
-.arguments(&[key("destination", 0), integer("numkeys"), key("key", 1).multiple(), integer("weight").token("WEIGHTS").optional().multiple(), one_of("aggregate", &[token("sum", "SUM"), token("min", "MIN"), token("max", "MAX")]).token("AGGREGATE").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, counted(0, 1, 1), &[K::Ro, K::Access])])
+        .docs(
+            "2.0.0",
+            "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, \
+             K being the number of input sorted sets and M being the number of elements \
+             in the resulting sorted set.",
+            "Intersect multiple sorted sets and store the resulting sorted set in a new \
+             key",
+        )
+        .arguments(&[
+            key("destination", 0),
+            integer("numkeys"),
+            key("key", 1).multiple(),
+            integer("weight").token("WEIGHTS").optional().multiple(),
+            one_of("aggregate", &[token("sum", "SUM"), token("min", "MIN"), token("max", "MAX")])
+                .token("AGGREGATE")
+                .optional(),
+        ]),
     row("zlexcount", 4, &[F::Readonly, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("2.8.9", "O(log(N)) with N being the number of elements in the sorted set.", "Count the number of members in a sorted set between a given lexicographical range")
-.arguments(&[key("key", 0), string("min"), string("max")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "2.8.9",
+            "O(log(N)) with N being the number of elements in the sorted set.",
+            "Count the number of members in a sorted set between a given \
+             lexicographical range",
+        )
+        .arguments(&[key("key", 0), string("min"), string("max")]),
     row("zmpop", -4, &[F::Write, F::MovableKeys], &[C::SortedSet])
-.keys(&[at(1, counted(0, 1, 1), &[K::Rw, K::Access, K::Delete])])
-.docs("7.0.0", "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.", "Remove and return members with scores in a sorted set")
-.arguments(&[integer("numkeys"), key("key", 0).multiple(), one_of("where", &[token("min", "MIN"), token("max", "MAX")]), integer("count").token("COUNT").optional()]),
+        .keys(&[at(1, counted(0, 1, 1), &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "7.0.0",
+            "O(K) + O(M*log(N)) where K is the number of provided keys, N being the \
+             number of elements in the sorted set, and M being the number of elements \
+             popped.",
+            "Remove and return members with scores in a sorted set",
+        )
+        .arguments(&[
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            one_of("where", &[token("min", "MIN"), token("max", "MAX")]),
+            integer("count").token("COUNT").optional(),
+        ]),
     row("zmscore", -3, &[F::Readonly, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("6.2.0", "O(N) where N is the number of members being requested.", "Get the score associated with the given members in a sorted set")
-.arguments(&[key("key", 0), string("member").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "6.2.0",
+            "O(N) where N is the number of members being requested.",
+            "Get the score associated with the given members in a sorted set",
+        )
+        .arguments(&[key("key", 0), string("member").multiple()]),
     row("zpopmax", -2, &[F::Write, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
-.docs("5.0.0", "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.", "Remove and return members with the highest scores in a sorted set")
-.arguments(&[key("key", 0), integer("count").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "5.0.0",
+            "O(log(N)*M) with N being the number of elements in the sorted set, and M \
+             being the number of elements popped.",
+            "Remove and return members with the highest scores in a sorted set",
+        )
+        .arguments(&[key("key", 0), integer("count").optional()]),
     row("zpopmin", -2, &[F::Write, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
-.docs("5.0.0", "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.", "Remove and return members with the lowest scores in a sorted set")
-.arguments(&[key("key", 0), integer("count").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
+        .docs(
+            "5.0.0",
+            "O(log(N)*M) with N being the number of elements in the sorted set, and M \
+             being the number of elements popped.",
+            "Remove and return members with the lowest scores in a sorted set",
+        )
+        .arguments(&[key("key", 0), integer("count").optional()]),
     row("zrandmember", -2, &[F::Readonly], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.tips(&["nondeterministic_output"])
-.docs("6.2.0", "O(N) where N is the number of elements returned", "Get one or multiple random elements from a sorted set")
-.arguments(&[key("key", 0), block("options", &[integer("count"), token("withscores", "WITHSCORES").optional()]).optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "6.2.0",
+            "O(N) where N is the number of elements returned",
+            "Get one or multiple random elements from a sorted set",
+        )
+        .arguments(&[
+            key("key", 0),
+            block("options", &[integer("count"), token("withscores", "WITHSCORES").optional()])
+                .optional(),
+        ]),
     row("zrange", -4, &[F::Readonly], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("1.2.0", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.", "Return a range of members in a sorted set")
-.history(&[("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.")])
-.arguments(&[key("key", 0), string("start"), string("stop"), one_of("sortby", &[token("byscore", "BYSCORE"), token("bylex", "BYLEX")]).since("6.2.0").optional(), token("rev", "REV").since("6.2.0").optional(), block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").since("6.2.0").optional(), token("withscores", "WITHSCORES").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "1.2.0",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements returned.",
+            "Return a range of members in a sorted set",
+        )
+        .history(&[("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.")])
+        .arguments(&[
+            key("key", 0),
+            string("start"),
+            string("stop"),
+            one_of("sortby", &[token("byscore", "BYSCORE"), token("bylex", "BYLEX")])
+                .since("6.2.0")
+                .optional(),
+            token("rev", "REV").since("6.2.0").optional(),
+            block("offset_count", &[integer("offset"), integer("count")])
+                .token("LIMIT")
+                .since("6.2.0")
+                .optional(),
+            token("withscores", "WITHSCORES").optional(),
+        ]),
     row("zrangebylex", -4, &[F::Readonly], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("2.8.9", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).", "Return a range of members in a sorted set, by lexicographical range")
-.deprecated("6.2.0", "`ZRANGE` with the `BYLEX` argument")
-.arguments(&[key("key", 0), string("min"), string("max"), block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "2.8.9",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements being returned. If M is constant (e.g. always \
+             asking for the first 10 elements with LIMIT), you can consider it \
+             O(log(N)).",
+            "Return a range of members in a sorted set, by lexicographical range",
+        )
+        .deprecated("6.2.0", "`ZRANGE` with the `BYLEX` argument")
+        .arguments(&[
+            key("key", 0),
+            string("min"),
+            string("max"),
+            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+        ]),
     row("zrangebyscore", -4, &[F::Readonly], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("1.0.5", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).", "Return a range of members in a sorted set, by score")
-.history(&[("2.0.0", "Added the `WITHSCORES` modifier.")])
-.deprecated("6.2.0", "`ZRANGE` with the `BYSCORE` argument")
-.arguments(&[key("key", 0), double("min"), double("max"), token("withscores", "WITHSCORES").since("2.0.0").optional(), block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "1.0.5",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements being returned. If M is constant (e.g. always \
+             asking for the first 10 elements with LIMIT), you can consider it \
+             O(log(N)).",
+            "Return a range of members in a sorted set, by score",
+        )
+        .history(&[("2.0.0", "Added the `WITHSCORES` modifier.")])
+        .deprecated("6.2.0", "`ZRANGE` with the `BYSCORE` argument")
+        .arguments(&[
+            key("key", 0),
+            double("min"),
+            double("max"),
+            token("withscores", "WITHSCORES").since("2.0.0").optional(),
+            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+        ]),
     row("zrangestore", -5, &[F::Write, F::Denyoom], &[C::SortedSet])
-.range(1, 2, 1)
-.keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, ONE, &[K::Ro, K::Access])])
-.docs("6.2.0", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.", "Store a range of members from sorted set into another key")
-.arguments(&[key("dst", 0), key("src", 1), string("min"), string("max"), one_of("sortby", &[token("byscore", "BYSCORE"), token("bylex", "BYLEX")]).optional(), token("rev", "REV").optional(), block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional()]),
+        .range(1, 2, 1)
+        .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "6.2.0",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements stored into the destination key.",
+            "Store a range of members from sorted set into another key",
+        )
+        .arguments(&[
+            key("dst", 0),
+            key("src", 1),
+            string("min"),
+            string("max"),
+            one_of("sortby", &[token("byscore", "BYSCORE"), token("bylex", "BYLEX")]).optional(),
+            token("rev", "REV").optional(),
+            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+        ]),
     row("zrank", -3, &[F::Readonly, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("2.0.0", "O(log(N))", "Determine the index of a member in a sorted set")
-.history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")])
-.arguments(&[key("key", 0), string("member"), token("withscore", "WITHSCORE").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs("2.0.0", "O(log(N))", "Determine the index of a member in a sorted set")
+        .history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")])
+        .arguments(&[key("key", 0), string("member"), token("withscore", "WITHSCORE").optional()]),
     row("zrem", -3, &[F::Write, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Delete])])
-.docs("1.2.0", "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.", "Remove one or more members from a sorted set")
-.history(&[("2.4.0", "Accepts multiple elements.")])
-.arguments(&[key("key", 0), string("member").multiple()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
+        .docs(
+            "1.2.0",
+            "O(M*log(N)) with N being the number of elements in the sorted set and M \
+             the number of elements to be removed.",
+            "Remove one or more members from a sorted set",
+        )
+        .history(&[("2.4.0", "Accepts multiple elements.")])
+        .arguments(&[key("key", 0), string("member").multiple()]),
     row("zremrangebylex", 4, &[F::Write], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Delete])])
-.docs("2.8.9", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.", "Remove all members in a sorted set between the given lexicographical range")
-.arguments(&[key("key", 0), string("min"), string("max")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
+        .docs(
+            "2.8.9",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements removed by the operation.",
+            "Remove all members in a sorted set between the given lexicographical range",
+        )
+        .arguments(&[key("key", 0), string("min"), string("max")]),
     row("zremrangebyrank", 4, &[F::Write], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Delete])])
-.docs("2.0.0", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.", "Remove all members in a sorted set within the given indexes")
-.arguments(&[key("key", 0), integer("start"), integer("stop")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
+        .docs(
+            "2.0.0",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements removed by the operation.",
+            "Remove all members in a sorted set within the given indexes",
+        )
+        .arguments(&[key("key", 0), integer("start"), integer("stop")]),
     row("zremrangebyscore", 4, &[F::Write], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Rw, K::Delete])])
-.docs("1.2.0", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.", "Remove all members in a sorted set within the given scores")
-.arguments(&[key("key", 0), double("min"), double("max")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
+        .docs(
+            "1.2.0",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements removed by the operation.",
+            "Remove all members in a sorted set within the given scores",
+        )
+        .arguments(&[key("key", 0), double("min"), double("max")]),
     row("zrevrange", -4, &[F::Readonly], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("1.2.0", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.", "Return a range of members in a sorted set, by index, with scores ordered from high to low")
-.deprecated("6.2.0", "`ZRANGE` with the `REV` argument")
-.arguments(&[key("key", 0), integer("start"), integer("stop"), token("withscores", "WITHSCORES").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "1.2.0",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements returned.",
+            "Return a range of members in a sorted set, by index, with scores ordered \
+             from high to low",
+        )
+        .deprecated("6.2.0", "`ZRANGE` with the `REV` argument")
+        .arguments(&[
+            key("key", 0),
+            integer("start"),
+            integer("stop"),
+            token("withscores", "WITHSCORES").optional(),
+        ]),
     row("zrevrangebylex", -4, &[F::Readonly], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("2.8.9", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).", "Return a range of members in a sorted set, by lexicographical range, ordered from higher to lower strings.")
-.deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments")
-.arguments(&[key("key", 0), string("max"), string("min"), block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "2.8.9",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements being returned. If M is constant (e.g. always \
+             asking for the first 10 elements with LIMIT), you can consider it \
+             O(log(N)).",
+            "Return a range of members in a sorted set, by lexicographical range, \
+             ordered from higher to lower strings.",
+        )
+        .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments")
+        .arguments(&[
+            key("key", 0),
+            string("max"),
+            string("min"),
+            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+        ]),
     row("zrevrangebyscore", -4, &[F::Readonly], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("2.2.0", "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).", "Return a range of members in a sorted set, by score, with scores ordered from high to low")
-.history(&[("2.1.6", "`min` and `max` can be exclusive.")])
-.deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments")
-.arguments(&[key("key", 0), double("max"), double("min"), token("withscores", "WITHSCORES").optional(), block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "2.2.0",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M \
+             the number of elements being returned. If M is constant (e.g. always \
+             asking for the first 10 elements with LIMIT), you can consider it \
+             O(log(N)).",
+            "Return a range of members in a sorted set, by score, with scores ordered \
+             from high to low",
+        )
+        .history(&[("2.1.6", "`min` and `max` can be exclusive.")])
+        .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments")
+        .arguments(&[
+            key("key", 0),
+            double("max"),
+            double("min"),
+            token("withscores", "WITHSCORES").optional(),
+            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+        ]),
     row("zrevrank", -3, &[F::Readonly, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("2.0.0", "O(log(N))", "Determine the index of a member in a sorted set, with scores ordered from high to low")
-.history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")])
-.arguments(&[key("key", 0), string("member"), token("withscore", "WITHSCORE").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "2.0.0",
+            "O(log(N))",
+            "Determine the index of a member in a sorted set, with scores ordered from \
+             high to low",
+        )
+        .history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")])
+        .arguments(&[key("key", 0), string("member"), token("withscore", "WITHSCORE").optional()]),
     row("zscan", -3, &[F::Readonly], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.tips(&["nondeterministic_output"])
-.docs("2.8.0", "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..", "Incrementally iterate sorted sets elements and associated scores")
-.arguments(&[key("key", 0), integer("cursor"), pattern("pattern").token("MATCH").optional(), integer("count").token("COUNT").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .tips(&["nondeterministic_output"])
+        .docs(
+            "2.8.0",
+            "O(1) for every call. O(N) for a complete iteration, including enough \
+             command calls for the cursor to return back to 0. N is the number of \
+             elements inside the collection..",
+            "Incrementally iterate sorted sets elements and associated scores",
+        )
+        .arguments(&[
+            key("key", 0),
+            integer("cursor"),
+            pattern("pattern").token("MATCH").optional(),
+            integer("count").token("COUNT").optional(),
+        ]),
     row("zscore", 3, &[F::Readonly, F::Fast], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ro, K::Access])])
-.docs("1.2.0", "O(1)", "Get the score associated with the given member in a sorted set")
-.arguments(&[key("key", 0), string("member")]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs("1.2.0", "O(1)", "Get the score associated with the given member in a sorted set")
+        .arguments(&[key("key", 0), string("member")]),
     row("zunion", -3, &[F::Readonly, F::MovableKeys], &[C::SortedSet])
-.keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
-.docs("6.2.0", "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.", "Add multiple sorted sets")
-.arguments(&[integer("numkeys"), key("key", 0).multiple(), integer("weight").token("WEIGHTS").optional().multiple(), one_of("aggregate", &[token("sum", "SUM"), token("min", "MIN"), token("max", "MAX")]).token("AGGREGATE").optional(), token("withscores", "WITHSCORES").optional()]),
+        .keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
+        .docs(
+            "6.2.0",
+            "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted \
+             sets, and M being the number of elements in the resulting sorted set.",
+            "Add multiple sorted sets",
+        )
+        .arguments(&[
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            integer("weight").token("WEIGHTS").optional().multiple(),
+            one_of("aggregate", &[token("sum", "SUM"), token("min", "MIN"), token("max", "MAX")])
+                .token("AGGREGATE")
+                .optional(),
+            token("withscores", "WITHSCORES").optional(),
+        ]),
     row("zunionstore", -4, &[F::Write, F::Denyoom, F::MovableKeys], &[C::SortedSet])
-.range(1, 1, 1)
-.keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, counted(0, 1, 1), &[K::Ro, K::Access])])
-.docs("2.0.0", "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.", "Add multiple sorted sets and store the resulting sorted set in a new key")
-.arguments(&[key("destination", 0), integer("numkeys"), key("key", 1).multiple(), integer("weight").token("WEIGHTS").optional().multiple(), one_of("aggregate", &[token("sum", "SUM"), token("min", "MIN"), token("max", "MAX")]).token("AGGREGATE").optional()]),
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, counted(0, 1, 1), &[K::Ro, K::Access])])
+        .docs(
+            "2.0.0",
+            "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted \
+             sets, and M being the number of elements in the resulting sorted set.",
+            "Add multiple sorted sets and store the resulting sorted set in a new key",
+        )
+        .arguments(&[
+            key("destination", 0),
+            integer("numkeys"),
+            key("key", 1).multiple(),
+            integer("weight").token("WEIGHTS").optional().multiple(),
+            one_of("aggregate", &[token("sum", "SUM"), token("min", "MIN"), token("max", "MAX")])
+                .token("AGGREGATE")
+                .optional(),
+        ]),
 ];
