@@ -1,0 +1,3 @@
+//! Sorted sets.
+
+pub mod rank_tree;
