@@ -8,6 +8,7 @@ pub mod effect;
 pub mod frame;
 pub mod intset;
 pub mod listpack;
+pub mod rdb;
 pub mod record;
 pub mod resp;
 pub mod varint;

@@ -1,0 +1,562 @@
+//! Loading: an RDB file that arrives in chunks becomes entries.
+//!
+//! ```text
+//!   chunk -> feed -> buffer:  | checksummed | understood | cut-off unit |
+//!                                           ^hashed      ^at
+//!   next_event -> Aux | Database | Entry | End | NeedMore
+//!
+//!   unit = what is decoded at once: an opcode with its fields, a type with its key, a packed value, one element
+//! ```
+//!
+//! A cut-off unit is only measured, never decoded twice, and elements of a large collection are kept from call
+//! to call; so loading takes time in proportion to the file however it is cut into chunks.
+//!
+//! Invariants
+//! - The buffer holds at most one unit and one chunk.
+//! - What is allocated for a value grows with the bytes that arrived.
+
+use base::UnixMs;
+use base::number::parse_double;
+
+use super::{
+    CRC64, Crc64, HEADER_BYTES, RdbError, STRING_BYTES_MAX, VERSION_READ_MAX, container, kind,
+    legacy, length, lzf, opcode,
+};
+use crate::intset::Intset;
+use crate::listpack::{Element, Listpack};
+
+/// A value as the file held it, checked. Collections may be empty and may hold an element twice when a foreign
+/// writer erred; whoever builds the real thing decides.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Value {
+    String(Vec<u8>),
+    List(Vec<ListNode>),
+    Set(Vec<Vec<u8>>),
+    SetIntset(Intset),
+    SetListpack(Listpack),
+    Hash(Vec<(Vec<u8>, Vec<u8>)>),
+    /// Field, value, ...: an even number of elements.
+    HashListpack(Listpack),
+    /// No score is NaN.
+    Zset(Vec<(Vec<u8>, f64)>),
+    /// Member, score, ...: read it with [`scored`].
+    ZsetListpack(Listpack),
+}
+
+/// A piece of a list, head first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ListNode {
+    Item(Vec<u8>),
+    Packed(Listpack),
+}
+
+/// Members and scores of a [`Value::ZsetListpack`].
+pub fn scored(listpack: &Listpack) -> impl Iterator<Item = (Element<'_>, f64)> {
+    let mut elements = listpack.iter();
+    std::iter::from_fn(move || {
+        let member = elements.next()?;
+        let score = elements.next().and_then(score_of);
+        Some((member, score.expect("the scores were checked when the value was read")))
+    })
+}
+
+fn score_of(element: Element<'_>) -> Option<f64> {
+    match element {
+        Element::Integer(value) => Some(value as f64),
+        Element::Bytes(text) => parse_double(text),
+    }
+}
+
+/// One key of the file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entry {
+    pub db: u16,
+    pub key: Vec<u8>,
+    pub expire: Option<UnixMs>,
+    /// LFU counter, when the file has one.
+    pub frequency: Option<u8>,
+    /// Time since the last access, when the file has one.
+    pub idle_seconds: Option<u64>,
+    pub value: Value,
+}
+
+/// What [`Reader::next_event`] found.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// Nothing more can be said before another chunk is fed.
+    NeedMore,
+    Aux {
+        name: Vec<u8>,
+        value: Vec<u8>,
+    },
+    /// What the writer claims to follow; for sizing tables within reason.
+    Sizes {
+        db: u16,
+        keys: u64,
+        expiries: u64,
+    },
+    Entry(Entry),
+    /// The file is complete and its checksum right. Bytes behind it are in [`Reader::rest`].
+    End,
+}
+
+/// Reads one file.
+pub struct Reader {
+    buffer: Vec<u8>,
+    at: usize,
+    hashed: usize,
+    crc: Crc64,
+    state: State,
+    version: u16,
+    db: u16,
+    traits: Traits,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let waiting = self.buffer.len() - self.at;
+        f.debug_struct("Reader").field("db", &self.db).field("waiting", &waiting).finish()
+    }
+}
+
+/// Where the next unit belongs.
+enum State {
+    Header,
+    Opcode,
+    Value { key: Vec<u8>, shape: Shape },
+    Checksum,
+    End,
+}
+
+/// Opcodes that describe the entry behind them.
+#[derive(Default)]
+struct Traits {
+    expire: Option<UnixMs>,
+    frequency: Option<u8>,
+    idle_seconds: Option<u64>,
+}
+
+/// How much of a value was read.
+enum Shape {
+    /// One string, whatever is packed inside it.
+    Whole {
+        kind: u8,
+    },
+    /// A count is next.
+    Uncounted {
+        kind: u8,
+    },
+    Elements {
+        kind: u8,
+        missing: u64,
+        so_far: Value,
+    },
+}
+
+impl Default for Reader {
+    fn default() -> Reader {
+        Reader::new()
+    }
+}
+
+impl Reader {
+    pub fn new() -> Reader {
+        Reader {
+            buffer: Vec::new(),
+            at: 0,
+            hashed: 0,
+            crc: CRC64.digest(),
+            state: State::Header,
+            version: 0,
+            db: 0,
+            traits: Traits::default(),
+        }
+    }
+
+    /// Hands over the next bytes of the file.
+    pub fn feed(&mut self, chunk: &[u8]) {
+        // Understood bytes go only when they are the greater part, so that each is moved about once.
+        if self.at > self.buffer.len() / 2 {
+            self.checksum_understood();
+            self.buffer.drain(..self.at);
+            self.at = 0;
+            self.hashed = 0;
+        }
+        self.buffer.extend_from_slice(chunk);
+    }
+
+    /// Fed bytes that were not understood yet; after [`Event::End`], what follows the file.
+    pub fn rest(&self) -> &[u8] {
+        &self.buffer[self.at..]
+    }
+
+    /// The next fact of the file. An error ends the reading: calling again makes no sense.
+    pub fn next_event(&mut self) -> Result<Event, RdbError> {
+        loop {
+            match self.unit() {
+                Ok(Some(event)) => return Ok(event),
+                Ok(None) => {}
+                Err(Halt::CutOff) => return Ok(Event::NeedMore),
+                Err(Halt::Wrong(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn checksum_understood(&mut self) {
+        self.crc.update(&self.buffer[self.hashed..self.at]);
+        self.hashed = self.at;
+    }
+
+    /// Decodes one unit; the state changes only when it is there as a whole.
+    fn unit(&mut self) -> Result<Option<Event>, Halt> {
+        match self.state {
+            State::Header => self.header(),
+            State::Opcode => self.opcode(),
+            State::Value { .. } => self.value(),
+            State::Checksum => self.checksum(),
+            State::End => Ok(Some(Event::End)),
+        }
+    }
+
+    fn header(&mut self) -> Result<Option<Event>, Halt> {
+        let mut cursor = Cursor(&self.buffer[self.at..]);
+        let header = cursor.array::<HEADER_BYTES>()?;
+        let digits = header.strip_prefix(b"REDIS").ok_or(RdbError::Signature)?;
+        let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits);
+        let version = digits.map(|digits| {
+            digits.iter().fold(0, |version, digit| version * 10 + u16::from(digit - b'0'))
+        });
+        self.version = version.ok_or(RdbError::Signature)?;
+        if !(1..=VERSION_READ_MAX).contains(&self.version) {
+            return Err(RdbError::Version(self.version).into());
+        }
+        self.at += HEADER_BYTES;
+        self.state = State::Opcode;
+        Ok(None)
+    }
+
+    fn opcode(&mut self) -> Result<Option<Event>, Halt> {
+        let mut cursor = Cursor(&self.buffer[self.at..]);
+        let mut event = None;
+        match cursor.byte()? {
+            opcode::AUX => {
+                let (name, value) = (cursor.string()?, cursor.string()?);
+                event = Some(Event::Aux { name: name.decode()?, value: value.decode()? });
+            }
+            opcode::SELECT_DB => {
+                self.db = u16::try_from(cursor.length()?)
+                    .ok()
+                    .filter(|&db| db < base::limits::DATABASES_MAX)
+                    .ok_or(RdbError::Malformed("database number"))?;
+            }
+            opcode::RESIZE_DB => {
+                let (keys, expiries) = (cursor.length()?, cursor.length()?);
+                event = Some(Event::Sizes { db: self.db, keys, expiries });
+            }
+            opcode::EXPIRE_MS => {
+                let at = i64::from_le_bytes(cursor.array()?);
+                self.traits.expire = Some(expire(at));
+            }
+            opcode::EXPIRE_SECONDS => {
+                let at = i64::from(i32::from_le_bytes(cursor.array()?)) * 1000;
+                self.traits.expire = Some(expire(at));
+            }
+            opcode::IDLE => self.traits.idle_seconds = Some(cursor.length()?),
+            opcode::FREQ => self.traits.frequency = Some(cursor.byte()?),
+            opcode::EOF => self.state = State::Checksum,
+            opcode::FUNCTION | opcode::FUNCTION_BEFORE_7_0 => {
+                return Err(RdbError::Unsupported("function library").into());
+            }
+            opcode::MODULE_AUX => return Err(RdbError::Unsupported("data of a module").into()),
+            kind => {
+                let shape = Shape::of(kind)?;
+                let key = cursor.string()?.decode()?;
+                self.state = State::Value { key, shape };
+            }
+        }
+        self.at = self.buffer.len() - cursor.0.len();
+        Ok(event)
+    }
+
+    fn value(&mut self) -> Result<Option<Event>, Halt> {
+        let State::Value { shape, .. } = &mut self.state else {
+            unreachable!("called in this state only")
+        };
+        let mut cursor = Cursor(&self.buffer[self.at..]);
+        let value = match shape {
+            Shape::Whole { kind } => Some(whole_value(*kind, cursor.string()?.decode()?)?),
+            Shape::Uncounted { kind } => {
+                let missing = cursor.length()?;
+                *shape = Shape::Elements { kind: *kind, missing, so_far: empty_value(*kind) };
+                None
+            }
+            Shape::Elements { missing: 0, so_far, .. } => {
+                Some(std::mem::replace(so_far, Value::String(Vec::new())))
+            }
+            Shape::Elements { kind, missing, so_far } => {
+                element(*kind, &mut cursor, so_far)?;
+                *missing -= 1;
+                None
+            }
+        };
+        self.at = self.buffer.len() - cursor.0.len();
+        let Some(value) = value else { return Ok(None) };
+        let State::Value { key, .. } = std::mem::replace(&mut self.state, State::Opcode) else {
+            unreachable!("matched above")
+        };
+        let Traits { expire, frequency, idle_seconds } = std::mem::take(&mut self.traits);
+        let entry = Entry { db: self.db, key, expire, frequency, idle_seconds, value };
+        Ok(Some(Event::Entry(entry)))
+    }
+
+    fn checksum(&mut self) -> Result<Option<Event>, Halt> {
+        self.checksum_understood();
+        // Before version 5 files had no checksum; a zero says that the writer was told to save the time.
+        if self.version >= 5 {
+            let mut cursor = Cursor(&self.buffer[self.at..]);
+            let expected = u64::from_le_bytes(cursor.array()?);
+            let found = self.crc.clone().finalize();
+            if expected != 0 && expected != found {
+                return Err(RdbError::Checksum { expected, found }.into());
+            }
+            self.at += 8;
+        }
+        self.state = State::End;
+        Ok(Some(Event::End))
+    }
+}
+
+impl Shape {
+    fn of(kind: u8) -> Result<Shape, RdbError> {
+        match kind {
+            kind::STRING
+            | kind::HASH_ZIPMAP
+            | kind::LIST_ZIPLIST
+            | kind::SET_INTSET
+            | kind::ZSET_ZIPLIST
+            | kind::HASH_ZIPLIST
+            | kind::HASH_LISTPACK
+            | kind::ZSET_LISTPACK
+            | kind::SET_LISTPACK => Ok(Shape::Whole { kind }),
+            kind::LIST
+            | kind::SET
+            | kind::ZSET
+            | kind::HASH
+            | kind::ZSET_2
+            | kind::LIST_QUICKLIST
+            | kind::LIST_QUICKLIST_2 => Ok(Shape::Uncounted { kind }),
+            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => Err(RdbError::Unsupported("stream")),
+            kind::MODULE | kind::MODULE_2 => Err(RdbError::Unsupported("value of a module")),
+            unknown => Err(RdbError::UnknownType(unknown)),
+        }
+    }
+}
+
+/// Redis keeps expiries signed; one before 1970 has passed like any other.
+fn expire(at: i64) -> UnixMs {
+    UnixMs(u64::try_from(at).unwrap_or(0))
+}
+
+/// The value that is packed into one string.
+fn whole_value(kind: u8, bytes: Vec<u8>) -> Result<Value, RdbError> {
+    let listpack = |bytes, what| Listpack::from_bytes(bytes).ok_or(RdbError::Malformed(what));
+    let ziplist = |bytes: Vec<u8>| legacy::ziplist(&bytes).ok_or(RdbError::Malformed("ziplist"));
+    match kind {
+        kind::STRING => Ok(Value::String(bytes)),
+        kind::SET_INTSET => {
+            Intset::from_bytes(bytes).map(Value::SetIntset).ok_or(RdbError::Malformed("intset"))
+        }
+        kind::SET_LISTPACK => listpack(bytes, "set").map(Value::SetListpack),
+        kind::HASH_LISTPACK => hash_value(listpack(bytes, "hash")?),
+        kind::HASH_ZIPLIST => hash_value(ziplist(bytes)?),
+        kind::HASH_ZIPMAP => {
+            hash_value(legacy::zipmap(&bytes).ok_or(RdbError::Malformed("zipmap"))?)
+        }
+        kind::ZSET_LISTPACK => zset_value(listpack(bytes, "sorted set")?),
+        kind::ZSET_ZIPLIST => zset_value(ziplist(bytes)?),
+        kind::LIST_ZIPLIST => Ok(Value::List(vec![ListNode::Packed(ziplist(bytes)?)])),
+        other => unreachable!("type {other} is no whole value, says Shape::of"),
+    }
+}
+
+fn hash_value(listpack: Listpack) -> Result<Value, RdbError> {
+    if listpack.len().is_multiple_of(2) {
+        Ok(Value::HashListpack(listpack))
+    } else {
+        Err(RdbError::Malformed("hash"))
+    }
+}
+
+fn zset_value(listpack: Listpack) -> Result<Value, RdbError> {
+    let is_even = listpack.len().is_multiple_of(2);
+    let mut scores = listpack.iter().skip(1).step_by(2);
+    if is_even && scores.all(|score| score_of(score).is_some()) {
+        Ok(Value::ZsetListpack(listpack))
+    } else {
+        Err(RdbError::Malformed("sorted set"))
+    }
+}
+
+fn empty_value(kind: u8) -> Value {
+    match kind {
+        kind::LIST | kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => Value::List(Vec::new()),
+        kind::SET => Value::Set(Vec::new()),
+        kind::HASH => Value::Hash(Vec::new()),
+        kind::ZSET | kind::ZSET_2 => Value::Zset(Vec::new()),
+        other => unreachable!("type {other} has no elements, says Shape::of"),
+    }
+}
+
+/// Decodes one element and adds it to the value.
+fn element(kind: u8, cursor: &mut Cursor<'_>, so_far: &mut Value) -> Result<(), Halt> {
+    match so_far {
+        Value::List(nodes) => nodes.push(list_node(kind, cursor)?),
+        Value::Set(members) => members.push(cursor.string()?.decode()?),
+        Value::Hash(pairs) => {
+            let (field, value) = (cursor.string()?, cursor.string()?);
+            pairs.push((field.decode()?, value.decode()?));
+        }
+        Value::Zset(members) => {
+            let member = cursor.string()?;
+            let score = match kind {
+                kind::ZSET => cursor.score_text()?,
+                _ => f64::from_le_bytes(cursor.array()?),
+            };
+            if score.is_nan() {
+                return Err(RdbError::Malformed("score").into());
+            }
+            members.push((member.decode()?, score));
+        }
+        Value::String(_)
+        | Value::SetIntset(_)
+        | Value::SetListpack(_)
+        | Value::HashListpack(_)
+        | Value::ZsetListpack(_) => unreachable!("empty_value makes values with elements"),
+    }
+    Ok(())
+}
+
+fn list_node(kind: u8, cursor: &mut Cursor<'_>) -> Result<ListNode, Halt> {
+    let malformed = RdbError::Malformed("list node");
+    Ok(match kind {
+        kind::LIST => ListNode::Item(cursor.string()?.decode()?),
+        kind::LIST_QUICKLIST => {
+            let node = legacy::ziplist(&cursor.string()?.decode()?);
+            ListNode::Packed(node.ok_or(malformed)?)
+        }
+        _ => match cursor.length()? {
+            container::PLAIN => ListNode::Item(cursor.string()?.decode()?),
+            container::PACKED => {
+                let node = Listpack::from_bytes(cursor.string()?.decode()?);
+                ListNode::Packed(node.ok_or(malformed)?)
+            }
+            _ => return Err(malformed.into()),
+        },
+    })
+}
+
+/// Why a unit was not decoded.
+enum Halt {
+    CutOff,
+    Wrong(RdbError),
+}
+
+impl From<RdbError> for Halt {
+    fn from(error: RdbError) -> Halt {
+        Halt::Wrong(error)
+    }
+}
+
+/// A string that is there as a whole, not yet decoded.
+enum RawString<'a> {
+    Plain(&'a [u8]),
+    Integer(i32),
+    Packed { bytes: &'a [u8], len: usize },
+}
+
+impl RawString<'_> {
+    fn decode(self) -> Result<Vec<u8>, RdbError> {
+        match self {
+            RawString::Plain(bytes) => Ok(bytes.to_vec()),
+            RawString::Integer(value) => Ok(itoa::Buffer::new().format(value).as_bytes().to_vec()),
+            RawString::Packed { bytes, len } => {
+                lzf::decompress(bytes, len).ok_or(RdbError::Malformed("compressed string"))
+            }
+        }
+    }
+}
+
+/// What was not understood yet.
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn byte(&mut self) -> Result<u8, Halt> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Halt> {
+        let (array, rest) = self.0.split_first_chunk::<N>().ok_or(Halt::CutOff)?;
+        self.0 = rest;
+        Ok(*array)
+    }
+
+    fn bytes(&mut self, len: usize) -> Result<&'a [u8], Halt> {
+        let (bytes, rest) = self.0.split_at_checked(len).ok_or(Halt::CutOff)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn length(&mut self) -> Result<u64, Halt> {
+        let first = self.byte()?;
+        self.length_from(first)
+    }
+
+    fn length_from(&mut self, first: u8) -> Result<u64, Halt> {
+        Ok(match first {
+            0..length::BITS_14 => u64::from(first),
+            length::BITS_14..length::BITS_32 => {
+                u64::from(first & 0x3f) << 8 | u64::from(self.byte()?)
+            }
+            length::BITS_32 => u64::from(u32::from_be_bytes(self.array()?)),
+            length::BITS_64 => u64::from_be_bytes(self.array()?),
+            _ => return Err(RdbError::Malformed("length").into()),
+        })
+    }
+
+    fn string(&mut self) -> Result<RawString<'a>, Halt> {
+        Ok(match self.byte()? {
+            length::INT_8 => RawString::Integer(i8::from_le_bytes(self.array()?).into()),
+            length::INT_16 => RawString::Integer(i16::from_le_bytes(self.array()?).into()),
+            length::INT_32 => RawString::Integer(i32::from_le_bytes(self.array()?)),
+            length::LZF => {
+                let packed = bounded("compressed string", self.length()?)?;
+                let len = bounded("string", self.length()?)?;
+                RawString::Packed { bytes: self.bytes(packed)?, len }
+            }
+            first => {
+                let len = bounded("string", self.length_from(first)?)?;
+                RawString::Plain(self.bytes(len)?)
+            }
+        })
+    }
+
+    /// A score of old files: its length and text, or a special length.
+    fn score_text(&mut self) -> Result<f64, Halt> {
+        match self.byte()? {
+            253 => Ok(f64::NAN),
+            254 => Ok(f64::INFINITY),
+            255 => Ok(f64::NEG_INFINITY),
+            len => {
+                let text = self.bytes(usize::from(len))?;
+                parse_double(text).ok_or(RdbError::Malformed("score").into())
+            }
+        }
+    }
+}
+
+fn bounded(what: &'static str, bytes: u64) -> Result<usize, RdbError> {
+    usize::try_from(bytes)
+        .ok()
+        .filter(|&len| len <= STRING_BYTES_MAX)
+        .ok_or(RdbError::TooLarge { what, bytes })
+}
