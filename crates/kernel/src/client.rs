@@ -1,6 +1,21 @@
-//! A client as commands see it.
+//! Clients: what the node remembers of each connection between two commands.
+//!
+//! ```text
+//!   Clients -- slab, at the index of the connection's net::Token
+//!     Client { parser, session: Option<Box<Session>>, ... }
+//!                        `- None while a command of the kind Node runs for this client:
+//!                           that command holds the session, and sees all others here
+//! ```
 
+use std::net::SocketAddr;
+
+use base::UnixMs;
+use catalog::CommandSpec;
+use net::Token;
 use wire::resp::reply::Protocol;
+use wire::resp::request::RequestParser;
+
+use crate::command::{BlockOn, Queued};
 
 /// Number of a connection, never reused in the life of a process (CLIENT ID).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -10,7 +25,240 @@ pub struct ClientId(pub u64);
 #[derive(Debug)]
 pub struct Session {
     pub id: ClientId,
+    pub token: Token,
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
     /// Selected database.
     pub db: u16,
     pub protocol: Protocol,
+    /// Logged in, or no password is asked for.
+    pub is_authenticated: bool,
+    /// `POLLUX HELLO` proved that the peer is part of the cluster.
+    pub is_internal: bool,
+    /// CLIENT SETNAME; empty: none.
+    pub name: Vec<u8>,
+    /// CLIENT SETINFO.
+    pub library_name: Vec<u8>,
+    pub library_version: Vec<u8>,
+    pub connected_at: UnixMs,
+    /// When the last bytes came.
+    pub active_at: UnixMs,
+    pub last_command: Option<&'static CommandSpec>,
+    /// Commands executed for this client.
+    pub commands: u64,
+    pub reply_mode: ReplyMode,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// CLIENT NO-TOUCH: look-ups of this client leave LRU and LFU alone.
+    pub no_touch: bool,
+    /// Between MULTI and EXEC.
+    pub transaction: Option<Transaction>,
+    /// WATCHed keys.
+    pub watched: Vec<Watched>,
+    pub subscriptions: Subscriptions,
+    /// Parked by a blocking command.
+    pub blocked: Option<Blocked>,
+    /// Newest op that a reply of this client waits for; 0: none.
+    pub waits_for_op: u64,
+    /// Set by a command: close when the replies so far have left.
+    pub close_after_reply: bool,
+}
+
+impl Session {
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions.count() + self.subscriptions.shard_channels.len() > 0
+    }
+}
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// The next command stays without reply.
+    SkipNext,
+    /// This command stays without reply.
+    Skip,
+}
+
+/// Commands queued since MULTI.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    pub queue: Vec<Queued>,
+    /// A command was refused while queueing: EXEC will abort.
+    pub is_doomed: bool,
+}
+
+/// A WATCHed key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watched {
+    pub db: u16,
+    pub key: Box<[u8]>,
+    /// The key had expired already when WATCH came, so its expiry is no change.
+    pub was_expired: bool,
+}
+
+/// What a client listens to, in the order in which it asked.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    pub channels: Vec<Box<[u8]>>,
+    pub patterns: Vec<Box<[u8]>>,
+    pub shard_channels: Vec<Box<[u8]>>,
+}
+
+impl Subscriptions {
+    /// Channels and patterns: the count that SUBSCRIBE replies with.
+    pub fn count(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+}
+
+/// A parked command.
+#[derive(Debug)]
+pub struct Blocked {
+    pub on: BlockOn,
+    pub command: Queued,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    session: Option<Box<Session>>,
+    pub(crate) parser: RequestParser,
+    /// Listed among the clients whose output changed in this turn.
+    pub(crate) is_touched: bool,
+    /// When the output first exceeded the soft limit.
+    pub(crate) over_soft_limit_since: Option<UnixMs>,
+}
+
+/// All clients, reached by the token of their connection.
+#[derive(Debug, Default)]
+pub struct Clients {
+    places: Vec<Option<Client>>,
+    count: usize,
+    last_id: u64,
+}
+
+impl Clients {
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Connections accepted so far.
+    pub fn total(&self) -> u64 {
+        self.last_id
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        token: Token,
+        peer: SocketAddr,
+        local: SocketAddr,
+        now: UnixMs,
+    ) -> &mut Session {
+        self.last_id += 1;
+        let session = Session {
+            id: ClientId(self.last_id),
+            token,
+            peer,
+            local,
+            db: 0,
+            protocol: Protocol::Resp2,
+            is_authenticated: false,
+            is_internal: false,
+            name: Vec::new(),
+            library_name: Vec::new(),
+            library_version: Vec::new(),
+            connected_at: now,
+            active_at: now,
+            last_command: None,
+            commands: 0,
+            reply_mode: ReplyMode::On,
+            no_evict: false,
+            no_touch: false,
+            transaction: None,
+            watched: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            blocked: None,
+            waits_for_op: 0,
+            close_after_reply: false,
+        };
+        let client = Client {
+            session: Some(Box::new(session)),
+            parser: RequestParser::new(),
+            is_touched: false,
+            over_soft_limit_since: None,
+        };
+        if token.index() >= self.places.len() {
+            self.places.resize_with(token.index() + 1, || None);
+        }
+        let place = &mut self.places[token.index()];
+        assert!(place.is_none(), "a client outlived its connection");
+        self.count += 1;
+        place.insert(client).session.as_deref_mut().expect("put in above")
+    }
+
+    pub(crate) fn remove(&mut self, token: Token) -> Option<Box<Session>> {
+        self.client(token)?;
+        self.count -= 1;
+        self.places[token.index()].take()?.session
+    }
+
+    /// The session of a client; `None` when it is gone, or while its own command holds it.
+    #[inline]
+    pub fn get(&self, token: Token) -> Option<&Session> {
+        let session = self.places.get(token.index())?.as_ref()?.session.as_deref()?;
+        (session.token == token).then_some(session)
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, token: Token) -> Option<&mut Session> {
+        let session = self.places.get_mut(token.index())?.as_mut()?.session.as_deref_mut()?;
+        (session.token == token).then_some(session)
+    }
+
+    #[inline]
+    pub(crate) fn client(&mut self, token: Token) -> Option<&mut Client> {
+        let client = self.places.get_mut(token.index())?.as_mut()?;
+        let is_same = client.session.as_deref().is_none_or(|session| session.token == token);
+        is_same.then_some(client)
+    }
+
+    /// Parser and session side by side.
+    #[inline]
+    pub(crate) fn parts(&mut self, token: Token) -> Option<(&mut RequestParser, &mut Session)> {
+        let client = self.client(token)?;
+        Some((&mut client.parser, client.session.as_deref_mut()?))
+    }
+
+    /// Takes the session out for a command of the kind Node.
+    pub(crate) fn take_session(&mut self, token: Token) -> Option<Box<Session>> {
+        self.client(token)?.session.take()
+    }
+
+    /// Puts the session back; dropped when the command closed its own connection.
+    pub(crate) fn put_session(&mut self, session: Box<Session>) {
+        if let Some(Some(client)) = self.places.get_mut(session.token.index()) {
+            client.session = Some(session);
+        }
+    }
+
+    /// All clients but the one whose command is running, by place.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.places.iter().flatten().filter_map(|client| client.session.as_deref())
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.places.iter_mut().flatten().filter_map(|client| client.session.as_deref_mut())
+    }
+
+    /// Number of places, for a walk in slices with [`Clients::at`].
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(crate) fn at(&self, place: usize) -> Option<&Session> {
+        self.places.get(place)?.as_ref()?.session.as_deref()
+    }
 }

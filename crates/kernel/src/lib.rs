@@ -13,8 +13,15 @@
 //! - A command changes data only by `Keyspace::apply(Effect)`.
 //! - The executor never waits for a disk or a peer; only replies do.
 
+#![expect(dead_code, reason = "the loop that calls these parts follows")]
+
 pub mod client;
 pub mod command;
 pub mod keyspace;
+pub mod limits;
 pub mod node;
+pub mod pubsub;
 pub mod turn;
+
+/// The version of Redis whose behaviour clients may rely on.
+pub const REDIS_VERSION: &str = "7.2.0";

@@ -1,14 +1,179 @@
 //! Everything the executor owns besides the data itself.
 
+use base::UnixMs;
+use net::{Driver, Token};
+use wire::resp::reply::{ErrorReply, ReplyWriter};
+
+use crate::client::{Clients, Session};
+use crate::limits::Limits;
+use crate::pubsub::PubSub;
 use crate::turn::Turn;
 
 /// The node: what commands of the kind `Handler::Node` may reach.
 #[derive(Debug)]
-pub struct Node {}
+pub struct Node {
+    pub net: Driver,
+    pub clients: Clients,
+    pub limits: Limits,
+    pub pubsub: PubSub,
+    pub holds: Holds,
+    /// `requirepass`; empty: none.
+    pub password: Vec<u8>,
+    /// Data is being read from disk: only commands with the flag `loading` run.
+    pub is_loading: bool,
+    /// Set to end the executor after this turn.
+    pub shutdown: Option<Shutdown>,
+    pub counters: Counters,
+    /// Wall time of the turn.
+    pub now: UnixMs,
+    /// Clients whose output changed in this turn.
+    pub(crate) touched: Vec<Token>,
+    /// What commands asked to be done to other clients, after the command.
+    pub(crate) requests: Vec<Request>,
+}
+
+/// Plain counts since the start, for INFO.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    pub turns: u64,
+    pub commands: u64,
+    pub rejected_connections: u64,
+    pub bytes_in: u64,
+    /// Clients closed because of `client-output-buffer-limit` or `client-query-buffer-limit`.
+    pub output_limit_closed: u64,
+    pub query_limit_closed: u64,
+    pub error_replies: u64,
+}
+
+/// How the executor shall end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shutdown {
+    /// Everything acknowledged is on disk first.
+    Clean,
+}
+
+/// Why commands wait: they are held without error until released or timed out.
+#[derive(Clone, Debug, Default)]
+pub struct Holds {
+    /// The switchover fence; holds writes.
+    pub fence_until: Option<UnixMs>,
+    /// CLIENT PAUSE.
+    pub pause: Option<Pause>,
+}
+
+/// CLIENT PAUSE.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pause {
+    pub until: UnixMs,
+    /// `ALL`; else only commands that may write.
+    pub is_all: bool,
+}
+
+impl Holds {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fence_until.is_none() && self.pause.is_none()
+    }
+
+    /// Whether commands that may write wait. Nothing then changes the data: no expiry, no eviction.
+    pub fn hold_writes(&self) -> bool {
+        !self.is_empty()
+    }
+
+    pub(crate) fn hold_all(&self) -> bool {
+        self.pause.is_some_and(|pause| pause.is_all)
+    }
+
+    /// Drops what has timed out.
+    pub(crate) fn expire(&mut self, now: UnixMs) {
+        self.fence_until = self.fence_until.filter(|until| *until > now);
+        self.pause = self.pause.filter(|pause| pause.until > now);
+    }
+
+    pub(crate) fn earliest_end(&self) -> Option<UnixMs> {
+        self.fence_until.into_iter().chain(self.pause.map(|pause| pause.until)).min()
+    }
+}
+
+/// Done by the shell when the command that asked has ended.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Close(Token),
+    Unblock {
+        token: Token,
+        error: Option<ErrorReply>,
+    },
+    /// Ends every parked command with this error.
+    UnblockAll(ErrorReply),
+}
+
+impl Node {
+    pub fn new(net: Driver, limits: Limits) -> Node {
+        Node {
+            net,
+            clients: Clients::default(),
+            limits,
+            pubsub: PubSub::default(),
+            holds: Holds::default(),
+            password: Vec::new(),
+            is_loading: false,
+            shutdown: None,
+            counters: Counters::default(),
+            now: UnixMs(0),
+            touched: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    /// Closes another client when the running command has ended; output that was not sent is lost.
+    /// For the running command's own client set `Session::close_after_reply`.
+    pub fn close(&mut self, token: Token) {
+        self.requests.push(Request::Close(token));
+    }
+
+    /// Ends the parked command of a client: with its timeout reply, or with `error`.
+    /// `false` when it is not parked.
+    pub fn unblock(&mut self, token: Token, error: Option<ErrorReply>) -> bool {
+        let is_blocked = self.clients.get(token).is_some_and(|session| session.blocked.is_some());
+        if is_blocked {
+            self.requests.push(Request::Unblock { token, error });
+        }
+        is_blocked
+    }
+
+    /// Ends every parked command, as the node changes its role.
+    pub fn unblock_all(&mut self, error: ErrorReply) {
+        self.requests.push(Request::UnblockAll(error));
+    }
+
+    /// Where to append something for a client other than the running one.
+    pub fn output(&mut self, token: Token) -> Option<ReplyWriter<'_>> {
+        let protocol = self.clients.get(token)?.protocol;
+        self.touch(token);
+        Some(ReplyWriter::new(self.net.output(token)?.buffer(), protocol))
+    }
+
+    /// Lists the client among those whose output is looked at before the turn ends.
+    #[inline]
+    pub(crate) fn touch(&mut self, token: Token) {
+        if let Some(client) = self.clients.client(token)
+            && !client.is_touched
+        {
+            client.is_touched = true;
+            self.touched.push(token);
+        }
+    }
+}
 
 /// The surroundings of a command that needs the node.
 #[derive(Debug)]
 pub struct NodeTurn<'a> {
     pub turn: Turn<'a>,
     pub node: &'a mut Node,
+}
+
+impl NodeTurn<'_> {
+    /// Every client, the running one included.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.node.clients.iter().chain([&*self.turn.session])
+    }
 }

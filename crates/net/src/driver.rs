@@ -24,7 +24,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 const LISTENER_BIT: usize = 1 << 31;
 
 /// Names a connection of a driver; a later connection never has the same token.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Token {
     index: u32,
     generation: u32,

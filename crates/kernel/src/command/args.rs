@@ -10,7 +10,7 @@ use std::ops::Index;
 use base::UnixMs;
 use base::number::parse_i64;
 use wire::resp::reply::ErrorReply;
-pub use wire::resp::request::Span;
+use wire::resp::request::Span;
 
 use super::Stop;
 
@@ -35,11 +35,14 @@ impl<'a> Args<'a> {
         self.spans.len()
     }
 
+    pub(crate) fn spans(&self) -> &'a [Span] {
+        self.spans
+    }
+
     /// Argument `i` for as long as the input buffer lives.
     #[inline]
     pub fn key(&self, i: usize) -> &'a [u8] {
-        let span = self.spans[i];
-        &self.buffer[span.start..span.start + span.length]
+        self.spans[i].of(self.buffer)
     }
 
     pub fn get(&self, i: usize) -> Option<&'a [u8]> {
@@ -56,7 +59,7 @@ impl<'a> Args<'a> {
         i: usize,
     ) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
         let (buffer, spans) = (self.buffer, &self.spans[i.min(self.spans.len())..]);
-        spans.iter().map(move |span| &buffer[span.start..span.start + span.length])
+        spans.iter().map(move |span| span.of(buffer))
     }
 
     /// Whether argument `i` is the keyword `word` (given in any case).
@@ -89,6 +92,16 @@ impl<'a> Args<'a> {
             return Err(error("ERR timeout is out of range"));
         }
         Ok((ms > 0.0).then(|| now.plus_ms(ms as u64)))
+    }
+}
+
+impl catalog::Arguments for Args<'_> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn at(&self, index: usize) -> &[u8] {
+        self.key(index)
     }
 }
 

@@ -15,13 +15,18 @@
 //! - A handler that stops with an error or to block has written no reply; the shell writes it.
 
 pub mod args;
+pub mod connection;
+pub mod pubsub;
+mod queued;
+pub mod table;
 
 use base::UnixMs;
 use wire::resp::reply::ErrorReply;
 
 pub use crate::node::NodeTurn;
 pub use crate::turn::Turn;
-pub use args::{Args, Span};
+pub use args::Args;
+pub use queued::Queued;
 
 /// `Ok` when the handler wrote its reply.
 pub type CmdResult = Result<(), Stop>;

@@ -1,0 +1,180 @@
+//! Who listens to which channel.
+//!
+//! Invariant: a client is listed under a name exactly while the name is in its `Subscriptions`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::glob;
+use hashbrown::HashMap;
+use net::Token;
+
+use crate::client::{Session, Subscriptions};
+use crate::node::NodeTurn;
+use wire::resp::reply::{Protocol, ReplyWriter};
+
+/// The three kinds of names that a client can listen to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    Channel,
+    Pattern,
+    ShardChannel,
+}
+
+impl Scope {
+    /// Names of a session in this scope.
+    pub(crate) fn of(self, subscriptions: &mut Subscriptions) -> &mut Vec<Box<[u8]>> {
+        match self {
+            Scope::Channel => &mut subscriptions.channels,
+            Scope::Pattern => &mut subscriptions.patterns,
+            Scope::ShardChannel => &mut subscriptions.shard_channels,
+        }
+    }
+}
+
+type Listeners = BTreeSet<Token>;
+
+/// Listeners by name.
+#[derive(Debug, Default)]
+pub struct PubSub {
+    channels: HashMap<Box<[u8]>, Listeners, foldhash::fast::RandomState>,
+    patterns: BTreeMap<Box<[u8]>, Listeners>,
+    shard_channels: HashMap<Box<[u8]>, Listeners, foldhash::fast::RandomState>,
+}
+
+impl PubSub {
+    /// Returns whether the client did not listen to the name before.
+    pub(crate) fn subscribe(&mut self, scope: Scope, name: &[u8], session: &mut Session) -> bool {
+        let listeners = match scope {
+            Scope::Channel => self.channels.entry(name.into()).or_default(),
+            Scope::Pattern => self.patterns.entry(name.into()).or_default(),
+            Scope::ShardChannel => self.shard_channels.entry(name.into()).or_default(),
+        };
+        let is_new = listeners.insert(session.token);
+        if is_new {
+            scope.of(&mut session.subscriptions).push(name.into());
+        }
+        is_new
+    }
+
+    pub(crate) fn unsubscribe(&mut self, scope: Scope, name: &[u8], session: &mut Session) {
+        scope.of(&mut session.subscriptions).retain(|listed| **listed != *name);
+        let Some(listeners) = self.listeners_mut(scope, name) else { return };
+        listeners.remove(&session.token);
+        if listeners.is_empty() {
+            match scope {
+                Scope::Channel => drop(self.channels.remove(name)),
+                Scope::Pattern => drop(self.patterns.remove(name)),
+                Scope::ShardChannel => drop(self.shard_channels.remove(name)),
+            }
+        }
+    }
+
+    /// Forgets a client that goes, or starts anew.
+    pub(crate) fn unsubscribe_all(&mut self, session: &mut Session) {
+        for scope in [Scope::Channel, Scope::Pattern, Scope::ShardChannel] {
+            for name in scope.of(&mut session.subscriptions).clone() {
+                self.unsubscribe(scope, &name, session);
+            }
+        }
+    }
+
+    fn listeners_mut(&mut self, scope: Scope, name: &[u8]) -> Option<&mut Listeners> {
+        match scope {
+            Scope::Channel => self.channels.get_mut(name),
+            Scope::Pattern => self.patterns.get_mut(name),
+            Scope::ShardChannel => self.shard_channels.get_mut(name),
+        }
+    }
+
+    /// Active channels (`Scope::Pattern` is not asked for) that match `pattern`, in no order.
+    pub(crate) fn names<'a>(
+        &'a self,
+        scope: Scope,
+        pattern: Option<&'a [u8]>,
+    ) -> impl Iterator<Item = &'a [u8]> {
+        let map = if scope == Scope::Channel { &self.channels } else { &self.shard_channels };
+        map.keys()
+            .map(|name| &**name)
+            .filter(move |name| pattern.is_none_or(|pattern| glob::matches(pattern, name, false)))
+    }
+
+    pub(crate) fn listeners(&self, scope: Scope, name: &[u8]) -> usize {
+        let listeners = match scope {
+            Scope::Channel => self.channels.get(name),
+            Scope::Pattern => self.patterns.get(name),
+            Scope::ShardChannel => self.shard_channels.get(name),
+        };
+        listeners.map_or(0, BTreeSet::len)
+    }
+
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Distinct patterns that somebody listens to (PUBSUB NUMPAT).
+    pub fn patterns(&self) -> usize {
+        self.patterns.len()
+    }
+
+    pub fn shard_channels(&self) -> usize {
+        self.shard_channels.len()
+    }
+}
+
+impl NodeTurn<'_> {
+    /// Sends `message` to everybody who listens; returns the number of deliveries.
+    pub(crate) fn publish(&mut self, scope: Scope, channel: &[u8], message: &[u8]) -> usize {
+        let is_shard = scope == Scope::ShardChannel;
+        let direct = if is_shard {
+            self.node.pubsub.shard_channels.get(channel)
+        } else {
+            self.node.pubsub.channels.get(channel)
+        };
+        let kind: &[u8] = if is_shard { b"smessage" } else { b"message" };
+        let direct: Vec<Token> = direct.into_iter().flatten().copied().collect();
+        for token in &direct {
+            self.push(*token, &[kind, channel, message]);
+        }
+        if is_shard {
+            return direct.len();
+        }
+        let matching: Vec<(Box<[u8]>, Vec<Token>)> = self
+            .node
+            .pubsub
+            .patterns
+            .iter()
+            .filter(|(pattern, _)| glob::matches(pattern, channel, false))
+            .map(|(pattern, listeners)| (pattern.clone(), listeners.iter().copied().collect()))
+            .collect();
+        let mut deliveries = direct.len();
+        for (pattern, listeners) in &matching {
+            for token in listeners {
+                self.push(*token, &[b"pmessage", pattern, channel, message]);
+            }
+            deliveries += listeners.len();
+        }
+        deliveries
+    }
+
+    /// Appends out-of-band data for any client. What the running client gets leaves behind the
+    /// reply to its command.
+    fn push(&mut self, token: Token, parts: &[&[u8]]) {
+        let own = self.turn.session.token == token;
+        let protocol = match self.node.clients.get(token) {
+            Some(session) => session.protocol,
+            None if own => self.turn.session.protocol,
+            None => return,
+        };
+        self.node.touch(token);
+        let Some(output) = self.node.net.output(token) else { return };
+        push(output.buffer(), protocol, parts);
+    }
+}
+
+fn push(out: &mut Vec<u8>, protocol: Protocol, parts: &[&[u8]]) {
+    let mut writer = ReplyWriter::new(out, protocol);
+    writer.push(parts.len());
+    for part in parts {
+        writer.bulk(part);
+    }
+}
