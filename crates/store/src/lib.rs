@@ -9,11 +9,17 @@
 //!   come in as values.
 
 pub mod dict;
+pub mod hash;
 pub mod list;
+mod pick;
 mod rng;
+pub mod set;
 mod thresholds;
 pub mod zset;
 
+pub use hash::Hash;
 pub use list::List;
 pub use rng::Rng;
+pub use set::Set;
 pub use thresholds::Thresholds;
+pub use zset::Zset;

@@ -15,7 +15,7 @@
 
 use std::cmp::Ordering;
 
-/// Elements of a leaf, children of an inner node. Measured choice is open; 64 * 16 bytes are one KiB.
+/// Elements of a leaf, children of an inner node.
 const LEAF_MAX: usize = 64;
 const INNER_MAX: usize = 64;
 
@@ -97,9 +97,9 @@ impl RankTree {
         self.length == 0
     }
 
-    /// Bytes allocated, without `Self`.
-    pub fn memory_bytes(&self) -> usize {
-        self.root.memory_bytes()
+    /// Bytes that the tree takes for an element beside the member itself, at the usual filling.
+    pub fn cell_bytes(&self) -> usize {
+        size_of::<Element>() * 4 / 3
     }
 
     /// Whether the element is new.
@@ -208,21 +208,6 @@ impl Node {
         match self {
             Node::Leaf(elements) => elements.len(),
             Node::Inner(children) => children.iter().map(|child| child.count).sum(),
-        }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        match self {
-            Node::Leaf(elements) => {
-                let members: usize = elements.iter().map(|element| element.member.len()).sum();
-                elements.capacity() * size_of::<Element>() + members
-            }
-            Node::Inner(children) => {
-                let below: usize = children.iter().map(|child| child.node.memory_bytes()).sum();
-                children.capacity() * size_of::<Child>()
-                    + children.len() * size_of::<Node>()
-                    + below
-            }
         }
     }
 

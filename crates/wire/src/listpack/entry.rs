@@ -1,11 +1,13 @@
 //! One entry of a listpack: head, data and backlen. The drawing is in the parent module.
 
+use std::fmt;
+
 use base::number::parse_i64;
 
 use super::TERMINATOR;
 
 /// What an entry holds. A string that is a canonical integer is kept as one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Element<'a> {
     Bytes(&'a [u8]),
     Integer(i64),
@@ -14,23 +16,33 @@ pub enum Element<'a> {
 impl<'a> Element<'a> {
     /// The element as text; an integer is written into `buffer`.
     #[inline]
-    pub fn text<'b>(&self, buffer: &'b mut itoa::Buffer) -> &'b [u8]
+    pub fn text<'b>(&self, buffer: &'b mut TextBuffer) -> &'b [u8]
     where
         'a: 'b,
     {
         match *self {
             Element::Bytes(bytes) => bytes,
-            Element::Integer(value) => buffer.format(value).as_bytes(),
+            Element::Integer(value) => buffer.0.format(value).as_bytes(),
         }
     }
 
     pub fn to_vec(&self) -> Vec<u8> {
-        self.text(&mut itoa::Buffer::new()).to_vec()
+        self.text(&mut TextBuffer::default()).to_vec()
     }
 
     /// Length of the text in bytes.
     pub fn text_len(&self) -> usize {
-        self.text(&mut itoa::Buffer::new()).len()
+        self.text(&mut TextBuffer::default()).len()
+    }
+}
+
+/// Room for the text of an integer element.
+#[derive(Default)]
+pub struct TextBuffer(itoa::Buffer);
+
+impl fmt::Debug for TextBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TextBuffer")
     }
 }
 

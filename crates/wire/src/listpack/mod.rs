@@ -22,7 +22,7 @@
 
 mod entry;
 
-pub use entry::{Element, Needle};
+pub use entry::{Element, Needle, TextBuffer};
 use entry::{Encoded, backlen_size, entry_size};
 
 const HEADER_BYTES: usize = 6;
