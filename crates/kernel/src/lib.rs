@@ -17,10 +17,13 @@
 
 pub mod client;
 pub mod command;
+pub mod config;
 pub mod keyspace;
 pub mod limits;
 pub mod node;
 pub mod pubsub;
+pub mod slowlog;
+pub mod stats;
 pub mod turn;
 
 /// The version of Redis whose behaviour clients may rely on.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::{self, Config, Settings};
+
 /// Hard and soft bound of a client's unsent output; zero turns a bound off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutputLimit {
@@ -15,6 +17,14 @@ pub struct OutputLimit {
 impl OutputLimit {
     pub const NONE: OutputLimit =
         OutputLimit { hard_bytes: 0, soft_bytes: 0, soft_for: Duration::ZERO };
+
+    fn of(limit: config::OutputLimit) -> OutputLimit {
+        OutputLimit {
+            hard_bytes: limit.hard_bytes,
+            soft_bytes: limit.soft_bytes,
+            soft_for: Duration::from_secs(limit.soft_seconds),
+        }
+    }
 }
 
 /// Names are those of redis.conf where there is one.
@@ -36,24 +46,29 @@ pub struct Limits {
     pub slowlog_slower_than: Option<Duration>,
 }
 
+impl Limits {
+    /// The bounds that the configuration gives.
+    pub fn of(settings: &Settings) -> Limits {
+        let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        Limits {
+            maxclients: settings.maxclients as usize,
+            timeout: Duration::from_secs(u64::from(settings.timeout_seconds)),
+            client_query_buffer_limit: bytes(settings.client_query_buffer_limit),
+            proto_max_bulk_len: bytes(settings.proto_max_bulk_len),
+            output_normal: OutputLimit::of(settings.output_limits.normal),
+            output_pubsub: OutputLimit::of(settings.output_limits.pubsub),
+            maxmemory: settings.maxmemory,
+            hz: settings.hz,
+            databases: settings.databases,
+            slowlog_slower_than: u64::try_from(settings.slowlog_slower_than_us)
+                .ok()
+                .map(Duration::from_micros),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
-        let mib = 1 << 20;
-        Limits {
-            maxclients: 10_000,
-            timeout: Duration::ZERO,
-            client_query_buffer_limit: 1 << 30,
-            proto_max_bulk_len: base::limits::BULK_BYTES_DEFAULT,
-            output_normal: OutputLimit::NONE,
-            output_pubsub: OutputLimit {
-                hard_bytes: 32 * mib,
-                soft_bytes: 8 * mib,
-                soft_for: Duration::from_secs(60),
-            },
-            maxmemory: 0,
-            hz: 10,
-            databases: 16,
-            slowlog_slower_than: Some(Duration::from_millis(10)),
-        }
+        Limits::of(Config::default().settings())
     }
 }

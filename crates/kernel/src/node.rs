@@ -5,8 +5,11 @@ use net::{Driver, Token};
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::client::{Clients, Session};
+use crate::config::Config;
 use crate::limits::Limits;
 use crate::pubsub::PubSub;
+use crate::slowlog::Slowlog;
+use crate::stats::Stats;
 use crate::turn::Turn;
 
 /// The node: what commands of the kind `Handler::Node` may reach.
@@ -23,26 +26,15 @@ pub struct Node {
     pub is_loading: bool,
     /// Set to end the executor after this turn.
     pub shutdown: Option<Shutdown>,
-    pub counters: Counters,
+    pub counters: Stats,
+    pub config: Config,
+    pub slowlog: Slowlog,
     /// Wall time of the turn.
     pub now: UnixMs,
     /// Clients whose output changed in this turn.
     pub(crate) touched: Vec<Token>,
     /// What commands asked to be done to other clients, after the command.
     pub(crate) requests: Vec<Request>,
-}
-
-/// Plain counts since the start, for INFO.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counters {
-    pub turns: u64,
-    pub commands: u64,
-    pub rejected_connections: u64,
-    pub bytes_in: u64,
-    /// Clients closed because of `client-output-buffer-limit` or `client-query-buffer-limit`.
-    pub output_limit_closed: u64,
-    pub query_limit_closed: u64,
-    pub error_replies: u64,
 }
 
 /// How the executor shall end.
@@ -117,7 +109,9 @@ impl Node {
             password: Vec::new(),
             is_loading: false,
             shutdown: None,
-            counters: Counters::default(),
+            counters: Stats::default(),
+            config: Config::default(),
+            slowlog: Slowlog::default(),
             now: UnixMs(0),
             touched: Vec::new(),
             requests: Vec::new(),

@@ -1,0 +1,246 @@
+//! The configuration: the parameters of redis.conf, and the typed values that the node acts upon.
+//!
+//! ```text
+//!   redis.conf, --name value, CONFIG SET
+//!        |  kind.rs: is it a value? which form is kept?
+//!        v
+//!   values: one text a row of table.rs   <--- CONFIG GET, CONFIG REWRITE
+//!        |  Settings::read (after each change, all of it)
+//!        v
+//!   Settings { maxmemory, timeout_seconds, ... }   <--- the hot path: fields, no look-up
+//! ```
+//!
+//! Invariants
+//! - Every kept text went through its kind, so reading the typed fields cannot fail.
+//! - A change of several parameters happens as a whole or not at all.
+
+pub mod file;
+mod kind;
+mod settings;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use base::glob;
+use wire::resp::reply::ErrorReply;
+
+pub use kind::OutputLimit;
+pub use settings::{
+    AppendFsync, EvictionPolicy, LocalAccess, LogLevel, OutputLimits, SavePoint, Settings,
+};
+use table::{Change, PARAMETERS, Parameter};
+
+/// All parameters of one node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// In the order of `PARAMETERS`, in the form that CONFIG GET shows.
+    values: Vec<String>,
+    settings: Settings,
+    /// The file that CONFIG REWRITE writes.
+    file: Option<PathBuf>,
+}
+
+/// A line or argument at the start that cannot be obeyed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DirectiveError {
+    #[error("unknown parameter '{0}' or wrong number of arguments")]
+    Unknown(String),
+    #[error("'{name}': {problem}")]
+    Value { name: String, problem: String },
+    #[error("'{0}' is not available in this edition")]
+    NotAvailable(String),
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let values: Vec<String> = PARAMETERS.iter().map(|row| row.default.to_owned()).collect();
+        let settings = Settings::read(&Values(&values));
+        Config { values, settings, file: None }
+    }
+}
+
+impl Config {
+    /// The typed values.
+    #[inline]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where CONFIG REWRITE writes to.
+    pub fn set_file(&mut self, path: PathBuf) {
+        self.file = Some(path);
+    }
+
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The value of a parameter as CONFIG GET shows it; by name or older name, in any case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let index = index_of(name.as_bytes())?;
+        Some(&self.values[index])
+    }
+
+    /// Obeys directives of a file or of `--name value` arguments, each with its words; of lists
+    /// (`save`) the first line replaces the default and the following ones add to it.
+    pub fn load<'a>(
+        &mut self,
+        directives: impl IntoIterator<Item = &'a file::Directive>,
+    ) -> Result<(), DirectiveError> {
+        let mut next = self.values.clone();
+        let mut seen = vec![false; PARAMETERS.len()];
+        for directive in directives {
+            let unknown = || DirectiveError::Unknown(directive.name.clone());
+            let index = index_of(directive.name.as_bytes()).ok_or_else(unknown)?;
+            let row = &PARAMETERS[index];
+            let text = match directive.words.as_slice() {
+                [one] => one.clone(),
+                words if row.kind.is_list() || row.name == "bind" => words.join(" "),
+                _ => return Err(unknown()),
+            };
+            let mut value = row.kind.normalize(&text, &next[index]).map_err(|problem| {
+                DirectiveError::Value { name: directive.name.clone(), problem }
+            })?;
+            if row.name == "save" && seen[index] && !value.is_empty() && !next[index].is_empty() {
+                value = format!("{} {value}", next[index]);
+            }
+            seen[index] = true;
+            match row.change {
+                Change::Pinned => {}
+                Change::Fixed if value != row.default => {
+                    return Err(DirectiveError::NotAvailable(directive.name.clone()));
+                }
+                Change::Fixed | Change::Always | Change::AtStart | Change::Protected => {
+                    next[index] = value;
+                }
+            }
+        }
+        self.take(next);
+        Ok(())
+    }
+
+    /// CONFIG SET: all pairs of name and value or none. Returns the names (those of the table) whose
+    /// values changed. `is_local`: the client came over a loopback address.
+    pub fn set(
+        &mut self,
+        pairs: &[(&[u8], &[u8])],
+        is_local: bool,
+    ) -> Result<Vec<&'static str>, ErrorReply> {
+        let rows = self.rows_to_set(pairs, is_local)?;
+        let mut next = self.values.clone();
+        let mut changed = Vec::new();
+        for (&index, (name, text)) in rows.iter().zip(pairs) {
+            let row = &PARAMETERS[index];
+            let value = std::str::from_utf8(text)
+                .map_err(|_| "argument must be valid UTF-8 text".to_owned())
+                .and_then(|text| row.kind.normalize(text, &next[index]))
+                .map_err(|problem| set_failed(name, &problem))?;
+            if row.change != Change::Pinned && value != next[index] {
+                if row.change == Change::Fixed {
+                    return Err(set_failed(name, "can't set immutable config"));
+                }
+                next[index] = value;
+                changed.push(row.name);
+            }
+        }
+        self.take(next);
+        Ok(changed)
+    }
+
+    /// The rows of the pairs, when each of them may be set and none comes twice.
+    fn rows_to_set(
+        &self,
+        pairs: &[(&[u8], &[u8])],
+        is_local: bool,
+    ) -> Result<Vec<usize>, ErrorReply> {
+        let mut rows = Vec::with_capacity(pairs.len());
+        for (name, _) in pairs {
+            let index = index_of(name).ok_or_else(|| {
+                let name = String::from_utf8_lossy(name);
+                ErrorReply::from(format!(
+                    "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
+                ))
+            })?;
+            match PARAMETERS[index].change {
+                Change::AtStart => return Err(set_failed(name, "can't set immutable config")),
+                Change::Protected if !self.settings.enable_protected_configs.allows(is_local) => {
+                    return Err(set_failed(name, "can't set protected config"));
+                }
+                Change::Protected | Change::Always | Change::Fixed | Change::Pinned => {}
+            }
+            if rows.contains(&index) {
+                return Err(set_failed(name, "duplicate parameter"));
+            }
+            rows.push(index);
+        }
+        Ok(rows)
+    }
+
+    fn take(&mut self, values: Vec<String>) {
+        self.settings = Settings::read(&Values(&values));
+        self.values = values;
+    }
+
+    /// Names and values that match one of the globs (case does not matter), each once; older names
+    /// are entries of their own, as in Redis.
+    pub fn matching(&self, globs: &[&[u8]]) -> Vec<(&'static str, &str)> {
+        let is_wanted =
+            |name: &str| globs.iter().any(|pattern| glob::matches(pattern, name.as_bytes(), true));
+        PARAMETERS
+            .iter()
+            .zip(&self.values)
+            .flat_map(|(row, value)| {
+                std::iter::once(row.name).chain(row.alias).map(move |name| (name, value.as_str()))
+            })
+            .filter(|(name, _)| is_wanted(name))
+            .collect()
+    }
+
+    /// Every parameter in the order of the table, with its value and whether it is the default.
+    fn each(&self) -> impl Iterator<Item = (&'static Parameter, &str)> {
+        PARAMETERS.iter().zip(self.values.iter().map(String::as_str))
+    }
+}
+
+fn set_failed(name: &[u8], problem: &str) -> ErrorReply {
+    let name = String::from_utf8_lossy(name);
+    format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {problem}").into()
+}
+
+/// Whether the value of this parameter must not be shown in logs.
+pub fn is_secret(name: &[u8]) -> bool {
+    index_of(name).is_some_and(|index| PARAMETERS[index].is_secret)
+}
+
+/// By name or older name, in any case.
+fn index_of(name: &[u8]) -> Option<usize> {
+    PARAMETERS.iter().position(|row| {
+        row.name.as_bytes().eq_ignore_ascii_case(name)
+            || row.alias.is_some_and(|alias| alias.as_bytes().eq_ignore_ascii_case(name))
+    })
+}
+
+/// The kept texts, read by name. A wrong name or kind is a bug of `Settings::read`, which every test
+/// of this module runs.
+struct Values<'a>(&'a [String]);
+
+impl Values<'_> {
+    fn text(&self, name: &str) -> &str {
+        let index = PARAMETERS
+            .binary_search_by(|row| row.name.cmp(name))
+            .unwrap_or_else(|_| panic!("no parameter '{name}' in the table"));
+        &self.0[index]
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> T {
+        let text = self.text(name);
+        text.parse().unwrap_or_else(|_| panic!("'{name}' does not hold '{text}'"))
+    }
+
+    fn is_on(&self, name: &str) -> bool {
+        self.text(name) == "yes"
+    }
+}
+
+#[cfg(test)]
+mod tests;

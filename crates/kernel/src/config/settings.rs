@@ -1,0 +1,314 @@
+//! The parameters that act, as typed fields.
+
+use super::Values;
+use super::kind::{OutputLimit, read_output_limits};
+
+/// What the node acts upon; read again as a whole after each change.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    // memory
+    /// Bytes; 0 is no limit.
+    pub maxmemory: u64,
+    pub maxmemory_policy: EvictionPolicy,
+    /// Keys looked at for each eviction.
+    pub maxmemory_samples: u32,
+    /// 0..=100: how long one command may evict.
+    pub maxmemory_eviction_tenacity: u32,
+    pub lfu_log_factor: u32,
+    pub lfu_decay_minutes: u32,
+    pub active_expire_effort: u32,
+    pub lazyfree: Lazyfree,
+
+    // encodings
+    pub hash_max_listpack_entries: u64,
+    pub hash_max_listpack_value: u64,
+    pub set_max_intset_entries: u64,
+    pub set_max_listpack_entries: u64,
+    pub set_max_listpack_value: u64,
+    pub zset_max_listpack_entries: u64,
+    pub zset_max_listpack_value: u64,
+    /// Positive: entries a node; -1..=-5: 4 KiB..64 KiB a node.
+    pub list_max_listpack_size: i32,
+    pub list_compress_depth: u32,
+
+    // clients
+    pub requirepass: String,
+    pub protected_mode: bool,
+    pub maxclients: u32,
+    /// Seconds without a command after which a client is closed; 0 never.
+    pub timeout_seconds: u32,
+    /// 0: no keepalive probes.
+    pub tcp_keepalive_seconds: u32,
+    pub proto_max_bulk_len: u64,
+    pub client_query_buffer_limit: u64,
+    pub output_limits: OutputLimits,
+    /// Bytes of all clients together (a share of maxmemory already computed); 0 is no limit.
+    pub maxmemory_clients: u64,
+
+    // network
+    pub port: u16,
+    /// Addresses to listen on; `*` is all, a leading `-` tolerates failure.
+    pub bind: Vec<String>,
+    pub tcp_backlog: u32,
+    pub databases: u16,
+
+    // housekeeping and observation
+    /// Housekeeping turns a second, 1..=500.
+    pub hz: u32,
+    pub dynamic_hz: bool,
+    /// Microseconds; negative switches the slow log off, 0 logs every command.
+    pub slowlog_slower_than_us: i64,
+    pub slowlog_max_len: u64,
+    pub latency_tracking: bool,
+    pub latency_percentiles: Vec<f64>,
+    /// Milliseconds; 0 switches the latency monitor off.
+    pub latency_monitor_threshold_ms: u64,
+    /// Letters in the form that CONFIG GET shows.
+    pub notify_keyspace_events: String,
+    pub tracking_table_max_keys: u64,
+    pub loglevel: LogLevel,
+    pub enable_debug_command: LocalAccess,
+    pub enable_protected_configs: LocalAccess,
+
+    // durability and replicas
+    pub appendfsync: AppendFsync,
+    pub save_points: Vec<SavePoint>,
+    pub stop_writes_on_bgsave_error: bool,
+    pub dbfilename: String,
+    /// 0: a write needs no replica.
+    pub min_replicas_to_write: u32,
+    pub min_replicas_max_lag_seconds: u32,
+    pub replica_serve_stale_data: bool,
+    pub replica_ignore_maxmemory: bool,
+    pub replica_priority: u32,
+    pub shutdown_timeout_seconds: u32,
+}
+
+/// Which removals free their memory in the background.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lazyfree {
+    pub eviction: bool,
+    pub expire: bool,
+    pub server_del: bool,
+    pub user_del: bool,
+    pub user_flush: bool,
+}
+
+/// Limits by class of client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutputLimits {
+    pub normal: OutputLimit,
+    pub replica: OutputLimit,
+    pub pubsub: OutputLimit,
+}
+
+/// `save <seconds> <changes>`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SavePoint {
+    pub seconds: u64,
+    pub changes: u64,
+}
+
+/// When the log must be on disk before a reply leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AppendFsync {
+    Always,
+    Everysec,
+    No,
+}
+
+/// Which key has to go when maxmemory is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EvictionPolicy {
+    VolatileLru,
+    VolatileLfu,
+    VolatileRandom,
+    VolatileTtl,
+    AllkeysLru,
+    AllkeysLfu,
+    AllkeysRandom,
+    NoEviction,
+}
+
+impl EvictionPolicy {
+    const ALL: [EvictionPolicy; 8] = [
+        EvictionPolicy::VolatileLru,
+        EvictionPolicy::VolatileLfu,
+        EvictionPolicy::VolatileRandom,
+        EvictionPolicy::VolatileTtl,
+        EvictionPolicy::AllkeysLru,
+        EvictionPolicy::AllkeysLfu,
+        EvictionPolicy::AllkeysRandom,
+        EvictionPolicy::NoEviction,
+    ];
+
+    /// Whether entries keep a frequency instead of a time of last use.
+    pub fn is_lfu(self) -> bool {
+        matches!(self, EvictionPolicy::VolatileLfu | EvictionPolicy::AllkeysLfu)
+    }
+
+    /// The name in redis.conf.
+    pub fn name(self) -> &'static str {
+        super::table::POLICIES[self as usize]
+    }
+
+    fn read(name: &str) -> EvictionPolicy {
+        Self::ALL
+            .into_iter()
+            .find(|policy| policy.name() == name)
+            .expect("the kind of maxmemory-policy lists these names")
+    }
+}
+
+/// Who may use a command that can do harm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LocalAccess {
+    No,
+    Yes,
+    /// Clients of this machine only.
+    Local,
+}
+
+impl LocalAccess {
+    pub fn allows(self, is_local: bool) -> bool {
+        match self {
+            LocalAccess::No => false,
+            LocalAccess::Yes => true,
+            LocalAccess::Local => is_local,
+        }
+    }
+
+    fn read(text: &str) -> LocalAccess {
+        match text {
+            "yes" => LocalAccess::Yes,
+            "local" => LocalAccess::Local,
+            _ => LocalAccess::No,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogLevel {
+    Debug,
+    Verbose,
+    Notice,
+    Warning,
+    Nothing,
+}
+
+impl Settings {
+    pub(super) fn read(values: &Values<'_>) -> Settings {
+        let maxmemory = values.number("maxmemory");
+        let [normal, replica, pubsub] =
+            read_output_limits(values.text("client-output-buffer-limit"));
+        Settings {
+            maxmemory,
+            maxmemory_policy: EvictionPolicy::read(values.text("maxmemory-policy")),
+            maxmemory_samples: values.number("maxmemory-samples"),
+            maxmemory_eviction_tenacity: values.number("maxmemory-eviction-tenacity"),
+            lfu_log_factor: values.number("lfu-log-factor"),
+            lfu_decay_minutes: values.number("lfu-decay-time"),
+            active_expire_effort: values.number("active-expire-effort"),
+            lazyfree: Lazyfree::read(values),
+            hash_max_listpack_entries: values.number("hash-max-listpack-entries"),
+            hash_max_listpack_value: values.number("hash-max-listpack-value"),
+            set_max_intset_entries: values.number("set-max-intset-entries"),
+            set_max_listpack_entries: values.number("set-max-listpack-entries"),
+            set_max_listpack_value: values.number("set-max-listpack-value"),
+            zset_max_listpack_entries: values.number("zset-max-listpack-entries"),
+            zset_max_listpack_value: values.number("zset-max-listpack-value"),
+            list_max_listpack_size: values.number("list-max-listpack-size"),
+            list_compress_depth: values.number("list-compress-depth"),
+            requirepass: values.text("requirepass").to_owned(),
+            protected_mode: values.is_on("protected-mode"),
+            maxclients: values.number("maxclients"),
+            timeout_seconds: values.number("timeout"),
+            tcp_keepalive_seconds: values.number("tcp-keepalive"),
+            proto_max_bulk_len: values.number("proto-max-bulk-len"),
+            client_query_buffer_limit: values.number("client-query-buffer-limit"),
+            output_limits: OutputLimits { normal, replica, pubsub },
+            maxmemory_clients: memory_share(values.text("maxmemory-clients"), maxmemory),
+            port: values.number("port"),
+            bind: values.text("bind").split_ascii_whitespace().map(str::to_owned).collect(),
+            tcp_backlog: values.number("tcp-backlog"),
+            databases: values.number("databases"),
+            hz: values.number::<u32>("hz").clamp(1, 500),
+            dynamic_hz: values.is_on("dynamic-hz"),
+            slowlog_slower_than_us: values.number("slowlog-log-slower-than"),
+            slowlog_max_len: values.number("slowlog-max-len"),
+            latency_tracking: values.is_on("latency-tracking"),
+            latency_percentiles: read_numbers(values.text("latency-tracking-info-percentiles")),
+            latency_monitor_threshold_ms: values.number("latency-monitor-threshold"),
+            notify_keyspace_events: values.text("notify-keyspace-events").to_owned(),
+            tracking_table_max_keys: values.number("tracking-table-max-keys"),
+            loglevel: LogLevel::read(values.text("loglevel")),
+            enable_debug_command: LocalAccess::read(values.text("enable-debug-command")),
+            enable_protected_configs: LocalAccess::read(values.text("enable-protected-configs")),
+            appendfsync: AppendFsync::read(values.text("appendfsync")),
+            save_points: read_save_points(values.text("save")),
+            stop_writes_on_bgsave_error: values.is_on("stop-writes-on-bgsave-error"),
+            dbfilename: values.text("dbfilename").to_owned(),
+            min_replicas_to_write: values.number("min-replicas-to-write"),
+            min_replicas_max_lag_seconds: values.number("min-replicas-max-lag"),
+            replica_serve_stale_data: values.is_on("replica-serve-stale-data"),
+            replica_ignore_maxmemory: values.is_on("replica-ignore-maxmemory"),
+            replica_priority: values.number("replica-priority"),
+            shutdown_timeout_seconds: values.number("shutdown-timeout"),
+        }
+    }
+}
+
+impl Lazyfree {
+    fn read(values: &Values<'_>) -> Lazyfree {
+        Lazyfree {
+            eviction: values.is_on("lazyfree-lazy-eviction"),
+            expire: values.is_on("lazyfree-lazy-expire"),
+            server_del: values.is_on("lazyfree-lazy-server-del"),
+            user_del: values.is_on("lazyfree-lazy-user-del"),
+            user_flush: values.is_on("lazyfree-lazy-user-flush"),
+        }
+    }
+}
+
+impl AppendFsync {
+    fn read(text: &str) -> AppendFsync {
+        match text {
+            "always" => AppendFsync::Always,
+            "no" => AppendFsync::No,
+            _ => AppendFsync::Everysec,
+        }
+    }
+}
+
+impl LogLevel {
+    fn read(text: &str) -> LogLevel {
+        match text {
+            "debug" => LogLevel::Debug,
+            "verbose" => LogLevel::Verbose,
+            "warning" => LogLevel::Warning,
+            "nothing" => LogLevel::Nothing,
+            _ => LogLevel::Notice,
+        }
+    }
+}
+
+fn memory_share(text: &str, maxmemory: u64) -> u64 {
+    let number = |digits: &str| digits.parse::<u64>().expect("the kind keeps digits");
+    match text.strip_suffix('%') {
+        None => number(text),
+        Some(percent) => maxmemory / 100 * number(percent),
+    }
+}
+
+fn read_numbers(text: &str) -> Vec<f64> {
+    let read = |word: &str| word.parse().expect("the kind keeps numbers");
+    text.split_ascii_whitespace().map(read).collect()
+}
+
+fn read_save_points(text: &str) -> Vec<SavePoint> {
+    let numbers: Vec<u64> = text
+        .split_ascii_whitespace()
+        .map(|word| word.parse().expect("the kind keeps numbers"))
+        .collect();
+    numbers.chunks(2).map(|pair| SavePoint { seconds: pair[0], changes: pair[1] }).collect()
+}

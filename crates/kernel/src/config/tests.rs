@@ -1,0 +1,162 @@
+use super::file::{Directive, parse, parse_arguments};
+use super::*;
+
+fn load(text: &str) -> Result<Config, DirectiveError> {
+    let mut config = Config::default();
+    let directives = parse(text).expect("quotes are balanced");
+    config.load(&directives).map(|()| config)
+}
+
+fn set(config: &mut Config, pairs: &[(&str, &str)]) -> Result<Vec<&'static str>, String> {
+    let pairs: Vec<_> = pairs.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+    config.set(&pairs, true).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_table_is_sorted_and_its_defaults_are_values() {
+    assert!(PARAMETERS.is_sorted_by(|a, b| a.name < b.name));
+    for row in PARAMETERS {
+        assert_eq!(row.kind.normalize(row.default, row.default).as_deref(), Ok(row.default));
+        assert_eq!(index_of(row.name.as_bytes()).map(|i| PARAMETERS[i].name), Some(row.name));
+    }
+}
+
+#[test]
+fn defaults_are_those_of_redis() {
+    let settings = Config::default().settings;
+    assert_eq!(settings.maxmemory_policy, EvictionPolicy::NoEviction);
+    assert_eq!(settings.appendfsync, AppendFsync::Everysec);
+    assert_eq!((settings.databases, settings.hz, settings.port), (16, 10, 6379));
+    assert_eq!(settings.save_points.len(), 3);
+    assert_eq!(settings.output_limits.replica.soft_seconds, 60);
+}
+
+#[test]
+fn a_file_is_obeyed() {
+    let config = load(
+        "# a comment\n\
+         port 7000\n\
+         bind 127.0.0.1 -::1\n\
+         requirepass \"a \\\"b\\\" \\x21\"\n\
+         save 60 1\n\
+         save 30 2\n\
+         client-output-buffer-limit pubsub 1mb 0 0\n\
+         hash-max-ziplist-entries 7\n\
+         MAXMEMORY 1mb\n\
+         maxmemory-clients 10%\n",
+    )
+    .expect("valid");
+    let settings = config.settings();
+    assert_eq!(settings.port, 7000);
+    assert_eq!(settings.bind, ["127.0.0.1", "-::1"]);
+    assert_eq!(settings.requirepass, "a \"b\" !");
+    assert_eq!(config.get("save"), Some("60 1 30 2"));
+    assert_eq!(settings.output_limits.pubsub.hard_bytes, 1 << 20);
+    assert_eq!(settings.output_limits.replica.hard_bytes, 256 << 20);
+    assert_eq!(settings.hash_max_listpack_entries, 7);
+    assert_eq!(settings.maxmemory_clients, (1 << 20) / 100 * 10);
+    assert_eq!(load("save \"\"\n").expect("valid").settings().save_points, []);
+}
+
+#[test]
+fn a_wrong_file_is_refused_with_the_reason() {
+    let error = |text: &str| load(text).expect_err(text).to_string();
+    assert_eq!(error("nonsense 1"), "unknown parameter 'nonsense' or wrong number of arguments");
+    assert_eq!(error("port 1 2"), "unknown parameter 'port' or wrong number of arguments");
+    assert_eq!(error("port x"), "'port': argument couldn't be parsed into an integer");
+    assert_eq!(error("tls-port 6380"), "'tls-port' is not available in this edition");
+    assert!(load("tls-port 0\nappendonly no\n").is_ok());
+    assert!(parse("requirepass \"abc").is_err());
+    assert!(parse("requirepass \"abc\"d").is_err());
+}
+
+#[test]
+fn arguments_are_directives() {
+    let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let directives = parse_arguments(&words(&["--port", "1", "--save", "60", "1", "--dir", ""]));
+    let expect = |name: &str, list: &[&str]| Directive { name: name.into(), words: words(list) };
+    assert_eq!(
+        directives.expect("valid"),
+        [expect("port", &["1"]), expect("save", &["60", "1"]), expect("dir", &[""])]
+    );
+    assert!(parse_arguments(&words(&["7"])).is_err());
+}
+
+#[test]
+fn set_is_all_or_nothing() {
+    let mut config = Config::default();
+    assert_eq!(set(&mut config, &[("hz", "20"), ("timeout", "5")]), Ok(vec!["hz", "timeout"]));
+    assert_eq!(set(&mut config, &[("hz", "20")]), Ok(vec![]));
+    let failed = |name: &str, why: &str| {
+        Err(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
+    };
+    assert_eq!(
+        set(&mut config, &[("hz", "30"), ("timeout", "x")]),
+        failed("timeout", "argument couldn't be parsed into an integer")
+    );
+    assert_eq!(
+        set(&mut config, &[("hz", "30"), ("HZ", "40")]),
+        failed("HZ", "duplicate parameter")
+    );
+    assert_eq!(
+        set(&mut config, &[("databases", "3")]),
+        failed("databases", "can't set immutable config")
+    );
+    assert_eq!(
+        set(&mut config, &[("dbfilename", "x")]),
+        failed("dbfilename", "can't set protected config")
+    );
+    assert_eq!(
+        set(&mut config, &[("cluster-enabled", "yes")]),
+        failed("cluster-enabled", "can't set immutable config")
+    );
+    assert_eq!(
+        set(&mut config, &[("foo", "1")]),
+        Err("ERR Unknown option or number of arguments for CONFIG SET - 'foo'".to_owned())
+    );
+    assert_eq!((config.settings().hz, config.settings().timeout_seconds), (20, 5));
+    assert_eq!(set(&mut config, &[("appendonly", "no")]), Ok(vec![]));
+    assert_eq!(config.get("appendonly"), Some("yes"));
+}
+
+#[test]
+fn get_takes_globs() {
+    let config = Config::default();
+    let names = |globs: &[&str]| {
+        let globs: Vec<&[u8]> = globs.iter().map(|glob| glob.as_bytes()).collect();
+        config.matching(&globs).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&["MAXMEM*samples", "*-samples", "hz"]), ["hz", "maxmemory-samples"]);
+    assert_eq!(names(&["slave-priority"]), ["slave-priority"]);
+    assert!(names(&["*"]).len() > 180);
+    assert!(names(&["nothing"]).is_empty());
+}
+
+#[test]
+fn a_rewrite_keeps_lines_and_reads_back() {
+    let old = "# mine\nport 7000\n\nsave 60 1\nsave 30 2\nslave-priority 5\n";
+    let mut config = load(old).expect("valid");
+    let pairs = [("requirepass", "a \"b\\ \n#"), ("save", "10 1 20 2"), ("hz", "50")];
+    set(&mut config, &pairs).expect("valid");
+    let new = config.rewritten(old);
+    assert_eq!(
+        new,
+        "# mine\nport 7000\n\nsave 10 1\nsave 20 2\nreplica-priority 5\n\
+         # Generated by CONFIG REWRITE\nhz 50\nrequirepass \"a \\\"b\\\\ \\n#\"\n"
+    );
+    let again = load(&new).expect("valid");
+    assert_eq!(again.values, config.values);
+    assert_eq!(again.rewritten(&new), new);
+}
+
+#[test]
+fn a_rewrite_replaces_the_file() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("redis.conf");
+    let mut config = Config::default();
+    set(&mut config, &[("hz", "50")]).expect("valid");
+    config.rewrite(&path).expect("written");
+    config.rewrite(&path).expect("written again");
+    let text = std::fs::read_to_string(&path).expect("there");
+    assert_eq!(text, "# Generated by CONFIG REWRITE\nhz 50\n");
+}
