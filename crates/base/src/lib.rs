@@ -4,6 +4,7 @@
 //! each other must agree on it.
 
 pub mod crc16;
+pub mod extended;
 pub mod glob;
 pub mod id;
 pub mod limits;
