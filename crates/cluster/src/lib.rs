@@ -5,3 +5,11 @@
 //! comes in as a value, so the same input gives the same plan, and a test owns the clock.
 
 pub mod api;
+pub mod failover;
+pub mod lease;
+pub mod observed;
+pub mod orders;
+pub mod reconcile;
+pub mod state;
+pub mod status;
+pub mod switchover;

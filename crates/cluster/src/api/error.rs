@@ -37,7 +37,7 @@ impl ApiError {
             ErrorCode::NotLeader => 421,
             ErrorCode::NotEligible => 422,
             ErrorCode::Internal => 500,
-            ErrorCode::NoLeader => 503,
+            ErrorCode::NoLeader | ErrorCode::NoHost => 503,
             ErrorCode::Timeout => 504,
         }
     }
@@ -45,7 +45,7 @@ impl ApiError {
     /// Whether the same request may succeed a moment later, here or at another config server, and is known
     /// not to have been carried out.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.code, ErrorCode::NotLeader | ErrorCode::NoLeader)
+        matches!(self.code, ErrorCode::NotLeader | ErrorCode::NoLeader | ErrorCode::NoHost)
     }
 }
 
@@ -72,6 +72,8 @@ pub enum ErrorCode {
     Internal,
     /// The config servers have no leader at present: ask again shortly.
     NoLeader,
+    /// No agent has joined, so there is nowhere to place nodes: ask again when one has.
+    NoHost,
     /// The deadline passed; what was asked for may still happen.
     Timeout,
 }

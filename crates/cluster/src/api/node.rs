@@ -65,6 +65,39 @@ pub struct NodeState {
 }
 
 impl NodeState {
+    /// A node that has just started: it knows who it is, holds nothing and waits for an order.
+    pub fn waiting(
+        cluster: ClusterId,
+        shard: ShardId,
+        node: NodeId,
+        incarnation: Incarnation,
+    ) -> NodeState {
+        NodeState {
+            cluster,
+            shard,
+            node,
+            incarnation,
+            epoch: Epoch(0),
+            role: NodeRole::None,
+            phase: NodePhase::Waiting,
+            phase_percent: 0,
+            opid: 0,
+            opid_epoch: Epoch(0),
+            written: 0,
+            durable: 0,
+            fenced: false,
+            lease_ms_left: None,
+            endpoint_bound: false,
+            nonce: 0,
+            turns: 0,
+            discarded_ops: 0,
+            last_discarded_ops: 0,
+            link: None,
+            replicas: Vec::new(),
+            error: None,
+        }
+    }
+
     /// How far the history of this node reaches.
     pub fn position(&self) -> Position {
         Position { epoch: self.opid_epoch, opid: self.opid }
