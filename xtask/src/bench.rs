@@ -4,12 +4,13 @@
 //! that of the whole server process (all threads), from /proc, so that work moved to another thread is not hidden.
 
 use std::fs;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::servers::{Server, build, cpu_seconds, start_pollux, start_redis};
 
 const USAGE: &str = "\
 usage: cargo xtask bench [--rounds N] [--keys N] [--requests N] [--bin PATH]
@@ -63,14 +64,6 @@ impl Options {
     }
 }
 
-/// A server under test, on core 0; killed when dropped.
-struct Server {
-    name: &'static str,
-    child: Child,
-    port: u16,
-    dir: PathBuf,
-}
-
 /// What one run of the load generator cost and gave.
 #[derive(Clone, Copy)]
 struct Sample {
@@ -92,18 +85,6 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     let result = measure(&bin, &scratch, &options);
     fs::remove_dir_all(&scratch).with_context(|| format!("removing {}", scratch.display()))?;
     result
-}
-
-fn build(root: &Path) -> Result<PathBuf> {
-    eprintln!("building the dist profile ...");
-    let done = Command::new("cargo")
-        .current_dir(root)
-        .args(["build", "--quiet", "--profile", "dist", "--bin", "pollux"])
-        .status()?;
-    ensure!(done.success(), "the build failed");
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("dist/pollux"))
 }
 
 fn measure(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {
@@ -211,65 +192,4 @@ fn benchmark(
         .context("redis-benchmark (Debian: redis-tools) and taskset (util-linux) are needed")?;
     ensure!(done.success(), "redis-benchmark failed against {}", server.name);
     Ok(())
-}
-
-fn start_redis(scratch: &Path) -> Result<Server> {
-    let (dir, port) = place(scratch, "redis")?;
-    let mut command = Command::new("taskset");
-    command.args(["-c", "0", "redis-server", "--port", &port.to_string(), "--dir"]).arg(&dir);
-    command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
-    start("redis-server", command, port, dir)
-}
-
-fn start_pollux(bin: &Path, scratch: &Path) -> Result<Server> {
-    let (dir, port) = place(scratch, "pollux")?;
-    let mut command = Command::new("taskset");
-    command
-        .args(["-c", "0"])
-        .arg(bin)
-        .args(["server", "--port", &port.to_string(), "--dir"])
-        .arg(&dir);
-    command.args(["--appendfsync", "everysec"]);
-    start("pollux", command, port, dir)
-}
-
-fn place(scratch: &Path, name: &str) -> Result<(PathBuf, u16)> {
-    let dir = scratch.join(name);
-    fs::create_dir_all(&dir)?;
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    Ok((dir, port))
-}
-
-fn start(name: &'static str, mut command: Command, port: u16, dir: PathBuf) -> Result<Server> {
-    let log = fs::File::create(dir.with_extension("log"))?;
-    let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-    let mut server = Server { name, child, port, dir };
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if let Some(status) = server.child.try_wait()? {
-            let log = fs::read_to_string(server.dir.with_extension("log")).unwrap_or_default();
-            bail!("{name} ended with {status}:\n{log}");
-        }
-        ensure!(Instant::now() < deadline, "{name} does not listen on port {port}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(server)
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A child that is gone already is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// User and system time of a process, from /proc/<pid>/stat (fields 14 and 15, in ticks of 10 ms).
-fn cpu_seconds(pid: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(") ").context("unexpected /proc stat")?;
-    let tick = |index: usize| -> Result<f64> {
-        fields.split(' ').nth(index - 3).context("short /proc stat")?.parse().context("/proc stat")
-    };
-    Ok((tick(14)? + tick(15)?) / 100.0)
 }

@@ -1,6 +1,8 @@
 //! The project's own tools: `cargo xtask <task>`.
 
 mod bench;
+mod footprint;
+mod servers;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ tasks:
   tidy    check what rustfmt and clippy cannot: import direction, file lengths, module docs, words, links
   bench   run Pollux and redis-server side by side and print the table of the README
           (--help lists its options; needs redis-server and redis-benchmark)
+  footprint
+          memory of keys and of idle connections, beside redis-server
 ";
 
 /// Root of the workspace, wherever cargo was called from.
@@ -25,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match args.next().as_deref() {
         Some("tidy") => tidy::run(&root()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
+        Some("footprint") => footprint::run(&root(), &args.collect::<Vec<_>>()),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
