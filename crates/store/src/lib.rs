@@ -8,18 +8,36 @@
 //! - Nothing here reads a clock, sleeps, or touches a socket or a file: time, randomness and thresholds
 //!   come in as values.
 
+pub mod access;
+pub mod apply;
+mod db;
 pub mod dict;
+mod environment;
+mod graveyard;
 pub mod hash;
 pub mod list;
 mod pick;
 mod rng;
 pub mod set;
+mod slots;
+pub mod snapshot;
+mod store;
 mod thresholds;
+pub mod value;
 pub mod zset;
 
+pub use access::Access;
+pub use apply::{ApplyError, Outcome};
+pub use db::Db;
+pub use dict::Entry;
+pub use graveyard::{Garbage, Graveyard};
 pub use hash::Hash;
 pub use list::List;
 pub use rng::Rng;
 pub use set::Set;
+pub use slots::Place;
+pub use snapshot::{Progress, SnapshotRunning, SnapshotSink};
+pub use store::{DATABASES_DEFAULT, Store};
 pub use thresholds::Thresholds;
+pub use value::{Body, Kind, StringRef, Value};
 pub use zset::Zset;

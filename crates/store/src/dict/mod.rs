@@ -11,10 +11,12 @@
 //! snapshots are solved once.
 
 mod block;
+mod entry;
 mod hash;
 mod items;
 mod table;
 
+pub use entry::Entry;
 pub use hash::{HashSeed, hash_of};
 pub use items::{Bytes, Pair, Scored};
 pub use table::{Item, Table};

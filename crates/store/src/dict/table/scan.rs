@@ -57,6 +57,14 @@ impl<T: Item> Table<T> {
         if end >> POSITION_BITS == 0 { end } else { 0 }
     }
 
+    /// The items at exactly this position: one, as a rule.
+    pub(crate) fn at_position(&self, position: u64) -> impl Iterator<Item = &T> {
+        let home = (!self.is_empty()).then(|| self.home(position));
+        home.into_iter()
+            .flat_map(|(buckets, index)| buckets.chain(index))
+            .filter(move |item| position_of(item.hash()) == position)
+    }
+
     /// All items, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         let old = self.moving.as_ref().map(|moving| &moving.old);

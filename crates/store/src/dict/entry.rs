@@ -1,0 +1,499 @@
+//! An entry of the keyspace: key, value, expiry and access clock in one allocation.
+//!
+//! ```text
+//!   ┌ flags u8 ┬ clock u24 ┬ key length u16 ┬ value length u16 ┐ 8 bytes
+//!   ├ expiry u64, if any ──────────────────────────────────────┤ aligned to 8
+//!   ├ word: i64, or pointer to the boxed value ────────────────┤ unless the value is inline
+//!   ├ key length u32, if above 65,535 ┬ key ... ┬ inline value ┤
+//!   └─────────────────────────────────┴─────────┴──────────────┘
+//!   flags: bits 0-2 form of the value, 3 expiry, 4 snapshot parity, 5 wide key
+//! ```
+//!
+//! So a 16-byte key with a 64-byte string takes 88 bytes, with an expiry 96: one size class of jemalloc.
+//!
+//! Invariants
+//! - The allocation has exactly the size that the header tells ([`Entry::layout`]).
+//! - The word is the only pointer to the boxed value; the entry drops it.
+//! - `value length` is the length of the inline value; 0 in the other forms.
+//!
+//! This module is one of the few with `unsafe`; it offers only safe functions.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use base::UnixMs;
+
+use super::{Item, hash_of};
+use crate::value::{Body, INLINE_BYTES_MAX, Kind, StringRef, Value};
+use crate::{Hash, List, Set, Zset};
+
+#[repr(C, align(8))]
+struct Head {
+    flags: u8,
+    clock: [u8; 3],
+    key_length: u16,
+    value_length: u16,
+}
+
+const HEAD_BYTES: usize = size_of::<Head>();
+const WORD_BYTES: usize = 8;
+const WIDE_BYTES: usize = 4;
+
+const FORM: u8 = 0b0000_0111;
+const HAS_EXPIRY: u8 = 0b0000_1000;
+const PARITY: u8 = 0b0001_0000;
+const WIDE_KEY: u8 = 0b0010_0000;
+
+/// The form of the value, bits 0-2 of the flags.
+mod form {
+    pub(super) const INLINE: u8 = 0;
+    pub(super) const INT: u8 = 1;
+    pub(super) const LARGE: u8 = 2;
+    pub(super) const LIST: u8 = 3;
+    pub(super) const HASH: u8 = 4;
+    pub(super) const SET: u8 = 5;
+    pub(super) const ZSET: u8 = 6;
+}
+
+/// Key, value, expiry and clock behind a pointer of 8 bytes.
+pub struct Entry {
+    head: NonNull<Head>,
+    owns: PhantomData<Body<'static>>,
+}
+
+// SAFETY: an entry owns everything it points to, and all of that is Send.
+unsafe impl Send for Entry {}
+// SAFETY: shared references only read, and everything in an entry is Sync.
+unsafe impl Sync for Entry {}
+
+/// The two forms of the word in front of the key.
+enum Word {
+    None,
+    Int(i64),
+    Pointer(*mut u8),
+}
+
+impl Entry {
+    /// Panics when the key is 4 GiB or longer (an argument of a command is shorter), or when an inline
+    /// body breaks its bound.
+    pub fn new(key: &[u8], expiry: Option<UnixMs>, body: Body<'_>) -> Entry {
+        let (form, word, inline): (u8, Word, &[u8]) = match body {
+            Body::Inline(bytes) => (form::INLINE, Word::None, bytes),
+            Body::Int(number) => (form::INT, Word::Int(number), &[]),
+            Body::Large(bytes) => (form::LARGE, Word::Pointer(Box::into_raw(bytes).cast()), &[]),
+            Body::List(list) => (form::LIST, Word::Pointer(Box::into_raw(list).cast()), &[]),
+            Body::Hash(hash) => (form::HASH, Word::Pointer(Box::into_raw(hash).cast()), &[]),
+            Body::Set(set) => (form::SET, Word::Pointer(Box::into_raw(set).cast()), &[]),
+            Body::Zset(zset) => (form::ZSET, Word::Pointer(Box::into_raw(zset).cast()), &[]),
+        };
+        Entry::build(form, key, expiry, &word, inline)
+    }
+
+    fn build(form: u8, key: &[u8], expiry: Option<UnixMs>, word: &Word, inline: &[u8]) -> Entry {
+        assert!(inline.len() <= INLINE_BYTES_MAX, "a longer value is not inline");
+        let short = u16::try_from(key.len());
+        let wide = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
+        let head = Head {
+            flags: form
+                | if expiry.is_some() { HAS_EXPIRY } else { 0 }
+                | if short.is_err() { WIDE_KEY } else { 0 },
+            clock: [0; 3],
+            key_length: short.unwrap_or(0),
+            value_length: u16::try_from(inline.len()).expect("inline values are short"),
+        };
+        let layout = Entry::layout(&head, key.len());
+        // SAFETY: the layout has at least the size of the head.
+        let memory = unsafe { alloc(layout) };
+        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let (flags, mut at) = (head.flags, HEAD_BYTES);
+        // SAFETY: the writes follow one another in the order and sizes that `layout` added up, with the
+        // 8-byte fields first, so they are aligned and within the allocation; the sources are other memory.
+        unsafe {
+            memory.cast::<Head>().write(head);
+            if let Some(UnixMs(expiry)) = expiry {
+                memory.add(at).cast::<u64>().write(expiry);
+                at += WORD_BYTES;
+            }
+            match *word {
+                Word::None => {}
+                Word::Int(number) => memory.add(at).cast::<i64>().write(number),
+                Word::Pointer(pointer) => memory.add(at).cast::<*mut u8>().write(pointer),
+            }
+            at += word_bytes(flags);
+            if flags & WIDE_KEY != 0 {
+                memory.add(at).cast::<u32>().write(wide);
+                at += WIDE_BYTES;
+            }
+            memory.add(at).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
+            at += key.len();
+            memory.add(at).copy_from_nonoverlapping(NonNull::from(inline).cast(), inline.len());
+        }
+        Entry { head: memory.cast(), owns: PhantomData }
+    }
+
+    fn layout(head: &Head, key_length: usize) -> Layout {
+        let size = key_offset(head.flags) + key_length + usize::from(head.value_length);
+        Layout::from_size_align(size, align_of::<Head>()).expect("4 GiB fit an isize")
+    }
+
+    #[inline]
+    fn head(&self) -> &Head {
+        // SAFETY: the allocation starts with an initialised head.
+        unsafe { self.head.as_ref() }
+    }
+
+    #[inline]
+    fn head_mut(&mut self) -> &mut Head {
+        // SAFETY: as in `head`, borrowed uniquely.
+        unsafe { self.head.as_mut() }
+    }
+
+    #[inline]
+    fn at(&self, offset: usize) -> NonNull<u8> {
+        debug_assert!(offset <= Entry::layout(self.head(), self.key_length()).size());
+        // SAFETY: callers pass offsets of fields that the header says are there, so they are within the
+        // allocation or one behind its end (an empty value).
+        unsafe { self.head.cast::<u8>().add(offset) }
+    }
+
+    #[inline]
+    fn key_length(&self) -> usize {
+        let head = self.head();
+        if head.flags & WIDE_KEY == 0 {
+            return usize::from(head.key_length);
+        }
+        let offset = key_offset(head.flags) - WIDE_BYTES;
+        // SAFETY: the flag says that the length stands in front of the key; it is aligned to 4 because
+        // only fields of 8 bytes precede it.
+        unsafe { self.head.cast::<u8>().add(offset).cast::<u32>().read() as usize }
+    }
+
+    #[inline]
+    pub fn key(&self) -> &[u8] {
+        let start = self.at(key_offset(self.head().flags));
+        // SAFETY: that many bytes were copied there by `build`.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), self.key_length()) }
+    }
+
+    /// When the key stops to exist; whether that has come is the caller's to say.
+    #[inline]
+    pub fn expiry(&self) -> Option<UnixMs> {
+        if self.head().flags & HAS_EXPIRY == 0 {
+            return None;
+        }
+        // SAFETY: the flag says that the expiry follows the head, aligned to 8.
+        Some(UnixMs(unsafe { self.at(HEAD_BYTES).cast::<u64>().read() }))
+    }
+
+    /// Sets, changes or removes the expiry. The entry may move.
+    pub(crate) fn set_expiry(&mut self, expiry: Option<UnixMs>) {
+        match (self.expiry(), expiry) {
+            (None, None) => {}
+            (Some(_), Some(UnixMs(at))) => {
+                // SAFETY: as in `expiry`; `self` is borrowed uniquely.
+                unsafe { self.at(HEAD_BYTES).cast::<u64>().write(at) }
+            }
+            (None, Some(_)) | (Some(_), None) => {
+                let body = self.take_body();
+                let new =
+                    Entry::new(self.key(), expiry, body.unwrap_or(Body::Inline(self.inline())));
+                self.replace(new);
+            }
+        }
+    }
+
+    /// Stores another value under the same key and returns the old one if it had its own memory.
+    /// In place when both are inline and equally long, or both integers; else the entry moves.
+    pub(crate) fn set_body(&mut self, body: Body<'_>) -> Option<Body<'static>> {
+        match body {
+            Body::Inline(bytes)
+                if self.form() == form::INLINE && self.inline().len() == bytes.len() =>
+            {
+                self.inline_mut().copy_from_slice(bytes);
+                None
+            }
+            Body::Int(number) if self.form() == form::INT => {
+                // SAFETY: the form says that the word is an integer; it is aligned to 8.
+                unsafe { self.word().cast::<i64>().write(number) }
+                None
+            }
+            body => {
+                let old = match self.form() {
+                    form::INLINE | form::INT => None,
+                    _ => Some(self.take_boxed()),
+                };
+                let new = Entry::new(self.key(), self.expiry(), body);
+                self.replace(new);
+                old
+            }
+        }
+    }
+
+    /// Puts a rebuilt entry in the place of this one; clock and parity stay.
+    fn replace(&mut self, mut new: Entry) {
+        let parity = self.head().flags & PARITY;
+        new.head_mut().flags |= parity;
+        new.head_mut().clock = self.head().clock;
+        *self = new;
+    }
+
+    #[inline]
+    fn form(&self) -> u8 {
+        self.head().flags & FORM
+    }
+
+    #[inline]
+    fn word(&self) -> NonNull<u8> {
+        debug_assert_ne!(self.form(), form::INLINE);
+        self.at(HEAD_BYTES + expiry_bytes(self.head().flags))
+    }
+
+    /// The boxed value as a pointer of its type, which the form must be of.
+    #[inline]
+    fn boxed<T>(&self, form: u8) -> NonNull<T> {
+        assert_eq!(self.form(), form, "the form tells the type of the boxed value");
+        // SAFETY: the form says that the word is a pointer, from a Box, so not null.
+        unsafe { NonNull::new_unchecked(self.word().cast::<*mut T>().read()) }
+    }
+
+    #[inline]
+    fn boxed_ref<T>(&self, form: u8) -> &T {
+        // SAFETY: from Box::into_raw of a T by the form; owned by this entry, which is borrowed.
+        unsafe { self.boxed::<T>(form).as_ref() }
+    }
+
+    #[inline]
+    fn boxed_mut<T>(&mut self, form: u8) -> Option<&mut T> {
+        // SAFETY: as in `boxed_ref`, borrowed uniquely.
+        (self.form() == form).then(|| unsafe { self.boxed::<T>(form).as_mut() })
+    }
+
+    #[inline]
+    fn inline(&self) -> &[u8] {
+        let head = self.head();
+        let start = self.at(key_offset(head.flags) + self.key_length());
+        // SAFETY: that many bytes were copied there by `build`.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), usize::from(head.value_length)) }
+    }
+
+    fn inline_mut(&mut self) -> &mut [u8] {
+        let length = usize::from(self.head().value_length);
+        let start = self.at(key_offset(self.head().flags) + self.key_length());
+        // SAFETY: as in `inline`, borrowed uniquely.
+        unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), length) }
+    }
+
+    #[inline]
+    pub fn value(&self) -> Value<'_> {
+        match self.form() {
+            form::INLINE => {
+                Value::String(StringRef::Bytes { bytes: self.inline(), is_edited: false })
+            }
+            form::INT => {
+                // SAFETY: the form says that the word is an integer; it is aligned to 8.
+                Value::String(StringRef::Int(unsafe { self.word().cast::<i64>().read() }))
+            }
+            form::LARGE => {
+                let bytes = self.boxed_ref::<Vec<u8>>(form::LARGE);
+                Value::String(StringRef::Bytes { bytes, is_edited: true })
+            }
+            form::LIST => Value::List(self.boxed_ref(form::LIST)),
+            form::HASH => Value::Hash(self.boxed_ref(form::HASH)),
+            form::SET => Value::Set(self.boxed_ref(form::SET)),
+            form::ZSET => Value::Zset(self.boxed_ref(form::ZSET)),
+            other => unreachable!("no value has the form {other}"),
+        }
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self.form() {
+            form::LIST => Kind::List,
+            form::HASH => Kind::Hash,
+            form::SET => Kind::Set,
+            form::ZSET => Kind::Zset,
+            _ => Kind::String,
+        }
+    }
+
+    /// The growable bytes of a string; a string of another form is changed into this one first.
+    pub(crate) fn large_mut(&mut self) -> Option<&mut Vec<u8>> {
+        if let Value::String(string) = self.value()
+            && self.form() != form::LARGE
+        {
+            let text = string.text(&mut itoa::Buffer::new()).to_vec();
+            self.set_body(Body::Large(Box::new(text)));
+        }
+        self.boxed_mut(form::LARGE)
+    }
+
+    pub(crate) fn list_mut(&mut self) -> Option<&mut List> {
+        self.boxed_mut(form::LIST)
+    }
+
+    pub(crate) fn hash_mut(&mut self) -> Option<&mut Hash> {
+        self.boxed_mut(form::HASH)
+    }
+
+    pub(crate) fn set_mut(&mut self) -> Option<&mut Set> {
+        self.boxed_mut(form::SET)
+    }
+
+    pub(crate) fn zset_mut(&mut self) -> Option<&mut Zset> {
+        self.boxed_mut(form::ZSET)
+    }
+
+    /// Takes the boxed value out and leaves the integer 0 in its place.
+    fn take_boxed(&mut self) -> Body<'static> {
+        let body = match self.form() {
+            form::LARGE => Body::Large(self.claim(form::LARGE)),
+            form::LIST => Body::List(self.claim(form::LIST)),
+            form::HASH => Body::Hash(self.claim(form::HASH)),
+            form::SET => Body::Set(self.claim(form::SET)),
+            form::ZSET => Body::Zset(self.claim(form::ZSET)),
+            other => unreachable!("form {other} is not boxed"),
+        };
+        // SAFETY: `claim` made the word an integer; it is 8 bytes, aligned.
+        unsafe { self.word().cast::<i64>().write(0) };
+        body
+    }
+
+    /// The boxed value as its box again. From then on the form says that the word is an integer, which
+    /// has the layout of a pointer, so that nothing reads the pointer again.
+    fn claim<T>(&mut self, form: u8) -> Box<T> {
+        let value = self.boxed::<T>(form);
+        let head = self.head_mut();
+        head.flags = (head.flags & !FORM) | form::INT;
+        // SAFETY: from Box::into_raw of a T by the form, which holds for one claim only.
+        unsafe { Box::from_raw(value.as_ptr()) }
+    }
+
+    /// The value if it has its own memory; the rest of the entry is freed.
+    pub(crate) fn into_boxed(mut self) -> Option<Body<'static>> {
+        match self.form() {
+            form::INLINE | form::INT => None,
+            _ => Some(self.take_boxed()),
+        }
+    }
+
+    /// The value, unless it is inline. What stays is an entry that may only be dropped or replaced.
+    fn take_body(&mut self) -> Option<Body<'static>> {
+        match self.value() {
+            Value::String(StringRef::Bytes { is_edited: false, .. }) => None,
+            Value::String(StringRef::Int(number)) => Some(Body::Int(number)),
+            _ => Some(self.take_boxed()),
+        }
+    }
+
+    /// The same value and expiry under another key.
+    pub(crate) fn with_key(mut self, key: &[u8]) -> Entry {
+        let body = self.take_body();
+        let body = body.unwrap_or(Body::Inline(self.inline()));
+        let mut new = Entry::new(key, self.expiry(), body);
+        new.head_mut().clock = self.head().clock;
+        new
+    }
+
+    /// A deep copy under another key.
+    pub(crate) fn copy_as(&self, key: &[u8]) -> Entry {
+        let body = match self.form() {
+            form::INLINE => Body::Inline(self.inline()),
+            _ => self.value().to_body(),
+        };
+        let mut new = Entry::new(key, self.expiry(), body);
+        new.head_mut().clock = self.head().clock;
+        new
+    }
+
+    /// The 24 bits of LRU or LFU state; see [`crate::evict`].
+    #[inline]
+    pub fn clock(&self) -> u32 {
+        let [low, middle, high] = self.head().clock;
+        u32::from_le_bytes([low, middle, high, 0])
+    }
+
+    /// Keeps the lower 24 bits.
+    #[inline]
+    pub(crate) fn set_clock(&mut self, clock: u32) {
+        let [low, middle, high, _] = clock.to_le_bytes();
+        self.head_mut().clock = [low, middle, high];
+    }
+
+    /// See [`crate::snapshot`].
+    #[inline]
+    pub(crate) fn parity(&self) -> bool {
+        self.head().flags & PARITY != 0
+    }
+
+    #[inline]
+    pub(crate) fn set_parity(&mut self, parity: bool) {
+        let head = self.head_mut();
+        head.flags = (head.flags & !PARITY) | if parity { PARITY } else { 0 };
+    }
+
+    /// Bytes asked of the allocator for the entry and what it owns. Large collections are judged by
+    /// `samples` elements (0: all).
+    pub fn heap_bytes(&self, samples: usize) -> usize {
+        let own = Entry::layout(self.head(), self.key_length()).size();
+        own + match self.value() {
+            Value::String(StringRef::Int(_)) => 0,
+            Value::String(StringRef::Bytes { is_edited: false, .. }) => 0,
+            Value::String(StringRef::Bytes { .. }) => {
+                size_of::<Vec<u8>>() + self.boxed_ref::<Vec<u8>>(form::LARGE).capacity()
+            }
+            Value::List(list) => size_of::<List>() + list.memory_bytes(),
+            Value::Hash(hash) => size_of::<Hash>() + hash.memory_bytes(samples),
+            Value::Set(set) => size_of::<Set>() + set.memory_bytes(samples),
+            Value::Zset(zset) => size_of::<Zset>() + zset.memory_bytes(samples),
+        }
+    }
+}
+
+fn expiry_bytes(flags: u8) -> usize {
+    if flags & HAS_EXPIRY == 0 { 0 } else { WORD_BYTES }
+}
+
+fn word_bytes(flags: u8) -> usize {
+    if flags & FORM == form::INLINE { 0 } else { WORD_BYTES }
+}
+
+/// Where the key starts.
+#[inline]
+fn key_offset(flags: u8) -> usize {
+    let wide = if flags & WIDE_KEY == 0 { 0 } else { WIDE_BYTES };
+    HEAD_BYTES + expiry_bytes(flags) + word_bytes(flags) + wide
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !matches!(self.form(), form::INLINE | form::INT) {
+            drop(self.take_boxed());
+        }
+        let layout = Entry::layout(self.head(), self.key_length());
+        // SAFETY: allocated by `build` with this layout: nothing that it depends on ever changes.
+        unsafe { dealloc(self.head.as_ptr().cast(), layout) }
+    }
+}
+
+impl Item for Entry {
+    type Key = [u8];
+
+    fn hash(&self) -> u64 {
+        hash_of(self.key())
+    }
+
+    #[inline]
+    fn is(&self, key: &[u8]) -> bool {
+        self.key() == key
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key().escape_ascii().to_string())
+            .field("expiry", &self.expiry())
+            .field("value", &self.value())
+            .finish()
+    }
+}

@@ -1,0 +1,43 @@
+//! Where large values go to be freed: a thread in the background, so that no DEL stops the executor.
+//!
+//! The store only sends; whoever owns the thread (the kernel) receives and drops. Without a
+//! thread (tests, tools) everything is dropped at once.
+
+use crossbeam_channel::{Receiver, Sender};
+
+/// Something to be dropped elsewhere.
+pub type Garbage = Box<dyn std::any::Any + Send>;
+
+/// The sending end.
+#[derive(Clone, Debug, Default)]
+pub struct Graveyard {
+    thread: Option<Sender<Garbage>>,
+}
+
+impl Graveyard {
+    /// Drops at once.
+    pub fn immediate() -> Graveyard {
+        Graveyard::default()
+    }
+
+    /// A graveyard and what its thread must receive and drop until the channel closes. The channel has no
+    /// bound: what waits in it was in the store before, so it is memory that is not yet free, never new.
+    pub fn background() -> (Graveyard, Receiver<Garbage>) {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        (Graveyard { thread: Some(sender) }, receiver)
+    }
+
+    /// Drops `garbage`, elsewhere if possible.
+    pub fn bury(&self, garbage: impl Send + 'static) {
+        if let Some(thread) = &self.thread {
+            // The thread is gone only when the process ends; the error hands the garbage back, to be
+            // dropped here.
+            drop(thread.send(Box::new(garbage)));
+        }
+    }
+
+    /// Values that wait to be freed (INFO: lazyfree_pending_objects).
+    pub fn pending(&self) -> usize {
+        self.thread.as_ref().map_or(0, Sender::len)
+    }
+}
