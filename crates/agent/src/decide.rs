@@ -50,7 +50,10 @@ impl Default for Patience {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wanted {
     Running,
+    /// Asked to flush and end.
     Stopped,
+    /// Gone at once; someone waits for the proof of death.
+    Killed,
 }
 
 /// What is known of the process.
@@ -75,6 +78,8 @@ pub enum KillReason {
     NeverStarted { after_ms: u64 },
     /// It did not end when asked.
     DidNotEnd { after_ms: u64 },
+    /// The config server said so.
+    Ordered,
 }
 
 impl std::fmt::Display for KillReason {
@@ -83,6 +88,7 @@ impl std::fmt::Display for KillReason {
             KillReason::Hung { silent_ms } => write!(f, "hung: no answer for {silent_ms} ms"),
             KillReason::NeverStarted { after_ms } => write!(f, "no first answer in {after_ms} ms"),
             KillReason::DidNotEnd { after_ms } => write!(f, "did not end in {after_ms} ms"),
+            KillReason::Ordered => f.write_str("ordered"),
         }
     }
 }
@@ -100,7 +106,12 @@ pub enum Action {
 /// Decides; called every cycle and after every change.
 pub fn decide(wanted: Wanted, seen: Seen, now: Tick, patience: &Patience) -> Action {
     match (wanted, seen) {
-        (_, Seen::Killed) | (Wanted::Stopped, Seen::Gone { .. }) => Action::Nothing,
+        (_, Seen::Killed) | (Wanted::Stopped | Wanted::Killed, Seen::Gone { .. }) => {
+            Action::Nothing
+        }
+        (Wanted::Killed, Seen::Running { .. } | Seen::Ending { .. }) => {
+            Action::Kill(KillReason::Ordered)
+        }
         (Wanted::Running, Seen::Gone { since, failures }) => {
             if now.ms_since(since) >= backoff_ms(failures, patience) {
                 Action::Start
@@ -120,7 +131,7 @@ pub fn decide(wanted: Wanted, seen: Seen, now: Tick, patience: &Patience) -> Act
         }
         (Wanted::Stopped, Seen::Running { .. }) => Action::End,
         // A node that was asked to end is let go even if the orders want it again: it starts anew then.
-        (_, Seen::Ending { since }) => {
+        (Wanted::Running | Wanted::Stopped, Seen::Ending { since }) => {
             let after_ms = now.ms_since(since);
             if after_ms >= patience.end_ms {
                 Action::Kill(KillReason::DidNotEnd { after_ms })
@@ -199,7 +210,7 @@ mod tests {
     #[test]
     fn the_table() {
         use Action::{End, Kill, Nothing, Start};
-        use Wanted::{Running, Stopped};
+        use Wanted::{Killed, Running, Stopped};
         let hung = |silent_ms| Kill(KillReason::Hung { silent_ms });
         let rows = [
             // a node that does not run
@@ -235,6 +246,11 @@ mod tests {
             (Running, Seen::Ending { since: at(0) }, 10, Nothing),
             (Running, Seen::Killed, 90_000, Nothing),
             (Stopped, Seen::Killed, 90_000, Nothing),
+            // someone waits for the proof
+            (Killed, running(true, 0), 1, Kill(KillReason::Ordered)),
+            (Killed, Seen::Ending { since: at(0) }, 1, Kill(KillReason::Ordered)),
+            (Killed, Seen::Killed, 1, Nothing),
+            (Killed, Seen::Gone { since: at(0), failures: 0 }, 90_000, Nothing),
         ];
         for (wanted, seen, now, want) in rows {
             let got = decide(wanted, seen, at(now), &Patience::default());

@@ -15,7 +15,7 @@ const LIMITS: ResponseLimits = ResponseLimits { bytes_max: 1 << 20, depth_max: 4
 
 /// Whom we expect behind an address.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Expected {
+pub(crate) struct Expected {
     pub cluster: ClusterId,
     pub shard: ShardId,
     pub node: NodeId,
@@ -25,7 +25,7 @@ pub struct Expected {
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub(crate) enum LinkError {
     #[error("connection failed")]
     Io(#[from] io::Error),
     #[error("the node closed the connection")]
@@ -36,20 +36,24 @@ pub enum LinkError {
     Refused(String),
     #[error("unexpected answer to {0}")]
     Unexpected(&'static str),
+    #[error("the node's state is not readable")]
+    State(#[source] serde_json::Error),
+    #[error("no answer")]
+    Silent,
     #[error("{address} is {found}, not {expected}")]
     Stranger { address: String, found: String, expected: String },
 }
 
 /// An open connection; dropped after any error, because answers would no longer match questions.
 #[derive(Debug)]
-pub struct Link {
+pub(crate) struct Link {
     stream: TcpStream,
     input: Vec<u8>,
 }
 
 impl Link {
     /// Connects and introduces us as the agent.
-    pub async fn open(address: &str, expected: &Expected) -> Result<Link, LinkError> {
+    pub(crate) async fn open(address: &str, expected: &Expected) -> Result<Link, LinkError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut link = Link { stream, input: Vec::new() };
@@ -81,7 +85,7 @@ impl Link {
     }
 
     /// `POLLUX STATE`: the node's own JSON.
-    pub async fn state(&mut self) -> Result<Vec<u8>, LinkError> {
+    pub(crate) async fn state(&mut self) -> Result<Vec<u8>, LinkError> {
         match self.call(&["POLLUX", "STATE"]).await? {
             Response::Bulk(json) => Ok(json),
             _ => Err(LinkError::Unexpected("POLLUX STATE")),
@@ -89,7 +93,7 @@ impl Link {
     }
 
     /// Sends a command and expects `OK`.
-    pub async fn order(&mut self, args: &[&str]) -> Result<(), LinkError> {
+    pub(crate) async fn order(&mut self, args: &[&str]) -> Result<(), LinkError> {
         match self.call(args).await? {
             Response::Simple(_) => Ok(()),
             _ => Err(LinkError::Unexpected("an order")),

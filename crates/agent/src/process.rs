@@ -18,10 +18,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use cluster::api::ProcessId;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
-use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 
 /// The log of a process is rotated when it is longer than this (bytes).
@@ -34,16 +34,8 @@ pub struct Spec {
     pub args: Vec<OsString>,
     /// Standard output and error are appended here.
     pub log: PathBuf,
-    /// Where pid and start time are written down, for whoever has to find the process again.
+    /// Where its [`ProcessId`] is written down, for whoever has to find the process again.
     pub record: PathBuf,
-}
-
-/// What is written to `Spec::record`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct Record {
-    pid: i32,
-    /// Start time in clock ticks since boot (field 22 of `/proc/<pid>/stat`).
-    born: u64,
 }
 
 /// How a process ended.
@@ -70,7 +62,7 @@ impl std::fmt::Display for Exit {
 /// A running (or just ended, not yet collected) process.
 #[derive(Debug)]
 pub struct Process {
-    pid: Pid,
+    id: ProcessId,
     fd: AsyncFd<Pidfd>,
     adopted: bool,
 }
@@ -97,13 +89,10 @@ impl Process {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        // The child cannot be reaped by anyone else, so its pid is still its own.
-        let pid = Pid::from_child(&child);
-        let process = Process::watch(pid, false)?;
-        if let Some(born) = born(pid.as_raw_nonzero().get()) {
-            let record = Record { pid: pid.as_raw_nonzero().get(), born };
-            write_atomically(&spec.record, &serde_json::to_vec(&record)?)?;
-        }
+        // Nobody else can reap the child, so its pid is its own until we do.
+        let process = Process::watch(Pid::from_child(&child), false)?
+            .ok_or_else(|| io::Error::other("/proc does not know our child"))?;
+        write_atomically(&spec.record, &serde_json::to_vec(&process.id)?)?;
         Ok(process)
     }
 
@@ -112,15 +101,15 @@ impl Process {
     /// `pid_file` is a second place to look: the process wrote its own pid there, in case we died
     /// between starting it and writing the record.
     pub fn find(spec: &Spec, pid_file: Option<&Path>) -> io::Result<Option<Process>> {
-        if let Some(record) = read_record(&spec.record)
-            && let Some(process) = Process::claim(record.pid, spec)?
-            && born(record.pid) == Some(record.born)
+        if let Some(recorded) = read_record(&spec.record)
+            && let Some(process) = Process::claim(recorded.pid, spec)?
+            && process.id == recorded
         {
             return Ok(Some(process));
         }
         let own_word = pid_file
             .and_then(|path| fs::read_to_string(path).ok())
-            .and_then(|text| text.trim().parse::<i32>().ok());
+            .and_then(|text| text.trim().parse::<u32>().ok());
         match own_word {
             Some(pid) => Process::claim(pid, spec),
             None => Ok(None),
@@ -128,33 +117,39 @@ impl Process {
     }
 
     /// Opens `pid` and then makes sure that it runs exactly our command line.
-    fn claim(pid: i32, spec: &Spec) -> io::Result<Option<Process>> {
-        let Some(pid) = Pid::from_raw(pid) else { return Ok(None) };
-        let process = match Process::watch(pid, true) {
-            Ok(process) => process,
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
+    fn claim(pid: u32, spec: &Spec) -> io::Result<Option<Process>> {
+        let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+        let Some(process) = Process::watch(pid, true)? else { return Ok(None) };
         // Looked at only after the pidfd holds the process: if the command line is ours now, the
         // descriptor is ours too.
-        let ours = command_line(pid.as_raw_nonzero().get())
+        let ours = command_line(process.pid())
             .is_some_and(|line| line.get(1..) == Some(spec.args.as_slice()));
         Ok(ours.then_some(process))
     }
 
+    /// `None`: there is no such process.
     #[expect(
         deprecated,
         reason = "its successor asks by `unsafe` for what `Pidfd` guarantees: the descriptor stays open and the same"
     )]
-    fn watch(pid: Pid, adopted: bool) -> io::Result<Process> {
-        let fd = AsyncFd::new(Pidfd(pidfd_open(pid, PidfdFlags::NONBLOCK)?))?;
-        Ok(Process { pid, fd, adopted })
+    fn watch(pid: Pid, adopted: bool) -> io::Result<Option<Process>> {
+        let fd = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+            Ok(fd) => AsyncFd::new(Pidfd(fd))?,
+            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        let pid = pid.as_raw_nonzero().get().unsigned_abs();
+        let id = started(pid).map(|started| ProcessId { pid, started });
+        Ok(id.map(|id| Process { id, fd, adopted }))
+    }
+
+    /// Pid and start time.
+    pub fn id(&self) -> ProcessId {
+        self.id
     }
 
     pub fn pid(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+        self.id.pid
     }
 
     /// Whether it was found rather than started.
@@ -220,12 +215,15 @@ pub fn detach() {
     }
 }
 
-/// Replaces the file at `path` by `bytes` so that a reader sees the old or the new, never a part.
+/// Replaces the file at `path` by `bytes` so that a reader sees the old or the new, never a part. Only
+/// we may read it: what is written here may hold secrets.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
     let mut partial = path.as_os_str().to_owned();
     partial.push(".tmp");
     let partial = PathBuf::from(partial);
-    let mut file = File::create(&partial)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
     io::Write::write_all(&mut file, bytes)?;
     file.sync_all()?;
     fs::rename(&partial, path)?;
@@ -250,24 +248,24 @@ pub fn rotate_log(path: &Path, bytes_max: u64) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.set_len(0)
 }
 
-fn read_record(path: &Path) -> Option<Record> {
+fn read_record(path: &Path) -> Option<ProcessId> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 /// Start time of a process in clock ticks since boot.
-fn born(pid: i32) -> Option<u64> {
-    parse_born(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+fn started(pid: u32) -> Option<u64> {
+    parse_started(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// Field 22. The second field is the program's name in parentheses and may hold anything, spaces and
 /// parentheses included, so counting starts behind the last one.
-fn parse_born(stat: &str) -> Option<u64> {
+fn parse_started(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
 /// The arguments of a process, its program first. Empty for a zombie.
-fn command_line(pid: i32) -> Option<Vec<OsString>> {
+fn command_line(pid: u32) -> Option<Vec<OsString>> {
     use std::os::unix::ffi::OsStringExt;
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
@@ -314,7 +312,7 @@ mod tests {
         let process = Process::start(&ours).unwrap();
 
         let found = Process::find(&ours, None).unwrap().expect("it runs");
-        assert_eq!(found.pid(), process.pid());
+        assert_eq!(found.id(), process.id());
         assert!(found.is_adopted());
 
         let other = Spec { args: vec!["603".into()], ..ours.clone() };
@@ -330,8 +328,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ours = spec(dir.path(), "sleep", &["604"]);
         let process = Process::start(&ours).unwrap();
-        let pid = i32::try_from(process.pid()).unwrap();
-        let record = Record { pid, born: born(pid).unwrap() + 1 };
+        let ProcessId { pid, started } = process.id();
+        let record = ProcessId { pid, started: started + 1 };
         fs::write(&ours.record, serde_json::to_vec(&record).unwrap()).unwrap();
         assert!(Process::find(&ours, None).unwrap().is_none());
 
@@ -345,9 +343,9 @@ mod tests {
     #[test]
     fn start_time_is_read_behind_a_hostile_name() {
         let stat = "42 (a) b) (c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987 1 1";
-        assert_eq!(parse_born(stat), Some(987));
-        assert_eq!(parse_born("42 (x"), None);
-        assert_eq!(parse_born("42 (x) S 1"), None);
+        assert_eq!(parse_started(stat), Some(987));
+        assert_eq!(parse_started("42 (x"), None);
+        assert_eq!(parse_started("42 (x) S 1"), None);
     }
 
     #[test]

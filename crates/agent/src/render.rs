@@ -9,7 +9,7 @@ use crate::link::Expected;
 
 /// What a node is told at its start.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NodeConf {
+pub(crate) struct NodeConf {
     pub identity: Expected,
     /// Seeds the hash of keys: the same in all nodes of a shard, so that SCAN cursors survive a failover.
     pub hash_seed: u64,
@@ -19,8 +19,13 @@ pub struct NodeConf {
     pub parameters: Vec<(String, String)>,
 }
 
+/// A parameter that would not stay in its line.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0:?} is not the name of a parameter")]
+pub(crate) struct BadName(String);
+
 /// The text of the file.
-pub fn node_conf(conf: &NodeConf) -> String {
+pub(crate) fn node_conf(conf: &NodeConf) -> Result<String, BadName> {
     let mut text =
         String::from("# Written by the agent at every start of the node; changes here are lost.\n");
     let NodeConf { identity, hash_seed, listen, parameters } = conf;
@@ -37,15 +42,16 @@ pub fn node_conf(conf: &NodeConf) -> String {
         push_line(&mut text, name, &value);
     }
     for (name, value) in parameters {
+        if !is_name(name) {
+            return Err(BadName(name.clone()));
+        }
         push_line(&mut text, name, value);
     }
-    text
+    Ok(text)
 }
 
-/// One line. A value is quoted when it is empty or holds anything but plain characters; a name with
-/// other characters than the known ones would be another directive, so it is refused by assertion.
+/// One line. A value is quoted when it is empty or holds anything but plain characters.
 fn push_line(text: &mut String, name: &str, value: &str) {
-    assert!(is_name(name), "parameter names are checked where they are set: {name:?}");
     text.push_str(name);
     text.push(' ');
     let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\' | b'#');
@@ -79,7 +85,7 @@ fn push_quoted(text: &mut String, value: &str) {
 }
 
 /// Whether `name` can stand at the beginning of a line.
-pub fn is_name(name: &str) -> bool {
+fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()
@@ -121,7 +127,7 @@ save \"900 1\"
 requirepass \"a \\\"b\\\"\\n#\\xc3\\xa9\"
 logfile \"\"
 ";
-        let text = node_conf(&conf);
+        let text = node_conf(&conf).unwrap();
         assert_eq!(text.split_once('\n').unwrap().1, want);
     }
 
@@ -130,5 +136,8 @@ logfile \"\"
         let mut text = String::new();
         push_line(&mut text, "requirepass", "x\npollux-node node-9");
         assert_eq!(text.lines().count(), 1);
+        for name in ["", "a b", "save\npollux-node", "#"] {
+            assert!(!is_name(name), "{name:?}");
+        }
     }
 }
