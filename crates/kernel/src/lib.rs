@@ -21,6 +21,7 @@ pub mod config;
 pub mod keyspace;
 pub mod limits;
 pub mod node;
+pub mod persist;
 pub mod pubsub;
 pub mod slowlog;
 pub mod stats;
