@@ -1,1 +1,3 @@
+//! The binary `pollux`.
+
 fn main() {}
