@@ -16,6 +16,7 @@
 #![expect(dead_code, reason = "the loop that calls these parts follows")]
 
 pub mod client;
+mod client_list;
 pub mod command;
 pub mod config;
 pub mod keyspace;

@@ -15,9 +15,15 @@
 //! - A handler that stops with an error or to block has written no reply; the shell writes it.
 
 pub mod args;
+pub mod client;
+pub mod config;
 pub mod connection;
+pub mod describe;
+pub mod help;
+pub mod latency;
 pub mod pubsub;
 mod queued;
+pub mod slowlog;
 pub mod table;
 
 use base::UnixMs;

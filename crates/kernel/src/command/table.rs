@@ -10,7 +10,16 @@ use super::Handler;
 pub(crate) type Binding = (&'static str, Handler);
 
 /// All command files.
-const FILES: &[&[Binding]] = &[super::connection::COMMANDS, super::pubsub::COMMANDS];
+const FILES: &[&[Binding]] = &[
+    super::client::COMMANDS,
+    super::config::COMMANDS,
+    super::connection::COMMANDS,
+    super::describe::COMMANDS,
+    super::help::COMMANDS,
+    super::latency::COMMANDS,
+    super::pubsub::COMMANDS,
+    super::slowlog::COMMANDS,
+];
 
 static HANDLERS: LazyLock<[Option<Handler>; COMMAND_COUNT]> = LazyLock::new(|| {
     let mut handlers = [None; COMMAND_COUNT];
