@@ -1,3 +1,1 @@
-//! The binary `pollux`.
-
 fn main() {}

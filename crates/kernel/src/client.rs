@@ -128,6 +128,8 @@ pub struct Client {
     pub(crate) parser: RequestParser,
     /// Listed among the clients whose output changed in this turn.
     pub(crate) is_touched: bool,
+    /// Its next command waits for the end of a hold.
+    pub(crate) is_held: bool,
     /// When the output first exceeded the soft limit.
     pub(crate) over_soft_limit_since: Option<UnixMs>,
 }
@@ -188,6 +190,7 @@ impl Clients {
             session: Some(Box::new(session)),
             parser: RequestParser::new(),
             is_touched: false,
+            is_held: false,
             over_soft_limit_since: None,
         };
         if token.index() >= self.places.len() {

@@ -1,30 +1,156 @@
-//! The keyspace as a command sees it.
+//! The keyspace as a command sees it: the selected database at the time of the turn.
+//!
+//! ```text
+//!   command --string(key), list(key), ...--> Store          what is there
+//!           --apply(effect)----------------> Store          change it
+//!                                            log::Appender  write it down
+//!                                            Interest       tell who watches or waits
+//! ```
+//!
+//! Three ways to look, for each type `T` and untyped:
+//! - `list(key)`: a client reads; counts a hit or miss, and touches the entry's LRU or LFU clock.
+//! - `peek_list(key)`: a writer looks before it changes; neither counted nor touched.
+//! - `view_list(key)`: the same through `&self`, for several keys at once; a due key is invisible, but
+//!   stays (call `settle(key)` first to have it removed).
+//!
+//! Invariants
+//! - `apply` is the only way to change data, and every change is in the log.
+//! - A due key is never visible. A master deletes the due keys that it meets; a replica, and a
+//!   master whose writes are held, leave them alone.
 
 mod interest;
+mod log;
+mod look;
 
 use base::UnixMs;
+use binlog::Appender;
+use store::{Access, Outcome, Place, Rng, Store};
+use wire::effect::Effect;
+use wire::record::Flags;
 
 use crate::client::Session;
+use crate::command::Awaited;
 pub(crate) use interest::Interest;
+
+/// Buckets moved per turn in each table of one group of slots that is being resized.
+const RESIZE_BUCKETS: u32 = 4;
+
+/// What happened in a keyspace, for INFO.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+    pub evicted: u64,
+    /// Effects applied: `rdb_changes_since_last_save` counts from here.
+    pub changes: u64,
+}
 
 /// The data of the node, seen from the selected db at the time of the command.
 #[derive(Debug)]
 pub struct Keyspace {
+    store: Store,
+    log: Option<Appender>,
     now: UnixMs,
     db: u16,
+    /// The running client's look-ups touch no clocks (CLIENT NO-TOUCH).
+    no_touch: bool,
     is_replica: bool,
+    /// Nothing may change but by the running command: a fence or a pause holds writes.
+    is_still: bool,
+    rng: Rng,
+    tally: Tally,
     pub(crate) interest: Interest,
 }
 
 impl Keyspace {
+    /// A master's keyspace over `store` that keeps no log.
+    pub fn new(store: Store, rng: Rng) -> Keyspace {
+        Keyspace {
+            store,
+            log: None,
+            now: UnixMs(0),
+            db: 0,
+            no_touch: false,
+            is_replica: false,
+            is_still: false,
+            rng,
+            tally: Tally::default(),
+            interest: Interest::default(),
+        }
+    }
+
     /// Wall time of the turn: the same for every command in it.
+    #[inline]
     pub fn now(&self) -> UnixMs {
         self.now
     }
 
     /// The selected database.
+    #[inline]
     pub fn db(&self) -> u16 {
         self.db
+    }
+
+    pub fn databases(&self) -> u16 {
+        self.store.databases()
+    }
+
+    /// The data, for commands that look at more than a key (SCAN, DBSIZE, RANDOMKEY, INFO).
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// For loading, snapshots and settings; commands use [`Keyspace::apply`].
+    pub fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// Chance for commands like SPOP and RANDOMKEY.
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
+    /// Data and chance side by side.
+    pub fn store_and_rng(&mut self) -> (&Store, &mut Rng) {
+        (&self.store, &mut self.rng)
+    }
+
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    pub fn reset_tally(&mut self) {
+        self.tally = Tally { changes: self.tally.changes, ..Tally::default() };
+    }
+
+    /// A replica changes nothing by itself: expired keys are invisible to it, but stay until its
+    /// master deletes them.
+    #[inline]
+    pub fn is_replica(&self) -> bool {
+        self.is_replica
+    }
+
+    pub fn set_replica(&mut self, is_replica: bool) {
+        self.is_replica = is_replica;
+    }
+
+    /// Whether due keys may be deleted and victims evicted, though no client asks for it.
+    #[inline]
+    pub(crate) fn may_clean_up(&self) -> bool {
+        !self.is_replica && !self.is_still
+    }
+
+    // --- the turn
+
+    /// The time of the turn, and whether only commands may change anything in it.
+    pub(crate) fn begin_turn(&mut self, now: UnixMs, is_still: bool) {
+        self.is_still = is_still;
+        if now != self.now {
+            self.now = now;
+            let access = Access { now, ..*self.store.access() };
+            self.store.set_access(access);
+        }
     }
 
     /// What follows is about this database.
@@ -33,11 +159,151 @@ impl Keyspace {
         self.db = db;
     }
 
-    /// A replica changes nothing by itself: expired keys are invisible to it, but stay until its
-    /// master deletes them.
-    pub fn is_replica(&self) -> bool {
-        self.is_replica
+    /// What follows is done for this client.
+    #[inline]
+    pub(crate) fn serve(&mut self, session: &Session) {
+        self.db = session.db;
+        self.no_touch = session.no_touch;
     }
+
+    /// Stage one of a prefetch: computes where `key` belongs and fetches its bucket.
+    #[inline]
+    pub(crate) fn prefetch_bucket(&self, db: u16, key: &[u8]) -> Place {
+        let place = Place::of(key);
+        self.store.db(db).prefetch(place);
+        place
+    }
+
+    /// Stage two: the entries that the bucket points to.
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, db: u16, place: Place) {
+        self.store.db(db).prefetch_entry(place);
+    }
+
+    /// A share of the work that tables have put off.
+    pub(crate) fn housekeep(&mut self) {
+        self.store.step(RESIZE_BUCKETS);
+    }
+
+    // --- changing
+
+    /// Changes the selected database, writes the effect down, and wakes who is interested. The
+    /// command has looked before, so the effect fits the data.
+    #[expect(clippy::needless_pass_by_value, reason = "commands build an effect to apply it")]
+    pub fn apply(&mut self, effect: Effect<'_>) -> Outcome {
+        self.apply_in(self.db, &effect, Flags::NONE)
+    }
+
+    pub(crate) fn apply_in(&mut self, db: u16, effect: &Effect<'_>, flags: Flags) -> Outcome {
+        if self.interest.has_watched() {
+            self.note_before(db, effect);
+        }
+        let outcome = self
+            .store
+            .apply(db, effect)
+            .unwrap_or_else(|error| panic!("a command did not look before {effect:?}: {error}"));
+        self.tally.changes += 1;
+        if let Some(log) = &mut self.log {
+            log.append(flags, db, self.now, |out| effect.encode(out));
+        }
+        self.note_after(db, effect);
+        outcome
+    }
+
+    /// Applies an effect that comes from the log: of the master, or of this node's own past. It is
+    /// not written down again.
+    pub fn replay(&mut self, db: u16, effect: &Effect<'_>) -> Result<Outcome, store::ApplyError> {
+        if self.interest.has_watched() {
+            self.note_before(db, effect);
+        }
+        let outcome = self.store.apply(db, effect)?;
+        self.tally.changes += 1;
+        self.note_after(db, effect);
+        Ok(outcome)
+    }
+
+    /// Removes a due key that was met.
+    pub(crate) fn delete_due(&mut self, db: u16, key: &[u8]) {
+        self.apply_in(db, &Effect::Delete { key }, Flags::EXPIRED);
+        self.tally.expired += 1;
+    }
+
+    /// Changes of whole databases: which watched keys will they change?
+    fn note_before(&mut self, db: u16, effect: &Effect<'_>) {
+        let dbs = match effect {
+            Effect::FlushDb => vec![db],
+            Effect::FlushAll => (0..self.databases()).collect(),
+            Effect::SwapDb { a, b } => vec![*a, *b],
+            _ => return,
+        };
+        for db in dbs {
+            let watched: Vec<Box<[u8]>> = self.interest.watched_keys(db).map(Box::from).collect();
+            for key in watched {
+                let is_there = match effect {
+                    Effect::SwapDb { a, b } => {
+                        [a, b].into_iter().any(|db| self.store.db(*db).get(&key).is_some())
+                    }
+                    _ => self.store.db(db).get(&key).is_some(),
+                };
+                if is_there {
+                    self.interest.changed(db, &key);
+                }
+            }
+        }
+    }
+
+    /// Tells who watches or waits for the keys of an effect.
+    #[inline]
+    fn note_after(&mut self, db: u16, effect: &Effect<'_>) {
+        if self.interest.is_empty() {
+            return;
+        }
+        let interest = &mut self.interest;
+        match effect {
+            Effect::Rename { from, to } => {
+                interest.changed(db, from);
+                interest.changed(db, to);
+                interest.arrived(db, to);
+            }
+            Effect::Copy { to_db, to, .. } => {
+                interest.changed(*to_db, to);
+                interest.arrived(*to_db, to);
+            }
+            Effect::Move { key, to_db } => {
+                interest.changed(db, key);
+                interest.changed(*to_db, key);
+                interest.arrived(*to_db, key);
+            }
+            Effect::FlushDb | Effect::FlushAll => {}
+            Effect::SwapDb { a, b } => {
+                interest.arrived_all(*a);
+                interest.arrived_all(*b);
+            }
+            Effect::ListPush { key, .. } | Effect::ZsetAdd { key, .. } => {
+                interest.changed(db, key);
+                interest.arrived(db, key);
+            }
+            Effect::Delete { key }
+            | Effect::ExpireAt { key, .. }
+            | Effect::Persist { key }
+            | Effect::SetString { key, .. }
+            | Effect::Append { key, .. }
+            | Effect::SetRange { key, .. }
+            | Effect::IncrBy { key, .. }
+            | Effect::ListPop { key, .. }
+            | Effect::ListSet { key, .. }
+            | Effect::ListInsert { key, .. }
+            | Effect::ListTrim { key, .. }
+            | Effect::ListRemove { key, .. }
+            | Effect::HashSet { key, .. }
+            | Effect::HashDelete { key, .. }
+            | Effect::SetAdd { key, .. }
+            | Effect::SetRemove { key, .. }
+            | Effect::ZsetRemove { key, .. } => interest.changed(db, key),
+        }
+    }
+
+    // --- WATCH and blocking
 
     /// Forgets the keys that a client watches, and what happened to them.
     pub(crate) fn unwatch(&mut self, session: &mut Session) {
@@ -45,5 +311,14 @@ impl Keyspace {
             self.interest.unwatch(watched.db, &watched.key, session.token);
         }
         self.interest.mend(session.token);
+    }
+
+    /// What has arrived under a key that clients wait for.
+    pub(crate) fn awaited_kind(&self, db: u16, key: &[u8]) -> Option<Awaited> {
+        match self.visible(db, key)?.kind() {
+            store::Kind::List => Some(Awaited::List),
+            store::Kind::Zset => Some(Awaited::Zset),
+            store::Kind::String | store::Kind::Hash | store::Kind::Set => None,
+        }
     }
 }

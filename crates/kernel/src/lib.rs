@@ -13,16 +13,18 @@
 //! - A command changes data only by `Keyspace::apply(Effect)`.
 //! - The executor never waits for a disk or a peer; only replies do.
 
-#![expect(dead_code, reason = "the loop that calls these parts follows")]
-
+mod admit;
+mod barrier;
+mod batch;
+pub mod blocking;
 pub mod client;
-mod client_list;
 pub mod command;
 pub mod config;
+mod execute;
+mod housekeep;
 pub mod keyspace;
 pub mod limits;
 pub mod node;
-pub mod persist;
 pub mod pubsub;
 pub mod slowlog;
 pub mod stats;

@@ -44,6 +44,8 @@ pub struct Limits {
     pub databases: u16,
     /// Commands slower than this go to the slow log; `None`: none do.
     pub slowlog_slower_than: Option<Duration>,
+    /// The distribution of execution times is kept (`latency-tracking`).
+    pub latency_tracking: bool,
 }
 
 impl Limits {
@@ -63,6 +65,7 @@ impl Limits {
             slowlog_slower_than: u64::try_from(settings.slowlog_slower_than_us)
                 .ok()
                 .map(Duration::from_micros),
+            latency_tracking: settings.latency_tracking,
         }
     }
 }

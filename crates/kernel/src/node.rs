@@ -1,6 +1,6 @@
 //! Everything the executor owns besides the data itself.
 
-use base::UnixMs;
+use base::{Tick, UnixMs};
 use net::{Driver, Token};
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
@@ -31,6 +31,8 @@ pub struct Node {
     pub slowlog: Slowlog,
     /// Wall time of the turn.
     pub now: UnixMs,
+    /// When the running command began.
+    pub tick: Tick,
     /// Clients whose output changed in this turn.
     pub(crate) touched: Vec<Token>,
     /// What commands asked to be done to other clients, after the command.
@@ -113,16 +115,10 @@ impl Node {
             config: Config::default(),
             slowlog: Slowlog::default(),
             now: UnixMs(0),
+            tick: Tick(0),
             touched: Vec::new(),
             requests: Vec::new(),
         }
-    }
-
-    /// Makes the fields that the executor reads at every step equal to the configuration.
-    pub fn configure(&mut self) {
-        let settings = self.config.settings();
-        self.limits = Limits::of(settings);
-        self.password = settings.requirepass.clone().into_bytes();
     }
 
     /// Closes another client when the running command has ended; output that was not sent is lost.

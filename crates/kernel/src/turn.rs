@@ -1,9 +1,35 @@
-//! What a command sees while it runs.
+//! The turn: one pass of the executor over everything that is ready.
+//!
+//! ```text
+//!   accept -> read -> parse -> execute -> commit -> reply -> housekeep
+//! ```
+//!
+//! Invariants
+//! - Commands of one connection run, and are answered, in the order in which they came.
+//! - A reply leaves after the barrier of the newest op that its client has written.
+//! - Nothing in a turn waits, except `accept` for something to do.
 
-use wire::resp::reply::ReplyWriter;
+use std::io;
+use std::time::Duration;
 
+use base::{Tick, UnixMs};
+use net::{CloseReason, Event, Token, Wake};
+use rustix::time::{ClockId, clock_gettime};
+use tracing::{debug, warn};
+use wire::resp::reply::{ErrorReply, ReplyWriter};
+use wire::resp::request::RequestLimits;
+
+use crate::barrier::Barrier;
+use crate::batch::{Batch, Rest};
+use crate::blocking::Blocking;
 use crate::client::Session;
+use crate::execute::{After, Stage};
+use crate::housekeep::Housekeeper;
 use crate::keyspace::Keyspace;
+use crate::node::{Node, Shutdown};
+
+/// Wait for the log's writer when it has fallen behind: new commands would only grow its queue.
+const LOG_PATIENCE: Duration = Duration::from_millis(2);
 
 /// The surroundings of one command. The fields are apart so that a value can be borrowed from
 /// `keys` while it is written to `reply`.
@@ -12,4 +38,327 @@ pub struct Turn<'a> {
     pub keys: &'a mut Keyspace,
     pub reply: ReplyWriter<'a>,
     pub session: &'a mut Session,
+}
+
+/// The thread that owns the data, and its queues.
+#[derive(Debug)]
+pub struct Executor {
+    pub node: Node,
+    pub keys: Keyspace,
+    pub(crate) blocking: Blocking,
+    barrier: Barrier,
+    pub(crate) housekeeper: Housekeeper,
+    events: Vec<Event>,
+    /// Clients with input to parse, in order of arrival.
+    ready: Vec<Token>,
+    /// Clients whose next command waits for the end of a hold.
+    held: Vec<Token>,
+    batch: Batch,
+    scratch: Vec<u8>,
+    /// A reply may leave whose barrier passed after this turn had looked.
+    is_released: bool,
+}
+
+impl Executor {
+    pub fn new(node: Node, keys: Keyspace) -> Executor {
+        Executor {
+            node,
+            keys,
+            blocking: Blocking::default(),
+            barrier: Barrier::default(),
+            housekeeper: Housekeeper::default(),
+            events: Vec::new(),
+            ready: Vec::new(),
+            held: Vec::new(),
+            batch: Batch::default(),
+            scratch: Vec::new(),
+            is_released: false,
+        }
+    }
+
+    /// Ends a wait of the executor from another thread.
+    pub fn wake_handle(&self) -> Wake {
+        self.node.net.wake_handle()
+    }
+
+    /// Turns until a shutdown is asked for.
+    pub fn run(&mut self) -> io::Result<Shutdown> {
+        loop {
+            self.turn()?;
+            if let Some(shutdown) = self.node.shutdown {
+                return Ok(shutdown);
+            }
+        }
+    }
+
+    /// One turn; waits at its beginning when there is nothing to do.
+    pub fn turn(&mut self) -> io::Result<()> {
+        self.accept()?;
+        self.read();
+        self.parse();
+        self.execute();
+        self.commit();
+        self.reply();
+        self.housekeep();
+        Ok(())
+    }
+
+    /// Waits for sockets, wakes and deadlines; then the turn's time stands still.
+    fn accept(&mut self) -> io::Result<()> {
+        let has_work = self.is_released || !self.ready.is_empty();
+        let timeout = if self.keys.is_log_behind() {
+            LOG_PATIENCE
+        } else if has_work {
+            Duration::ZERO
+        } else {
+            self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock())
+        };
+        self.is_released = false;
+        self.node.net.wait(Some(timeout), &mut self.events)?;
+        self.node.now = wall_clock();
+        self.keys.begin_turn(self.node.now, self.node.holds.hold_writes());
+        self.node.counters.turns += 1;
+        Ok(())
+    }
+
+    /// Sorts what has happened: new clients, clients with input, clients that are gone.
+    fn read(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            match event {
+                Event::Accepted { token, peer, .. } => self.welcome(token, peer),
+                Event::AcceptFailed { error, .. } => warn!(%error, "cannot accept connections"),
+                Event::Received { token, count } => {
+                    self.node.counters.bytes_in += count as u64;
+                    let now = self.node.now;
+                    if let Some(session) = self.node.clients.get_mut(token) {
+                        session.active_at = now;
+                        self.ready.push(token);
+                    }
+                }
+                Event::Closed { token, reason } => {
+                    if let CloseReason::Failed(error) = &reason {
+                        debug!(%error, "connection failed");
+                    }
+                    self.stage(|stage| stage.forget(token));
+                }
+                Event::Woken => {}
+            }
+        }
+        self.events = events;
+    }
+
+    fn welcome(&mut self, token: Token, peer: std::net::SocketAddr) {
+        let node = &mut self.node;
+        if node.clients.count() >= node.limits.maxclients {
+            node.counters.rejected_connections += 1;
+            if let Some(output) = node.net.output(token) {
+                output.buffer().extend_from_slice(b"-ERR max number of clients reached\r\n");
+                output.release();
+            }
+            node.net.close_after_flush(token);
+            return;
+        }
+        let local = node.net.local(token).unwrap_or(peer);
+        let is_open = node.password.is_empty();
+        let session = node.clients.insert(token, peer, local, node.now);
+        session.is_authenticated = is_open;
+    }
+
+    /// Parses the complete commands of the clients that have input, as many as one turn takes.
+    fn parse(&mut self) {
+        self.batch.clear();
+        if self.keys.is_log_behind() {
+            return;
+        }
+        let mut taken = 0;
+        while taken < self.ready.len() && self.batch.has_room() {
+            let token = self.ready[taken];
+            taken += 1;
+            let proto_max_bulk_len = self.node.limits.proto_max_bulk_len;
+            if self.node.clients.client(token).is_none_or(|client| client.is_held) {
+                continue;
+            }
+            let Some((parser, session)) = self.node.clients.parts(token) else { continue };
+            if session.blocked.is_some() || session.close_after_reply {
+                continue;
+            }
+            let limits = RequestLimits {
+                bulk_bytes_max: proto_max_bulk_len,
+                unauthenticated: !session.is_authenticated,
+                ..RequestLimits::default()
+            };
+            let bytes = self.node.net.take_input(token);
+            if bytes.is_empty() {
+                continue;
+            }
+            self.batch.add(token, session.db, bytes, parser, &limits);
+        }
+        self.ready.drain(..taken);
+        self.batch.prefetch(&self.keys);
+    }
+
+    /// Runs the batch, client by client.
+    fn execute(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.node.tick = monotonic_clock();
+        for at in 0..batch.inputs.len() {
+            let token = batch.inputs[at].token;
+            self.node.touch(token);
+            let after = self.execute_input(&mut batch, at);
+            let input = &mut batch.inputs[at];
+            let bytes = std::mem::take(&mut input.bytes);
+            self.node.net.put_input(token, bytes, input.consumed);
+            match after {
+                After::Next => self.end_input(token, input.rest),
+                After::Stop => self.restart_parser(token),
+                After::Held => {
+                    self.restart_parser(token);
+                    if let Some(client) = self.node.clients.client(token) {
+                        client.is_held = true;
+                        self.held.push(token);
+                    }
+                }
+            }
+        }
+        self.batch = batch;
+    }
+
+    fn execute_input(&mut self, batch: &mut Batch, at: usize) -> After {
+        let token = batch.inputs[at].token;
+        let mut after = After::Next;
+        for index in batch.inputs[at].requests.clone() {
+            let (resolved, args, end) = batch.request(&batch.inputs[at], index);
+            after = self.stage(|stage| stage.perform(token, resolved, &args));
+            if after != After::Held {
+                batch.inputs[at].consumed = end;
+            }
+            if after != After::Next {
+                break;
+            }
+        }
+        after
+    }
+
+    /// Everything that was complete has run; what stands behind it?
+    fn end_input(&mut self, token: Token, rest: Rest) {
+        match rest {
+            Rest::More => self.ready.push(token),
+            Rest::Partial(length) => {
+                if length > self.node.limits.client_query_buffer_limit {
+                    warn!(length, "client closed: its request exceeds client-query-buffer-limit");
+                    self.node.counters.query_limit_closed += 1;
+                    self.node.net.close(token);
+                    self.stage(|stage| stage.forget(token));
+                }
+            }
+            Rest::Broken(error) => {
+                let error = ErrorReply::from(error);
+                self.stage(|stage| stage.answer(token, |reply| reply.error(&error)));
+                if let Some(session) = self.node.clients.get_mut(token) {
+                    session.close_after_reply = true;
+                }
+            }
+        }
+    }
+
+    /// The bytes behind the last executed command will be parsed again from its end.
+    fn restart_parser(&mut self, token: Token) {
+        if let Some((parser, _)) = self.node.clients.parts(token) {
+            parser.reset();
+        }
+    }
+
+    /// Hands the effects of the turn to the log.
+    fn commit(&mut self) {
+        self.keys.commit();
+    }
+
+    /// Lets replies leave whose barrier has passed, and sends them.
+    fn reply(&mut self) {
+        let passed = self.keys.passed_op();
+        let mut touched = std::mem::take(&mut self.node.touched);
+        for token in touched.drain(..) {
+            self.release(token, passed);
+        }
+        self.node.touched = touched;
+        let net = &mut self.node.net;
+        self.barrier.pass(passed, |token, end| {
+            if let Some(output) = net.output(token) {
+                output.release_to(end);
+            }
+        });
+        if let Some(op) = self.barrier.oldest_op() {
+            self.is_released = !self.keys.wake_when_passed(op);
+        }
+        self.node.net.flush();
+    }
+
+    fn release(&mut self, token: Token, passed: u64) {
+        let Some(client) = self.node.clients.client(token) else { return };
+        client.is_touched = false;
+        let Some(session) = self.node.clients.get(token) else { return };
+        let (waits_for, is_closing) = (session.waits_for_op, session.close_after_reply);
+        if let Some(output) = self.node.net.output(token) {
+            if waits_for > passed {
+                self.barrier.hold(waits_for, token, output.end());
+            } else {
+                output.release();
+            }
+        }
+        if is_closing {
+            self.node.net.close_after_flush(token);
+            self.stage(|stage| stage.forget(token));
+        } else {
+            self.bound_output(token);
+        }
+    }
+
+    /// Periodic work, deadlines, and the ends of holds.
+    fn housekeep(&mut self) {
+        let now = self.node.now;
+        for token in self.blocking.overdue(now) {
+            self.stage(|stage| stage.end_wait(token, None));
+        }
+        if !self.node.holds.is_empty() {
+            self.node.holds.expire(now);
+        }
+        if self.node.holds.is_empty() {
+            for token in self.held.drain(..) {
+                if let Some(client) = self.node.clients.client(token) {
+                    client.is_held = false;
+                    self.ready.push(token);
+                }
+            }
+        }
+        self.keys.housekeep();
+        if self.housekeeper.is_due(&self.node, now) {
+            self.look_after_clients();
+        }
+    }
+
+    pub(crate) fn stage<R>(&mut self, act: impl FnOnce(&mut Stage<'_>) -> R) -> R {
+        act(&mut Stage {
+            node: &mut self.node,
+            keys: &mut self.keys,
+            blocking: &mut self.blocking,
+            scratch: &mut self.scratch,
+            resumed: &mut self.ready,
+        })
+    }
+}
+
+/// Milliseconds since 1970, as the system's clock has it.
+pub(crate) fn wall_clock() -> UnixMs {
+    let now = clock_gettime(ClockId::Realtime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    UnixMs(seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000)
+}
+
+/// Time since the machine started.
+#[inline]
+pub(crate) fn monotonic_clock() -> Tick {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    Tick(seconds * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0))
 }

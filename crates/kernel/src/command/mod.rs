@@ -15,16 +15,11 @@
 //! - A handler that stops with an error or to block has written no reply; the shell writes it.
 
 pub mod args;
-pub mod client;
-pub mod config;
 pub mod connection;
-pub mod describe;
-pub mod help;
-pub mod latency;
 pub mod pubsub;
 mod queued;
-pub mod slowlog;
 pub mod table;
+pub mod transaction;
 
 use base::UnixMs;
 use wire::resp::reply::ErrorReply;

@@ -4,22 +4,16 @@ use std::sync::LazyLock;
 
 use catalog::{COMMAND_COUNT, CommandId, CommandSpec};
 
-use super::Handler;
+use wire::resp::reply::ErrorReply;
+
+use super::{Args, Handler};
 
 /// What one command file binds: `("get", ...)`, `("client|list", ...)`.
 pub(crate) type Binding = (&'static str, Handler);
 
 /// All command files.
-const FILES: &[&[Binding]] = &[
-    super::client::COMMANDS,
-    super::config::COMMANDS,
-    super::connection::COMMANDS,
-    super::describe::COMMANDS,
-    super::help::COMMANDS,
-    super::latency::COMMANDS,
-    super::pubsub::COMMANDS,
-    super::slowlog::COMMANDS,
-];
+const FILES: &[&[Binding]] =
+    &[super::connection::COMMANDS, super::pubsub::COMMANDS, super::transaction::COMMANDS];
 
 static HANDLERS: LazyLock<[Option<Handler>; COMMAND_COUNT]> = LazyLock::new(|| {
     let mut handlers = [None; COMMAND_COUNT];
@@ -35,6 +29,73 @@ static HANDLERS: LazyLock<[Option<Handler>; COMMAND_COUNT]> = LazyLock::new(|| {
 #[inline]
 pub fn handler(id: CommandId) -> Option<Handler> {
     HANDLERS[id.index()]
+}
+
+/// What a client's words name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Resolved {
+    Known { spec: &'static CommandSpec, handler: Handler },
+    UnknownCommand,
+    UnknownSubcommand { container: &'static CommandSpec },
+    WrongArity { spec: &'static CommandSpec },
+}
+
+/// Finds the command that `args` name and checks their number.
+#[inline]
+pub(crate) fn resolve(args: &Args<'_>) -> Resolved {
+    let Some(spec) = catalog::find(args.key(0)) else { return Resolved::UnknownCommand };
+    let spec = if spec.is_container() && args.len() > 1 {
+        match catalog::find_subcommand(spec, args.key(1)) {
+            Some(subcommand) => subcommand,
+            None if is_known(spec) => return Resolved::UnknownSubcommand { container: spec },
+            None => return Resolved::UnknownCommand,
+        }
+    } else {
+        spec
+    };
+    match handler(spec.id) {
+        Some(handler) if spec.accepts(args.len()) => Resolved::Known { spec, handler },
+        Some(_) => Resolved::WrongArity { spec },
+        None if spec.is_container() && is_known(spec) => Resolved::WrongArity { spec },
+        None => match spec.container() {
+            Some(container) if is_known(container) => Resolved::UnknownSubcommand { container },
+            _ => Resolved::UnknownCommand,
+        },
+    }
+}
+
+/// The error reply to words that name nothing.
+pub(crate) fn unresolved(resolved: &Resolved, args: &Args<'_>) -> Option<ErrorReply> {
+    match resolved {
+        Resolved::Known { .. } => None,
+        Resolved::UnknownCommand => Some(unknown_command(args)),
+        Resolved::UnknownSubcommand { container } => {
+            let name = String::from_utf8_lossy(cut(args.key(1), 128));
+            let container = container.name.to_ascii_uppercase();
+            Some(format!("ERR unknown subcommand '{name}'. Try {container} HELP.").into())
+        }
+        Resolved::WrongArity { spec } => Some(ErrorReply::wrong_arity(spec.name)),
+    }
+}
+
+fn unknown_command(args: &Args<'_>) -> ErrorReply {
+    use std::fmt::Write;
+    let name = String::from_utf8_lossy(cut(args.key(0), 128));
+    let mut text = format!("ERR unknown command '{name}', with args beginning with: ");
+    let mut shown = 0;
+    for arg in args.iter_from(1) {
+        if shown >= 128 {
+            break;
+        }
+        let arg = cut(arg, 128 - shown);
+        shown += arg.len() + 3;
+        write!(text, "'{}' ", String::from_utf8_lossy(arg)).expect("a string can be written to");
+    }
+    text.into()
+}
+
+fn cut(text: &[u8], length: usize) -> &[u8] {
+    &text[..text.len().min(length)]
 }
 
 /// Whether the command exists for a client: it, or one of its subcommands, is executed here.

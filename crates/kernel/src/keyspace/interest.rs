@@ -17,7 +17,7 @@ type ByDb<V> = HashMap<u16, ByKey<V>, foldhash::fast::RandomState>;
 
 /// A key in a database.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Place {
+pub(crate) struct DbKey {
     pub(crate) db: u16,
     pub(crate) key: Box<[u8]>,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Interest {
     broken: HashSet<Token, foldhash::fast::RandomState>,
     awaited: ByDb<VecDeque<Token>>,
     /// Awaited keys that have arrived and were not served, oldest first.
-    ready: Vec<Place>,
+    ready: Vec<DbKey>,
 }
 
 impl Interest {
@@ -63,6 +63,12 @@ impl Interest {
         self.broken.extend(watching.into_iter().flatten());
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.watched.is_empty() && self.awaited.is_empty()
+    }
+
+    #[inline]
     pub(crate) fn has_watched(&self) -> bool {
         !self.watched.is_empty()
     }
@@ -87,8 +93,8 @@ impl Interest {
     }
 
     /// Clients that wait for `key`, the longest waiting first.
-    pub(crate) fn waiting(&self, place: &Place) -> Vec<Token> {
-        let queue = self.awaited.get(&place.db).and_then(|keys| keys.get(&place.key));
+    pub(crate) fn waiting(&self, at: &DbKey) -> Vec<Token> {
+        let queue = self.awaited.get(&at.db).and_then(|keys| keys.get(&at.key));
         queue.into_iter().flatten().copied().collect()
     }
 
@@ -99,9 +105,9 @@ impl Interest {
             return;
         }
         let is_awaited = self.awaited.get(&db).is_some_and(|keys| keys.contains_key(key));
-        let is_listed = || self.ready.iter().any(|place| place.db == db && *place.key == *key);
+        let is_listed = || self.ready.iter().any(|listed| listed.db == db && *listed.key == *key);
         if is_awaited && !is_listed() {
-            self.ready.push(Place { db, key: key.into() });
+            self.ready.push(DbKey { db, key: key.into() });
         }
     }
 
@@ -119,7 +125,7 @@ impl Interest {
         !self.ready.is_empty()
     }
 
-    pub(crate) fn take_ready(&mut self) -> Vec<Place> {
+    pub(crate) fn take_ready(&mut self) -> Vec<DbKey> {
         std::mem::take(&mut self.ready)
     }
 }

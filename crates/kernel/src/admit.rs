@@ -1,0 +1,119 @@
+//! May this command run now? The questions, in the order in which Redis asks them.
+
+use catalog::{CommandSpec, Flag};
+use wire::resp::reply::{ErrorReply, Protocol};
+
+use crate::client::Session;
+use crate::command::transaction::is_never_queued;
+use crate::keyspace::Keyspace;
+use crate::node::Holds;
+
+/// What is to be done with a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Admission {
+    Run,
+    /// Kept for EXEC.
+    Queue,
+    /// Waits, unanswered, until the hold ends.
+    Hold,
+    Refuse(ErrorReply),
+}
+
+const NOT_LOGGED_IN: ErrorReply = ErrorReply::new("NOAUTH Authentication required.");
+const READ_ONLY: ErrorReply =
+    ErrorReply::new("READONLY You can't write against a read only replica.");
+const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
+const NOT_IN_TRANSACTION: ErrorReply =
+    ErrorReply::new("ERR Command not allowed inside a transaction");
+
+/// What the node says to every command alike.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct House<'a> {
+    pub(crate) holds: &'a Holds,
+    pub(crate) is_loading: bool,
+}
+
+impl House<'_> {
+    #[inline]
+    pub(crate) fn admit(
+        &self,
+        spec: &'static CommandSpec,
+        session: &Session,
+        keys: &Keyspace,
+    ) -> Admission {
+        if !session.is_authenticated && !spec.has(Flag::NoAuth) {
+            return Admission::Refuse(NOT_LOGGED_IN);
+        }
+        if session.transaction.is_some() && spec.has(Flag::NoMulti) {
+            return Admission::Refuse(NOT_IN_TRANSACTION);
+        }
+        if keys.is_replica() && has(spec, session, Flag::Write) {
+            return Admission::Refuse(READ_ONLY);
+        }
+        if session.protocol == Protocol::Resp2
+            && session.is_subscribed()
+            && !is_for_subscribers(spec.name)
+        {
+            return Admission::Refuse(not_for_subscribers(spec));
+        }
+        if self.is_loading && !spec.has(Flag::Loading) {
+            return Admission::Refuse(LOADING);
+        }
+        if !self.holds.is_empty() && self.is_held(spec, session) {
+            return Admission::Hold;
+        }
+        if session.transaction.is_some() && !is_never_queued(spec.name) {
+            return Admission::Queue;
+        }
+        Admission::Run
+    }
+
+    /// A fence or CLIENT PAUSE holds what may write, and EXEC when it would; queueing goes on. Links
+    /// of the cluster are never held: they end the fence.
+    fn is_held(&self, spec: &CommandSpec, session: &Session) -> bool {
+        if session.is_internal {
+            return false;
+        }
+        if self.holds.hold_all() {
+            return true;
+        }
+        let is_queueing = session.transaction.is_some() && spec.name != "exec";
+        let may_write =
+            has(spec, session, Flag::Write) || matches!(spec.name, "publish" | "spublish");
+        may_write && !is_queueing
+    }
+}
+
+/// Whether the command, or for EXEC any command that it would run, has a flag.
+#[inline]
+fn has(spec: &CommandSpec, session: &Session, flag: Flag) -> bool {
+    if spec.has(flag) {
+        return true;
+    }
+    let Some(transaction) = &session.transaction else { return false };
+    spec.name == "exec" && transaction.queue.iter().any(|command| command.spec.has(flag))
+}
+
+fn is_for_subscribers(name: &str) -> bool {
+    matches!(
+        name,
+        "ping"
+            | "subscribe"
+            | "ssubscribe"
+            | "psubscribe"
+            | "unsubscribe"
+            | "sunsubscribe"
+            | "punsubscribe"
+            | "quit"
+            | "reset"
+    )
+}
+
+fn not_for_subscribers(spec: &CommandSpec) -> ErrorReply {
+    format!(
+        "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+         allowed in this context",
+        spec.name
+    )
+    .into()
+}

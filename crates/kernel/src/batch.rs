@@ -1,0 +1,168 @@
+//! The commands of one turn: parsed first, executed afterwards, so that the memory which they will
+//! touch can be fetched meanwhile.
+//!
+//! ```text
+//!   inputs    [ client A: bytes ----------------- ] [ client B: bytes ---- ] ...
+//!   requests    |GET k|SET k v|INCR n|GET (cut off)   |PING|
+//!   spans        . .   .  . .   .   .                   .
+//! ```
+//!
+//! Invariants
+//! - Requests of one input are neighbours, in the order in which they arrived.
+//! - `consumed` of an input covers exactly the requests that need not run again.
+
+use std::ops::Range;
+
+use catalog::CommandSpec;
+use net::Token;
+use store::Place;
+use wire::resp::request::{Progress, ProtocolError, RequestLimits, RequestParser, Span};
+
+use crate::command::Args;
+use crate::command::table::{self, Resolved};
+use crate::keyspace::Keyspace;
+
+/// Commands that one client may run per turn; the rest of its input waits for the next turn.
+const CLIENT_COMMANDS_MAX: usize = 1024;
+/// A batch takes no further client beyond this.
+const BATCH_COMMANDS_MAX: usize = 4096;
+
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) inputs: Vec<Input>,
+    requests: Vec<Request>,
+    spans: Vec<Span>,
+    /// Emptied by each prefetch.
+    places: Vec<(u16, Place)>,
+}
+
+/// What one client has sent.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) token: Token,
+    /// The database that is selected when the first of its requests runs.
+    db: u16,
+    pub(crate) bytes: Vec<u8>,
+    /// Bytes at the front that are done with.
+    pub(crate) consumed: usize,
+    /// Which of the batch's requests are in here.
+    pub(crate) requests: Range<usize>,
+    /// What stands behind the last request.
+    pub(crate) rest: Rest,
+}
+
+/// How the parsing of an input ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rest {
+    /// Nothing, or the beginning of a request of which this many bytes are there.
+    Partial(usize),
+    /// More requests than one turn runs.
+    More,
+    Broken(ProtocolError),
+}
+
+/// One parsed command.
+#[derive(Clone, Debug)]
+struct Request {
+    /// Its bytes in the input.
+    bytes: Range<usize>,
+    /// Its arguments in the batch; their places count from `bytes.start`.
+    spans: Range<usize>,
+    resolved: Resolved,
+}
+
+impl Batch {
+    /// Whether another client fits.
+    pub(crate) fn has_room(&self) -> bool {
+        self.requests.len() < BATCH_COMMANDS_MAX
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.inputs.clear();
+        self.requests.clear();
+        self.spans.clear();
+    }
+
+    /// Adds the complete commands at the front of `bytes`, at most `commands_max`.
+    pub(crate) fn add(
+        &mut self,
+        token: Token,
+        db: u16,
+        mut bytes: Vec<u8>,
+        parser: &mut RequestParser,
+        limits: &RequestLimits,
+    ) {
+        // Before AUTH succeeded, the next command decides about the limits of the one behind it.
+        let commands_max = if limits.unauthenticated { 1 } else { CLIENT_COMMANDS_MAX };
+        let first = self.requests.len();
+        let mut at = 0;
+        let rest = loop {
+            if self.requests.len() - first == commands_max {
+                break Rest::More;
+            }
+            match parser.parse(&mut bytes[at..], limits) {
+                Ok(Progress::Incomplete) => break Rest::Partial(bytes.len() - at),
+                Ok(Progress::Request { consumed }) => {
+                    let spans = self.spans.len()..self.spans.len() + parser.args().len();
+                    self.spans.extend_from_slice(parser.args());
+                    let request = at..at + consumed;
+                    if !spans.is_empty() {
+                        let args = Args::new(&bytes[request.clone()], &self.spans[spans.clone()]);
+                        let resolved = table::resolve(&args);
+                        self.requests.push(Request { bytes: request, spans, resolved });
+                    }
+                    at += consumed;
+                }
+                Err(error) => break Rest::Broken(error),
+            }
+        };
+        let requests = first..self.requests.len();
+        // Empty requests and a broken end leave nothing to run: they are done with already.
+        let consumed = if requests.is_empty() { at } else { 0 };
+        self.inputs.push(Input { token, db, bytes, consumed, requests, rest });
+    }
+
+    /// Fetches what the commands will touch, in two stages: first the buckets of all keys, then the
+    /// entries that the buckets point to. Only a hint: nothing changes.
+    pub(crate) fn prefetch(&mut self, keys: &Keyspace) {
+        if self.requests.len() < 2 {
+            return;
+        }
+        let mut places = std::mem::take(&mut self.places);
+        for input in &self.inputs {
+            for index in input.requests.clone() {
+                let (resolved, args, _) = self.request(input, index);
+                if let Resolved::Known { spec, .. } = resolved
+                    && let Some(key) = first_key(spec, &args)
+                {
+                    places.push((input.db, keys.prefetch_bucket(input.db, key)));
+                }
+            }
+        }
+        for (db, place) in places.drain(..) {
+            keys.prefetch_entry(db, place);
+        }
+        self.places = places;
+    }
+
+    /// Request `index`: who asked and what, with the end of its bytes in the input.
+    pub(crate) fn request<'a>(
+        &'a self,
+        input: &'a Input,
+        index: usize,
+    ) -> (Resolved, Args<'a>, usize) {
+        let request = &self.requests[index];
+        let bytes = &input.bytes[request.bytes.clone()];
+        let args = Args::new(bytes, &self.spans[request.spans.clone()]);
+        (request.resolved, args, request.bytes.end)
+    }
+}
+
+/// The first key of a command, if it has a fixed place.
+#[inline]
+fn first_key<'a>(spec: &CommandSpec, args: &Args<'a>) -> Option<&'a [u8]> {
+    match usize::try_from(spec.range.0) {
+        Ok(0) | Err(_) => None,
+        Ok(position) => args.get(position),
+    }
+}

@@ -1,0 +1,115 @@
+//! MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+//!
+//! Everything that EXEC runs is one atomic group of the log: the shell closes a group when the
+//! command that it called has ended, and it called EXEC.
+
+use wire::resp::reply::ErrorReply;
+
+use super::table::Binding;
+use super::{Args, CmdResult, Handler, NodeTurn, Queued, Stop, Turn};
+use crate::blocking::reply_unserved;
+use crate::client::{Transaction, Watched};
+use crate::execute;
+use crate::stats::Ended;
+
+pub(crate) const COMMANDS: &[Binding] = &[
+    ("multi", Handler::Data(multi)),
+    ("exec", Handler::Node(exec)),
+    ("discard", Handler::Data(discard)),
+    ("watch", Handler::Data(watch)),
+    ("unwatch", Handler::Data(unwatch)),
+];
+
+/// Commands that act at once although a transaction is being queued.
+pub(crate) fn is_never_queued(name: &str) -> bool {
+    matches!(name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+}
+
+fn multi(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
+    if cx.session.transaction.is_some() {
+        return Err(ErrorReply::new("ERR MULTI calls can not be nested").into());
+    }
+    cx.session.transaction = Some(Transaction::default());
+    cx.reply.ok();
+    Ok(())
+}
+
+fn discard(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
+    if cx.session.transaction.take().is_none() {
+        return Err(ErrorReply::new("ERR DISCARD without MULTI").into());
+    }
+    cx.keys.unwatch(cx.session);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn watch(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    if cx.session.transaction.is_some() {
+        return Err(ErrorReply::new("ERR WATCH inside MULTI is not allowed").into());
+    }
+    for key in args.iter_from(1) {
+        let db = cx.session.db;
+        if cx.session.watched.iter().any(|watched| watched.db == db && *watched.key == *key) {
+            continue;
+        }
+        let was_expired = cx.keys.is_expired(db, key);
+        cx.keys.interest.watch(db, key, cx.session.token);
+        cx.session.watched.push(Watched { db, key: key.into(), was_expired });
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn unwatch(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
+    cx.keys.unwatch(cx.session);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn exec(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    let turn = &mut cx.turn;
+    let Some(transaction) = turn.session.transaction.take() else {
+        return Err(ErrorReply::new("ERR EXEC without MULTI").into());
+    };
+    let has_changed =
+        turn.keys.interest.is_broken(turn.session.token)
+            || turn.session.watched.iter().any(|watched| {
+                !watched.was_expired && turn.keys.is_expired(watched.db, &watched.key)
+            });
+    turn.keys.unwatch(turn.session);
+    if transaction.is_doomed {
+        let text = "EXECABORT Transaction discarded because of previous errors.";
+        return Err(ErrorReply::new(text).into());
+    }
+    if has_changed {
+        turn.reply.null_array();
+        return Ok(());
+    }
+    turn.reply.array(transaction.queue.len());
+    for command in &transaction.queue {
+        run_queued(cx, command);
+    }
+    Ok(())
+}
+
+fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
+    let args = command.args();
+    cx.turn.keys.select(cx.turn.session.db);
+    let before = cx.turn.reply.buffer().len();
+    let result = match command.handler {
+        Handler::Data(run) => run(&mut cx.turn, &args),
+        Handler::Node(run) => run(cx, &args),
+    };
+    cx.turn.session.last_command = Some(command.spec);
+    let ended = if matches!(result, Err(Stop::Error(_))) { Ended::Failed } else { Ended::Replied };
+    execute::count_call(cx.node, command.spec, ended);
+    match result {
+        Ok(()) => {}
+        Err(Stop::Error(error)) => {
+            cx.turn.reply.buffer().truncate(before);
+            execute::count_error(cx.node, &error);
+            cx.turn.reply.error(&error);
+        }
+        Err(Stop::Block(on)) => reply_unserved(&mut cx.turn.reply, &on, None),
+    }
+}

@@ -1,0 +1,330 @@
+//! One command, from its parsed words to its reply.
+//!
+//! ```text
+//!   resolved? -> admitted? -> run -> group closed -> ready keys served -> requests carried out
+//! ```
+
+use std::time::Duration;
+
+use catalog::{CommandSpec, Flag};
+use net::Token;
+use wire::resp::reply::{ErrorReply, ReplyWriter};
+
+use crate::admit::{Admission, House};
+use crate::blocking::{Blocking, reply_unserved};
+use crate::client::{ReplyMode, Session};
+use crate::command::table::{self, Resolved};
+use crate::command::{Args, CmdResult, Handler, NodeTurn, Queued, Stop, Turn};
+use crate::keyspace::Keyspace;
+use crate::node::{Node, Request};
+use crate::slowlog;
+use crate::stats::Ended;
+use crate::turn::monotonic_clock;
+
+/// Whether the client's next command may follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum After {
+    Next,
+    /// The command is done with, but the client is parked or about to be closed.
+    Stop,
+    /// The command has not run and must be parsed again when the hold ends.
+    Held,
+}
+
+/// What a command runs against: everything that the executor owns, but its queues.
+#[derive(Debug)]
+pub(crate) struct Stage<'a> {
+    pub(crate) node: &'a mut Node,
+    pub(crate) keys: &'a mut Keyspace,
+    pub(crate) blocking: &'a mut Blocking,
+    /// Where commands of the kind Node write, as they may reach all outputs.
+    pub(crate) scratch: &'a mut Vec<u8>,
+    /// Clients to be looked at again in the next turn.
+    pub(crate) resumed: &'a mut Vec<Token>,
+}
+
+impl Stage<'_> {
+    /// Executes, queues, parks, refuses or holds one command of a client.
+    #[inline]
+    pub(crate) fn perform(&mut self, token: Token, resolved: Resolved, args: &Args<'_>) -> After {
+        let Some(session) = self.node.clients.get_mut(token) else { return After::Stop };
+        let Resolved::Known { spec, handler } = resolved else {
+            let error = table::unresolved(&resolved, args).expect("it is not known");
+            return self.refuse(token, None, &error);
+        };
+        let house = House { holds: &self.node.holds, is_loading: self.node.is_loading };
+        match house.admit(spec, session, self.keys) {
+            Admission::Run => self.run(token, spec, handler, args),
+            Admission::Hold => After::Held,
+            Admission::Refuse(error) => self.refuse(token, Some(spec), &error),
+            Admission::Queue => {
+                let transaction = session.transaction.as_mut().expect("only then it is queued");
+                transaction.queue.push(Queued::new(spec, handler, args));
+                self.answer(token, |reply| reply.simple("QUEUED"));
+                After::Next
+            }
+        }
+    }
+
+    #[inline]
+    fn run(
+        &mut self,
+        token: Token,
+        spec: &'static CommandSpec,
+        handler: Handler,
+        args: &Args<'_>,
+    ) -> After {
+        if let Some(session) = self.node.clients.get_mut(token) {
+            session.last_command = Some(spec);
+            session.commands += 1;
+            if session.reply_mode == ReplyMode::SkipNext {
+                session.reply_mode = ReplyMode::Skip;
+            }
+        }
+        let stop = self.call(token, handler, args).err();
+        let ended =
+            if matches!(stop, Some(Stop::Error(_))) { Ended::Failed } else { Ended::Replied };
+        self.account(token, spec, args, ended);
+        let after = match stop {
+            None => After::Next,
+            Some(Stop::Error(error)) => {
+                count_error(self.node, &error);
+                self.answer(token, |reply| reply.error(&error));
+                After::Next
+            }
+            Some(Stop::Block(on)) => {
+                let session = self.node.clients.get_mut(token).expect("its command just ran");
+                self.blocking.park(self.keys, session, on, Queued::new(spec, handler, args));
+                return After::Stop;
+            }
+        };
+        if self.keys.interest.has_ready() {
+            self.serve_ready();
+        }
+        if !self.node.requests.is_empty() {
+            self.carry_out_requests();
+        }
+        match self.node.clients.get(token) {
+            Some(session) if !session.close_after_reply => after,
+            _ => After::Stop,
+        }
+    }
+
+    /// Counts a call and its time; one that took too long is noted in the slow log.
+    #[inline]
+    fn account(&mut self, token: Token, spec: &'static CommandSpec, args: &Args<'_>, ended: Ended) {
+        let took = count_call(self.node, spec, ended);
+        if self.node.limits.slowlog_slower_than.is_some_and(|bound| took >= bound)
+            && !spec.has(Flag::SkipSlowlog)
+            && let Some(session) = self.node.clients.get(token)
+        {
+            let entry = slowlog::Entry {
+                id: 0,
+                unix_seconds: self.node.now.seconds(),
+                micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                args: slowlog::trimmed(spec, args),
+                address: session.peer.to_string(),
+                client_name: session.name.clone(),
+            };
+            let settings = self.node.config.settings();
+            self.node.slowlog.push(entry, settings.slowlog_max_len);
+        }
+    }
+
+    /// Calls the handler as one atomic group. What it wrote before it stopped is taken back.
+    #[inline]
+    fn call(&mut self, token: Token, handler: Handler, args: &Args<'_>) -> CmdResult {
+        let op_before = self.keys.begin_command();
+        let result = match handler {
+            Handler::Data(run) => self.call_data(token, run, args),
+            Handler::Node(run) => self.call_node(token, run, args),
+        };
+        let op = self.keys.end_command();
+        if op != op_before
+            && let Some(session) = self.node.clients.get_mut(token)
+        {
+            session.waits_for_op = op;
+        }
+        result
+    }
+
+    #[inline]
+    fn call_data(
+        &mut self,
+        token: Token,
+        run: fn(&mut Turn<'_>, &Args<'_>) -> CmdResult,
+        args: &Args<'_>,
+    ) -> CmdResult {
+        let session = self.node.clients.get_mut(token).expect("looked up by the caller");
+        let Some(output) = self.node.net.output(token) else { return Ok(()) };
+        let buffer = output.buffer();
+        let before = buffer.len();
+        self.keys.serve(session);
+        let reply = ReplyWriter::new(buffer, session.protocol);
+        let mut turn = Turn { keys: self.keys, reply, session };
+        let result = run(&mut turn, args);
+        if result.is_err() || session.reply_mode != ReplyMode::On {
+            buffer.truncate(before);
+            if result.is_ok() {
+                end_skip(session);
+            }
+        }
+        result
+    }
+
+    fn call_node(
+        &mut self,
+        token: Token,
+        run: fn(&mut NodeTurn<'_>, &Args<'_>) -> CmdResult,
+        args: &Args<'_>,
+    ) -> CmdResult {
+        let mut session = self.node.clients.take_session(token).expect("looked up by the caller");
+        let pending = self.node.net.output(token).map_or(0, |output| output.buffer().len());
+        self.scratch.clear();
+        self.keys.serve(&session);
+        let reply = ReplyWriter::new(self.scratch, session.protocol);
+        let turn = Turn { keys: self.keys, reply, session: &mut session };
+        let result = run(&mut NodeTurn { turn, node: self.node }, args);
+        if result.is_ok() && session.reply_mode == ReplyMode::On {
+            if let Some(output) = self.node.net.output(token) {
+                // What the command pushed to its own client (PUBLISH) leaves behind the reply.
+                let buffer = output.buffer();
+                let pushed = buffer.split_off(pending.min(buffer.len()));
+                buffer.extend_from_slice(self.scratch);
+                buffer.extend_from_slice(&pushed);
+            }
+        } else if result.is_ok() {
+            end_skip(&mut session);
+        }
+        self.node.clients.put_session(session);
+        result
+    }
+
+    /// Refuses a command before it runs; a transaction that is being queued is doomed by it.
+    #[cold]
+    fn refuse(
+        &mut self,
+        token: Token,
+        spec: Option<&'static CommandSpec>,
+        error: &ErrorReply,
+    ) -> After {
+        count_error(self.node, error);
+        if let Some(spec) = spec {
+            self.node.counters.reject(spec.id);
+        }
+        if let Some(session) = self.node.clients.get_mut(token)
+            && let Some(transaction) = &mut session.transaction
+        {
+            transaction.is_doomed = true;
+        }
+        self.answer(token, |reply| reply.error(error));
+        After::Next
+    }
+
+    /// Writes a reply that no handler wrote.
+    pub(crate) fn answer(&mut self, token: Token, write: impl FnOnce(&mut ReplyWriter<'_>)) {
+        let Some(session) = self.node.clients.get_mut(token) else { return };
+        if session.reply_mode != ReplyMode::On {
+            return end_skip(session);
+        }
+        let protocol = session.protocol;
+        let Some(output) = self.node.net.output(token) else { return };
+        write(&mut ReplyWriter::new(output.buffer(), protocol));
+        self.node.touch(token);
+    }
+
+    /// Runs the commands of parked clients whose keys have arrived, until none is ready.
+    fn serve_ready(&mut self) {
+        while self.keys.interest.has_ready() {
+            for arrived in self.keys.interest.take_ready() {
+                for token in self.keys.interest.waiting(&arrived) {
+                    let Some(kind) = self.keys.awaited_kind(arrived.db, &arrived.key) else {
+                        break;
+                    };
+                    let session = self.node.clients.get(token);
+                    let blocked = session.and_then(|session| session.blocked.as_ref());
+                    if blocked.is_some_and(|blocked| blocked.on.awaited == kind) {
+                        self.rerun(token);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs the command of a parked client again; it stays parked if there is nothing to take.
+    fn rerun(&mut self, token: Token) {
+        let Some(session) = self.node.clients.get_mut(token) else { return };
+        let Some(blocked) = session.blocked.take() else { return };
+        let command = &blocked.command;
+        let result = self.call(token, command.handler, &command.args());
+        let Some(session) = self.node.clients.get_mut(token) else { return };
+        session.blocked = Some(blocked);
+        if let Err(Stop::Block(_)) = result {
+            return;
+        }
+        self.blocking.unpark(self.keys, session);
+        if let Err(Stop::Error(error)) = result {
+            count_error(self.node, &error);
+            self.answer(token, |reply| reply.error(&error));
+        }
+        self.node.touch(token);
+        self.resumed.push(token);
+    }
+
+    /// Ends the wait of a parked client without serving it.
+    pub(crate) fn end_wait(&mut self, token: Token, error: Option<&ErrorReply>) {
+        let Some(session) = self.node.clients.get_mut(token) else { return };
+        let Some(blocked) = self.blocking.unpark(self.keys, session) else { return };
+        self.answer(token, |reply| reply_unserved(reply, &blocked.on, error));
+        self.resumed.push(token);
+    }
+
+    /// What commands have asked to be done to other clients.
+    fn carry_out_requests(&mut self) {
+        for request in std::mem::take(&mut self.node.requests) {
+            match request {
+                Request::Close(token) => {
+                    self.node.net.close(token);
+                    self.forget(token);
+                }
+                Request::Unblock { token, error } => self.end_wait(token, error.as_ref()),
+                Request::UnblockAll(error) => {
+                    for token in self.blocking.parked().collect::<Vec<Token>>() {
+                        self.end_wait(token, Some(&error));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Drops a client whose connection is gone or left to send its last bytes.
+    pub(crate) fn forget(&mut self, token: Token) {
+        let Some(mut session) = self.node.clients.remove(token) else { return };
+        self.node.pubsub.unsubscribe_all(&mut session);
+        self.blocking.unpark(self.keys, &mut session);
+        self.keys.unwatch(&mut session);
+    }
+}
+
+/// A command without reply has passed; only `CLIENT REPLY OFF` goes on.
+fn end_skip(session: &mut Session) {
+    if session.reply_mode == ReplyMode::Skip {
+        session.reply_mode = ReplyMode::On;
+    }
+}
+
+/// Counts a call of a command that has just ended, and returns the time that it took: since the one
+/// before it ended, so that each command costs one look at the clock.
+#[inline]
+pub(crate) fn count_call(node: &mut Node, spec: &CommandSpec, ended: Ended) -> Duration {
+    let tick = monotonic_clock();
+    let took = tick.since(node.tick);
+    node.tick = tick;
+    let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    node.counters.record(spec.id, ns, ended, node.limits.latency_tracking);
+    took
+}
+
+pub(crate) fn count_error(node: &mut Node, error: &ErrorReply) {
+    node.counters.error(&error.0);
+}

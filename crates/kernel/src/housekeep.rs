@@ -1,0 +1,109 @@
+//! Housekeeping: what must happen although no client asks for it, in slices.
+
+use std::time::Duration;
+
+use base::UnixMs;
+use net::Token;
+use tracing::warn;
+
+use crate::blocking::Blocking;
+use crate::client::Session;
+use crate::limits::OutputLimit;
+use crate::node::Node;
+use crate::turn::Executor;
+
+/// Buffers of a client that was silent for this long (ms) are given back.
+const TRIM_AFTER_MS: u64 = 2000;
+/// Clients looked at per beat, at least; all of them are seen once a second.
+const CLIENTS_PER_BEAT_MIN: usize = 64;
+
+/// When periodic work is due.
+#[derive(Debug, Default)]
+pub(crate) struct Housekeeper {
+    next_beat: UnixMs,
+    /// Place of the client that is looked at next.
+    next_place: usize,
+}
+
+impl Housekeeper {
+    /// Whether a beat is due; beats come `hz` times a second.
+    pub(crate) fn is_due(&mut self, node: &Node, now: UnixMs) -> bool {
+        if now < self.next_beat && self.next_beat.0 - now.0 <= 1000 {
+            return false;
+        }
+        self.next_beat = now.plus_ms(1000 / u64::from(node.limits.hz.max(1)));
+        true
+    }
+
+    /// How long the executor may wait when no socket has anything.
+    pub(crate) fn time_to_next(&self, node: &Node, blocking: &Blocking, now: UnixMs) -> Duration {
+        let deadlines = blocking.earliest_deadline().into_iter().chain(node.holds.earliest_end());
+        let earliest = deadlines.fold(self.next_beat, UnixMs::min);
+        // A clock that was set back must not stop the beat.
+        Duration::from_millis(earliest.0.saturating_sub(now.0).min(1000))
+    }
+}
+
+impl Executor {
+    /// The beat's share of the clients: closes idle ones, gives memory of silent ones back.
+    pub(crate) fn look_after_clients(&mut self) {
+        let places = self.node.clients.places();
+        let hz = usize::try_from(self.node.limits.hz.max(1)).expect("hz is small");
+        for _ in 0..(places / hz).max(CLIENTS_PER_BEAT_MIN).min(places) {
+            if self.housekeeper.next_place >= places {
+                self.housekeeper.next_place = 0;
+            }
+            let place = self.housekeeper.next_place;
+            self.housekeeper.next_place += 1;
+            let Some(session) = self.node.clients.at(place) else { continue };
+            let token = session.token;
+            let silent_ms = self.node.now.0.saturating_sub(session.active_at.0);
+            if is_idle(session, silent_ms, self.node.limits.timeout) {
+                self.node.net.close(token);
+                self.stage(|stage| stage.forget(token));
+            } else if silent_ms >= TRIM_AFTER_MS {
+                self.node.net.trim(token);
+            }
+            self.bound_output(token);
+        }
+    }
+
+    /// Closes a client that does not take its replies fast enough.
+    pub(crate) fn bound_output(&mut self, token: Token) {
+        let pending = self.node.net.output_pending(token) as u64;
+        let now = self.node.now;
+        let Some(session) = self.node.clients.get(token) else { return };
+        let limit = if session.is_internal {
+            OutputLimit::NONE
+        } else if session.is_subscribed() {
+            self.node.limits.output_pubsub
+        } else {
+            self.node.limits.output_normal
+        };
+        let id = session.id;
+        let Some(client) = self.node.clients.client(token) else { return };
+        let is_over = |bound: u64| bound > 0 && pending > bound;
+        if !is_over(limit.soft_bytes) {
+            client.over_soft_limit_since = None;
+        }
+        let is_over_for = if is_over(limit.soft_bytes) {
+            let since = *client.over_soft_limit_since.get_or_insert(now);
+            Duration::from_millis(now.0.saturating_sub(since.0))
+        } else {
+            Duration::ZERO
+        };
+        let is_soft_over = is_over(limit.soft_bytes) && is_over_for > limit.soft_for;
+        if is_over(limit.hard_bytes) || is_soft_over {
+            warn!(client = id.0, pending, "client closed: it does not read its replies");
+            self.node.counters.output_limit_closed += 1;
+            self.node.net.close(token);
+            self.stage(|stage| stage.forget(token));
+        }
+    }
+}
+
+/// `timeout` closes clients that neither wait for something nor belong to the cluster.
+fn is_idle(session: &Session, silent_ms: u64, timeout: Duration) -> bool {
+    let may_be_silent = session.blocked.is_some() || session.is_subscribed() || session.is_internal;
+    !timeout.is_zero() && !may_be_silent && u128::from(silent_ms) > timeout.as_millis()
+}

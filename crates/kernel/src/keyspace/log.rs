@@ -1,0 +1,88 @@
+//! The keyspace's end of the log: atomic groups, commits, and how far promises have come true.
+
+use binlog::{Appender, Barrier, SyncPolicy};
+
+use super::Keyspace;
+
+impl Keyspace {
+    /// From now on changes are written to this log, which must end where the data stands.
+    pub fn attach_log(&mut self, log: Appender) {
+        self.log = Some(log);
+    }
+
+    /// Changes are written down no more.
+    pub fn detach_log(&mut self) -> Option<Appender> {
+        self.log.take()
+    }
+
+    pub fn log(&self) -> Option<&Appender> {
+        self.log.as_ref()
+    }
+
+    pub fn log_mut(&mut self) -> Option<&mut Appender> {
+        self.log.as_mut()
+    }
+
+    /// OpID of the newest effect, open batch included; 0: none ever.
+    #[inline]
+    pub fn newest_op(&self) -> u64 {
+        self.log.as_ref().map_or(0, |log| log.position().opid)
+    }
+
+    /// What follows until [`Keyspace::end_command`] is one atomic group. Returns the newest op.
+    #[inline]
+    pub(crate) fn begin_command(&mut self) -> u64 {
+        match &mut self.log {
+            Some(log) => {
+                log.begin_group();
+                log.position().opid
+            }
+            None => 0,
+        }
+    }
+
+    /// Closes the group and returns the newest op.
+    #[inline]
+    pub(crate) fn end_command(&mut self) -> u64 {
+        match &mut self.log {
+            Some(log) => {
+                log.end_group();
+                log.position().opid
+            }
+            None => 0,
+        }
+    }
+
+    /// Hands the effects of the turn to the log's threads.
+    pub(crate) fn commit(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.commit();
+        }
+    }
+
+    /// Newest op whose replies may leave, by `appendfsync`.
+    pub(crate) fn passed_op(&self) -> u64 {
+        let Some(log) = &self.log else { return u64::MAX };
+        match log.log().policy() {
+            SyncPolicy::Always => log.durable(),
+            SyncPolicy::EverySecond => log.written(),
+            SyncPolicy::Never => log.position().opid,
+        }
+    }
+
+    /// Has the executor woken when the replies that wait for `op` may leave; `false` when they
+    /// already may.
+    pub(crate) fn wake_when_passed(&self, op: u64) -> bool {
+        let Some(log) = &self.log else { return false };
+        match log.log().policy() {
+            SyncPolicy::Always => !log.wake_when(Barrier::Durable, op),
+            SyncPolicy::EverySecond => !log.wake_when(Barrier::Written, op),
+            SyncPolicy::Never => false,
+        }
+    }
+
+    /// Whether so much waits for the disk that clients must wait as well.
+    pub(crate) fn is_log_behind(&self) -> bool {
+        self.log.as_ref().is_some_and(Appender::backpressure)
+    }
+}
