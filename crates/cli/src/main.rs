@@ -1,1 +1,81 @@
-fn main() {}
+//! `pollux`: every role and every verb of the database in one program.
+
+mod args;
+mod layout;
+mod operate;
+mod out;
+mod ports;
+mod roles;
+mod up;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// Exit code when what was asked for did not happen.
+const FAILED: u8 = 1;
+/// Exit code when what was asked for makes no sense; the same as clap's.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; the exit code still tells.
+            let _ = writeln!(io::stderr(), "pollux: {error:#}");
+            let is_usage =
+                error.downcast_ref().is_some_and(|trouble: &out::Trouble| trouble.is_usage);
+            ExitCode::from(if is_usage { USAGE } else { FAILED })
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Up(args) => {
+            log_to_stderr("warn");
+            block_on(up::run(args))
+        }
+        Command::Status(args) => block_on(operate::status(&args)),
+        Command::Instance(command) => block_on(operate::instance(command)),
+        Command::Events(args) => block_on(operate::events(&args)),
+        Command::Agent(args) => {
+            log_to_stderr("info");
+            block_on(roles::agent(args))
+        }
+        Command::Version => {
+            out::say(format_args!(
+                "pollux {} (behaves as Redis {})",
+                env!("CARGO_PKG_VERSION"),
+                kernel::REDIS_VERSION
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// The control plane's runtime; data nodes have their own loop.
+fn block_on<F: Future<Output = Result<()>>>(future: F) -> Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(future)
+}
+
+/// Logs go to standard error, which whoever started us sends to a file. `POLLUX_LOG` changes what is
+/// logged, in the form of `RUST_LOG`.
+fn log_to_stderr(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("POLLUX_LOG")
+        .try_from_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .init();
+}
