@@ -62,6 +62,10 @@ impl Extended {
         Some(Extended { is_negative, magnitude })
     }
 
+    pub fn is_infinite(self) -> bool {
+        self.magnitude.is_none()
+    }
+
     /// The sum; `None` when it is infinite or no number.
     pub fn plus(self, other: Extended) -> Option<Extended> {
         let (a, b) = (self.magnitude?, other.magnitude?);

@@ -9,6 +9,12 @@ impl Rng {
         Rng(seed)
     }
 
+    /// A generator of its own, for whoever cannot keep this one borrowed.
+    #[must_use]
+    pub fn fork(&mut self) -> Rng {
+        Rng::new(self.next_u64())
+    }
+
     #[inline]
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

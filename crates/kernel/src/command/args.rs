@@ -8,7 +8,7 @@
 use std::ops::Index;
 
 use base::UnixMs;
-use base::number::parse_i64;
+use base::number::{parse_double, parse_i64};
 use wire::resp::reply::ErrorReply;
 use wire::resp::request::Span;
 
@@ -74,14 +74,14 @@ impl<'a> Args<'a> {
 
     /// A finite or infinite number, or "value is not a valid float".
     pub fn float(&self, i: usize) -> Result<f64, Stop> {
-        parse_float(self.key(i)).ok_or(Stop::Error(ErrorReply::NOT_A_FLOAT))
+        parse_double(self.key(i)).ok_or(Stop::Error(ErrorReply::NOT_A_FLOAT))
     }
 
     /// The timeout argument of a blocking command, in seconds with a fraction, as a deadline;
     /// 0 blocks for ever.
     pub fn deadline(&self, i: usize, now: UnixMs) -> Result<Option<UnixMs>, Stop> {
         let error = |text| Stop::Error(ErrorReply::new(text));
-        let seconds = parse_float(self.key(i))
+        let seconds = parse_double(self.key(i))
             .ok_or_else(|| error("ERR timeout is not a float or out of range"))?;
         if seconds < 0.0 {
             return Err(error("ERR timeout is negative"));
@@ -112,12 +112,6 @@ impl Index<usize> for Args<'_> {
     fn index(&self, i: usize) -> &[u8] {
         self.key(i)
     }
-}
-
-/// Decimal text, `inf` and `infinity` in any case; never NaN, never surrounding spaces.
-fn parse_float(text: &[u8]) -> Option<f64> {
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    (!value.is_nan()).then_some(value)
 }
 
 #[cfg(test)]

@@ -15,11 +15,18 @@
 //! - A handler that stops with an error or to block has written no reply; the shell writes it.
 
 pub mod args;
+mod bounds;
 pub mod connection;
+mod element;
+mod hash;
+mod list;
 pub mod pubsub;
 mod queued;
+mod scan;
+mod set;
 pub mod table;
 pub mod transaction;
+mod zset;
 
 use base::UnixMs;
 use wire::resp::reply::ErrorReply;

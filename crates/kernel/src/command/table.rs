@@ -12,8 +12,15 @@ use super::{Args, Handler};
 pub(crate) type Binding = (&'static str, Handler);
 
 /// All command files.
-const FILES: &[&[Binding]] =
-    &[super::connection::COMMANDS, super::pubsub::COMMANDS, super::transaction::COMMANDS];
+const FILES: &[&[Binding]] = &[
+    super::connection::COMMANDS,
+    super::pubsub::COMMANDS,
+    super::transaction::COMMANDS,
+    super::list::COMMANDS,
+    super::hash::COMMANDS,
+    super::set::COMMANDS,
+    super::zset::COMMANDS,
+];
 
 static HANDLERS: LazyLock<[Option<Handler>; COMMAND_COUNT]> = LazyLock::new(|| {
     let mut handlers = [None; COMMAND_COUNT];

@@ -1,0 +1,65 @@
+//! Moving an element from list to list.
+
+use wire::effect::{Effect, End};
+
+use super::{outermost, parse_end};
+use crate::command::{Args, CmdResult, Stop, Turn};
+
+/// What LMOVE and its relatives move.
+pub(super) struct Move<'a> {
+    pub(super) source: &'a [u8],
+    target: &'a [u8],
+    from: End,
+    to: End,
+}
+
+impl<'a> Move<'a> {
+    /// `source target LEFT|RIGHT LEFT|RIGHT`
+    pub(super) fn parse(args: &Args<'a>) -> Result<Move<'a>, Stop> {
+        let (from, to) = (parse_end(args, 3)?, parse_end(args, 4)?);
+        Ok(Move { source: args.key(1), target: args.key(2), from, to })
+    }
+
+    /// RPOPLPUSH.
+    pub(super) fn tail_to_head(args: &Args<'a>) -> Move<'a> {
+        Move { source: args.key(1), target: args.key(2), from: End::Tail, to: End::Head }
+    }
+
+    /// Moves and replies; `false`, and no reply, when the source is not there.
+    pub(super) fn serve(&self, cx: &mut Turn<'_>) -> Result<bool, Stop> {
+        if cx.keys.peek_list(self.source)?.is_none() {
+            return Ok(false);
+        }
+        cx.keys.peek_list(self.target)?;
+        let Some(list) = cx.keys.view_list(self.source)? else { return Ok(false) };
+        let found = outermost(list, self.from).next();
+        let value = found.expect("no list is empty").to_vec();
+        cx.reply.bulk(&value);
+        let value = value.as_slice();
+        if self.source == self.target && (list.len() == 1 || self.from == self.to) {
+            // Pop and push would remove the key in between, and its expiry with it.
+            let index = if self.from == End::Head { 0 } else { list.len() as u64 - 1 };
+            cx.keys.apply(Effect::ListSet { key: self.source, index, value });
+            return Ok(true);
+        }
+        cx.keys.apply(Effect::ListPop { key: self.source, end: self.from, count: 1 });
+        let values = vec![value];
+        cx.keys.apply(Effect::ListPush { key: self.target, end: self.to, values });
+        Ok(true)
+    }
+}
+
+pub(super) fn lmove(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    reply_or_null(cx, &Move::parse(args)?)
+}
+
+pub(super) fn rpoplpush(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    reply_or_null(cx, &Move::tail_to_head(args))
+}
+
+fn reply_or_null(cx: &mut Turn<'_>, element: &Move<'_>) -> CmdResult {
+    if !element.serve(cx)? {
+        cx.reply.null();
+    }
+    Ok(())
+}
