@@ -15,6 +15,7 @@ mod find;
 mod keys;
 mod row;
 mod spec;
+mod syntax;
 mod table;
 
 pub use find::{find, find_full, find_subcommand};
@@ -23,4 +24,5 @@ pub use spec::{
     Argument, ArgumentKind, Begin, Categories, Category, CommandId, CommandSpec, Docs, Find, Flag,
     Flags, Group, KeyFlag, KeyFlags, KeySpec, ReplyClass,
 };
+pub use syntax::Syntax;
 pub use table::{COMMAND_COUNT, COMMANDS};

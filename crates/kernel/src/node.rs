@@ -121,6 +121,13 @@ impl Node {
         }
     }
 
+    /// Makes the fields that the executor reads at every step equal to the configuration.
+    pub fn configure(&mut self) {
+        let settings = self.config.settings();
+        self.limits = Limits::of(settings);
+        self.password = settings.requirepass.clone().into_bytes();
+    }
+
     /// Closes another client when the running command has ended; output that was not sent is lost.
     /// For the running command's own client set `Session::close_after_reply`.
     pub fn close(&mut self, token: Token) {

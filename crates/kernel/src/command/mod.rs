@@ -16,14 +16,20 @@
 
 pub mod args;
 mod bounds;
+pub mod client;
+pub mod config;
 pub mod connection;
+pub mod describe;
 mod element;
 mod hash;
+pub mod help;
+pub mod latency;
 mod list;
 pub mod pubsub;
 mod queued;
 mod scan;
 mod set;
+pub mod slowlog;
 pub mod table;
 pub mod transaction;
 mod zset;

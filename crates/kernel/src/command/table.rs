@@ -20,6 +20,12 @@ const FILES: &[&[Binding]] = &[
     super::hash::COMMANDS,
     super::set::COMMANDS,
     super::zset::COMMANDS,
+    super::client::COMMANDS,
+    super::config::COMMANDS,
+    super::describe::COMMANDS,
+    super::help::COMMANDS,
+    super::latency::COMMANDS,
+    super::slowlog::COMMANDS,
 ];
 
 static HANDLERS: LazyLock<[Option<Handler>; COMMAND_COUNT]> = LazyLock::new(|| {

@@ -1,7 +1,7 @@
 //! Saving: values become the bytes of an RDB file, piece by piece.
 //!
 //! ```text
-//!   Writer::new -> aux* -> (database -> string | list | set | ... )* -> finish
+//!   Writer::new -> aux* -> (select -> sizes? -> (string | list | set | ...)*)* -> finish
 //!                      `- take() at any time: the bytes so far, checksummed, for the file or the link
 //! ```
 //!
@@ -89,10 +89,15 @@ impl Writer {
         self.strings.put(&mut self.out, value);
     }
 
-    /// Begins a database; the counts let a reader size its tables.
-    pub fn database(&mut self, db: u16, keys: u64, expiries: u64) {
+    /// What follows belongs to this database.
+    pub fn select(&mut self, db: u16) {
         self.out.push(opcode::SELECT_DB);
         put_length(&mut self.out, u64::from(db));
+    }
+
+    /// How many keys the selected database has, and how many of them expire, so that a reader can size its
+    /// tables.
+    pub fn sizes(&mut self, keys: u64, expiries: u64) {
         self.out.push(opcode::RESIZE_DB);
         put_length(&mut self.out, keys);
         put_length(&mut self.out, expiries);

@@ -46,7 +46,8 @@ fn head(key: &str) -> Head<'_> {
 fn sample(is_compressing: bool) -> Vec<u8> {
     let mut writer = Writer::new(is_compressing);
     writer.aux("redis-ver", b"7.2.0");
-    writer.database(0, 11, 1);
+    writer.select(0);
+    writer.sizes(11, 1);
     writer.string(&Head { key: b"text", expire: Some(UnixMs(4_102_444_800_000)) }, b"hello");
     writer.string(&head("digits"), b"-129");
     writer.string(&head("long"), &b"pollux".repeat(4000));
@@ -66,7 +67,8 @@ fn sample(is_compressing: bool) -> Vec<u8> {
     writer.element(Element::Bytes(b"f"));
     writer.element(Element::Integer(5_000_000_000));
     writer.zset_listpack(&head("zset"), &pack(&["a", "1", "b", "2.5", "c", "inf"]));
-    writer.database(255, 1, 0);
+    writer.select(255);
+    writer.sizes(1, 0);
     writer.begin_zset(&head("zset:table"), 2);
     writer.element(Element::Bytes(b"b"));
     writer.score(f64::INFINITY);

@@ -1,0 +1,115 @@
+//! A client as one line of text: CLIENT LIST, CLIENT INFO.
+
+use base::UnixMs;
+use net::Driver;
+use wire::resp::reply::Protocol;
+
+use crate::client::Session;
+
+/// What TYPE filters by. Links to replicas and to the master are no clients of the executor, so a
+/// filter by those types finds nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ClientType {
+    Normal,
+    Pubsub,
+    Replica,
+    Master,
+}
+
+impl ClientType {
+    pub(crate) fn of(session: &Session) -> ClientType {
+        if session.is_subscribed() { ClientType::Pubsub } else { ClientType::Normal }
+    }
+
+    pub(crate) fn parse(text: &[u8]) -> Option<ClientType> {
+        match text.to_ascii_lowercase().as_slice() {
+            b"normal" => Some(ClientType::Normal),
+            b"pubsub" => Some(ClientType::Pubsub),
+            b"slave" | b"replica" => Some(ClientType::Replica),
+            b"master" => Some(ClientType::Master),
+            _ => None,
+        }
+    }
+}
+
+/// The line with its line break. `fd` is the connection's place, which is as unique.
+pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs) -> Vec<u8> {
+    let (input_capacity, output_capacity) = net.buffer_bytes(session.token);
+    let input = net.input_length(session.token);
+    let output = net.output_pending(session.token);
+    let multi = session.transaction.as_ref();
+    let multi_bytes: usize =
+        multi.map_or(0, |multi| multi.queue.iter().map(|queued| queued.bytes()).sum());
+    let mut line = Vec::with_capacity(400);
+    let mut put = |name: &str, value: &[u8]| {
+        if !line.is_empty() {
+            line.push(b' ');
+        }
+        line.extend_from_slice(name.as_bytes());
+        line.push(b'=');
+        line.extend_from_slice(value);
+    };
+    let number = |value: usize| value.to_string().into_bytes();
+    let seconds = |since: UnixMs| (now.0.saturating_sub(since.0) / 1000).to_string().into_bytes();
+    put("id", session.id.0.to_string().as_bytes());
+    put("addr", session.peer.to_string().as_bytes());
+    put("laddr", session.local.to_string().as_bytes());
+    put("fd", &number(session.token.index()));
+    put("name", &session.name);
+    put("age", &seconds(session.connected_at));
+    put("idle", &seconds(session.active_at));
+    put("flags", &flags(session));
+    put("db", session.db.to_string().as_bytes());
+    put("sub", &number(session.subscriptions.channels.len()));
+    put("psub", &number(session.subscriptions.patterns.len()));
+    put("ssub", &number(session.subscriptions.shard_channels.len()));
+    put("multi", &multi.map_or(b"-1".to_vec(), |multi| number(multi.queue.len())));
+    put("qbuf", &number(input));
+    put("qbuf-free", &number(input_capacity.saturating_sub(input)));
+    put("argv-mem", &number(session.blocked.as_ref().map_or(0, |parked| parked.command.bytes())));
+    put("multi-mem", &number(multi_bytes));
+    put("rbs", &number(output_capacity));
+    put("rbp", &number(output_capacity));
+    put("obl", &number(output));
+    put("oll", b"0");
+    put("omem", b"0");
+    put("tot-mem", &number(memory_bytes(session, net)));
+    put("events", if output > 0 { b"rw" } else { b"r" });
+    put("cmd", session.last_command.map_or("NULL", |spec| spec.name).as_bytes());
+    put("user", b"default");
+    put("redir", b"-1");
+    put("resp", if session.protocol == Protocol::Resp3 { b"3" } else { b"2" });
+    put("lib-name", &session.library_name);
+    put("lib-ver", &session.library_version);
+    line.push(b'\n');
+    line
+}
+
+/// Memory of a connection: state, queued and parked commands, buffers (bytes).
+pub(crate) fn memory_bytes(session: &Session, net: &Driver) -> usize {
+    let (input, output) = net.buffer_bytes(session.token);
+    let names = session.name.len() + session.library_name.len() + session.library_version.len();
+    let queued: usize = session
+        .transaction
+        .iter()
+        .flat_map(|multi| &multi.queue)
+        .map(|queued| queued.bytes())
+        .sum();
+    let parked = session.blocked.as_ref().map_or(0, |parked| parked.command.bytes());
+    let watched: usize = session.watched.iter().map(|watched| watched.key.len()).sum();
+    size_of::<Session>() + names + queued + parked + watched + input + output
+}
+
+/// One letter a state, `N` for none.
+fn flags(session: &Session) -> Vec<u8> {
+    let states = [
+        (session.is_subscribed(), b'P'),
+        (session.transaction.is_some(), b'x'),
+        (session.blocked.is_some(), b'b'),
+        (session.close_after_reply, b'c'),
+        (session.no_evict, b'e'),
+        (session.no_touch, b'T'),
+    ];
+    let flags: Vec<u8> = states.iter().filter(|(is, _)| *is).map(|(_, letter)| *letter).collect();
+    if flags.is_empty() { b"N".to_vec() } else { flags }
+}

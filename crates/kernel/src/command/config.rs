@@ -1,0 +1,60 @@
+//! CONFIG: the parameters of redis.conf at run time.
+
+use tracing::{info, warn};
+use wire::resp::reply::ErrorReply;
+
+use super::table::Binding;
+use super::{Args, CmdResult, Handler, NodeTurn, Stop};
+
+pub(crate) const COMMANDS: &[Binding] = &[
+    ("config|get", Handler::Node(get)),
+    ("config|resetstat", Handler::Node(resetstat)),
+    ("config|rewrite", Handler::Node(rewrite)),
+    ("config|set", Handler::Node(set)),
+];
+
+fn get(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let found = cx.node.config.matching(&args.from(2));
+    cx.turn.reply.map(found.len());
+    for (name, value) in found {
+        cx.turn.reply.bulk(name.as_bytes());
+        cx.turn.reply.bulk(value.as_bytes());
+    }
+    Ok(())
+}
+
+fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    if !args.len().is_multiple_of(2) {
+        return Err(ErrorReply::SYNTAX.into());
+    }
+    let pairs: Vec<(&[u8], &[u8])> =
+        (2..args.len()).step_by(2).map(|at| (args.key(at), args.key(at + 1))).collect();
+    let is_local = cx.turn.session.peer.ip().is_loopback();
+    let changed = cx.node.config.set(&pairs, is_local)?;
+    if !changed.is_empty() {
+        cx.node.configure();
+    }
+    cx.turn.reply.ok();
+    Ok(())
+}
+
+fn resetstat(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    cx.node.counters.reset();
+    cx.turn.reply.ok();
+    Ok(())
+}
+
+fn rewrite(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    let Some(path) = cx.node.config.file() else {
+        return Err(Stop::Error(ErrorReply::new(
+            "ERR The server is running without a config file",
+        )));
+    };
+    if let Err(error) = cx.node.config.rewrite(path) {
+        warn!(path = %path.display(), %error, "configuration file was not rewritten");
+        return Err(Stop::Error(format!("ERR Rewriting config file: {error}").into()));
+    }
+    info!(path = %path.display(), "configuration file rewritten");
+    cx.turn.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! From RDB to values that the store takes.
+
+use store::{Body, Hash, List, Set, Thresholds, Zset};
+use wire::effect::End;
+use wire::rdb::load::{ListNode, Value};
+
+/// The value to store, in the encoding that the thresholds ask for. `None` when the file holds what no key
+/// can: a collection without elements, or an element twice.
+pub(super) fn body<'v>(value: &'v mut Value, limits: &Thresholds) -> Option<Body<'v>> {
+    let body = match value {
+        Value::String(bytes) => Body::string(bytes),
+        Value::List(nodes) => Body::List(Box::new(list(std::mem::take(nodes), limits))),
+        Value::SetIntset(ints) => Body::Set(Box::new(Set::from_intset(ints.clone(), limits))),
+        Value::SetListpack(pack) => {
+            Body::Set(Box::new(Set::from_listpack(std::mem::take(pack), limits)?))
+        }
+        Value::Set(members) => Body::Set(Box::new(set(members, limits)?)),
+        Value::HashListpack(pack) => {
+            Body::Hash(Box::new(Hash::from_listpack(std::mem::take(pack), limits)?))
+        }
+        Value::Hash(pairs) => Body::Hash(Box::new(hash(pairs, limits)?)),
+        Value::ZsetListpack(pack) => {
+            Body::Zset(Box::new(Zset::from_listpack(std::mem::take(pack), limits)?))
+        }
+        Value::Zset(members) => Body::Zset(Box::new(zset(members, limits)?)),
+    };
+    let is_empty = match &body {
+        Body::Int(_) | Body::Inline(_) | Body::Large(_) => false,
+        Body::List(list) => list.is_empty(),
+        Body::Hash(hash) => hash.is_empty(),
+        Body::Set(set) => set.is_empty(),
+        Body::Zset(zset) => zset.is_empty(),
+    };
+    (!is_empty).then_some(body)
+}
+
+fn list(nodes: Vec<ListNode>, limits: &Thresholds) -> List {
+    let mut nodes = nodes;
+    if let [ListNode::Packed(pack)] = nodes.as_mut_slice() {
+        return List::from_listpack(std::mem::take(pack), limits);
+    }
+    let mut list = List::new();
+    for node in nodes {
+        match node {
+            ListNode::Packed(pack) => list.append_node(pack),
+            ListNode::Item(item) => list.push(End::Tail, &[&item], limits),
+        }
+    }
+    list
+}
+
+fn set(members: &[Vec<u8>], limits: &Thresholds) -> Option<Set> {
+    let mut set = Set::new();
+    members.iter().all(|member| set.add(member, limits)).then_some(set)
+}
+
+fn hash(pairs: &[(Vec<u8>, Vec<u8>)], limits: &Thresholds) -> Option<Hash> {
+    let mut hash = Hash::new();
+    pairs.iter().all(|(field, value)| hash.set(field, value, limits)).then_some(hash)
+}
+
+fn zset(members: &[(Vec<u8>, f64)], limits: &Thresholds) -> Option<Zset> {
+    let mut zset = Zset::new();
+    for (member, score) in members {
+        zset.add(*score, member, limits);
+    }
+    (zset.len() == members.len()).then_some(zset)
+}

@@ -1,0 +1,235 @@
+//! A running snapshot: the walk through the store feeds an encoder, whose chunks go to a drain.
+//!
+//! ```text
+//!   Snapshot::step --> Store::walk --> Sink --.
+//!   a command changes an unvisited key ------> Encoder --chunks--> Drain (file writer, replica's link)
+//! ```
+//!
+//! The store owns the sink while the walk lasts, and commands write pre-images through it; so encoder and drain
+//! are shared between sink and `Snapshot`. Both belong to the executor: the lock is never contended.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base::{Position, UnixMs};
+use store::{Progress, SnapshotRunning, SnapshotSink, Store, Value};
+use wire::rdb::save::{Head, Writer};
+
+use super::{aux, encode};
+
+const CHUNK_BYTES: usize = 256 << 10;
+/// What the file says about its writer; tools read it.
+const REDIS_VERSION: &str = "7.2.5";
+
+/// Where the bytes of a snapshot go.
+pub trait Drain: Send {
+    /// Takes a chunk, or gives it back while too many wait.
+    fn offer(&self, chunk: Vec<u8>) -> Result<(), Vec<u8>>;
+
+    /// Says that all chunks were offered; `false` when it must be said again later.
+    fn finish(&self) -> bool;
+}
+
+/// A drain whose owner looks at it beside the snapshot.
+impl<D: Drain + Sync> Drain for Arc<D> {
+    fn offer(&self, chunk: Vec<u8>) -> Result<(), Vec<u8>> {
+        D::offer(self, chunk)
+    }
+
+    fn finish(&self) -> bool {
+        D::finish(self)
+    }
+}
+
+/// What the head of the file says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct About {
+    /// The newest op that the data contains.
+    pub position: Position,
+    pub now: UnixMs,
+    pub memory_bytes: u64,
+}
+
+/// How far a snapshot is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SnapshotStep {
+    /// Keys are still being visited; `keys` so far.
+    Walking { keys: u64 },
+    /// All keys were encoded, chunks wait for the drain.
+    Draining,
+    /// The drain has everything, and knows it.
+    Delivered { keys: u64, bytes: u64 },
+}
+
+/// One snapshot of a store, from its beginning to the last chunk.
+pub struct Snapshot {
+    encoder: Arc<Mutex<Encoder>>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoder = lock(&self.encoder);
+        f.debug_struct("Snapshot")
+            .field("keys", &encoder.keys)
+            .field("bytes", &encoder.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Fixes the image: what changes from now on is not in it.
+    pub fn begin(
+        store: &mut Store,
+        about: &About,
+        is_compressing: bool,
+        drain: Box<dyn Drain>,
+    ) -> Result<Snapshot, SnapshotRunning> {
+        let encoder = Arc::new(Mutex::new(Encoder::new(store, about, is_compressing, drain)));
+        store.begin_snapshot(Box::new(Sink(Arc::clone(&encoder))))?;
+        Ok(Snapshot { encoder })
+    }
+
+    /// Visits about `budget` keys, unless the drain is full. Cheap when there is nothing to do.
+    pub fn step(&mut self, store: &mut Store, budget: usize) -> SnapshotStep {
+        if !lock(&self.encoder).drain() {
+            return self.state();
+        }
+        if lock(&self.encoder).end == End::Open {
+            match store.walk(budget) {
+                Progress::Walking => {}
+                Progress::Done(_) | Progress::Idle => lock(&self.encoder).close(),
+            }
+            lock(&self.encoder).drain();
+        }
+        self.state()
+    }
+
+    /// Gives up. The store still has to be walked to its end ([`Store::walk`]) before the next snapshot.
+    pub fn abort(self, store: &mut Store) {
+        if lock(&self.encoder).end == End::Open {
+            store.abort_snapshot();
+        }
+    }
+
+    fn state(&self) -> SnapshotStep {
+        let encoder = lock(&self.encoder);
+        match encoder.end {
+            End::Open => SnapshotStep::Walking { keys: encoder.keys },
+            End::Closed => SnapshotStep::Draining,
+            End::Told => SnapshotStep::Delivered { keys: encoder.keys, bytes: encoder.bytes },
+        }
+    }
+}
+
+/// A panic inside the lock ends the process, as the executor runs with `panic = abort`.
+fn lock(encoder: &Mutex<Encoder>) -> MutexGuard<'_, Encoder> {
+    encoder.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Sink(Arc<Mutex<Encoder>>);
+
+impl SnapshotSink for Sink {
+    fn entry(&mut self, db: u16, key: &[u8], expiry: Option<UnixMs>, value: Value<'_>) {
+        lock(&self.0).entry(db, &Head { key, expire: expiry }, value);
+    }
+
+    fn wants_pause(&self) -> bool {
+        !lock(&self.0).chunks.is_empty()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// Keys may still come.
+    Open,
+    /// The checksum is written.
+    Closed,
+    /// The drain knows that it has everything.
+    Told,
+}
+
+struct Encoder {
+    /// `None` once the checksum is written.
+    writer: Option<Writer>,
+    selected: Option<u16>,
+    /// Keys and expiries of each database at the beginning, until they were written.
+    sizes: Vec<Option<(u64, u64)>>,
+    /// What the drain did not take yet.
+    chunks: VecDeque<Vec<u8>>,
+    drain: Box<dyn Drain>,
+    end: End,
+    keys: u64,
+    bytes: u64,
+}
+
+impl Encoder {
+    fn new(store: &Store, about: &About, is_compressing: bool, drain: Box<dyn Drain>) -> Encoder {
+        let mut writer = Writer::new(is_compressing);
+        let mut number = |name: &str, value: u64| writer.aux(name, value.to_string().as_bytes());
+        number("redis-bits", 64);
+        number("ctime", about.now.seconds());
+        number("used-mem", about.memory_bytes);
+        number(aux::OPID, about.position.opid);
+        number(aux::EPOCH, about.position.epoch.0);
+        writer.aux("redis-ver", REDIS_VERSION.as_bytes());
+        let count = |count: usize| count as u64;
+        let sizes = (0..store.databases())
+            .map(|db| store.db(db))
+            .map(|db| Some((count(db.len()), count(db.volatile_len()))))
+            .collect();
+        Encoder {
+            writer: Some(writer),
+            selected: None,
+            sizes,
+            chunks: VecDeque::new(),
+            drain,
+            end: End::Open,
+            keys: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Pre-images come from any database, so the file may return to one: its sizes are told once.
+    fn entry(&mut self, db: u16, head: &Head<'_>, value: Value<'_>) {
+        let writer = self.writer.as_mut().expect("no key comes after the end of the walk");
+        if self.selected != Some(db) {
+            self.selected = Some(db);
+            writer.select(db);
+            if let Some((keys, expiries)) = self.sizes[usize::from(db)].take() {
+                writer.sizes(keys, expiries);
+            }
+        }
+        encode::put(writer, head, value);
+        self.keys += 1;
+        if writer.pending_bytes() >= CHUNK_BYTES {
+            let chunk = writer.take();
+            self.bytes += chunk.len() as u64;
+            self.chunks.push_back(chunk);
+            self.drain();
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            let last = writer.finish();
+            self.bytes += last.len() as u64;
+            self.chunks.push_back(last);
+            self.end = End::Closed;
+        }
+    }
+
+    /// Passes chunks on; `true` when none is left.
+    fn drain(&mut self) -> bool {
+        while let Some(chunk) = self.chunks.pop_front() {
+            if let Err(chunk) = self.drain.offer(chunk) {
+                self.chunks.push_front(chunk);
+                return false;
+            }
+        }
+        if self.end == End::Closed && self.drain.finish() {
+            self.end = End::Told;
+        }
+        true
+    }
+}
