@@ -88,6 +88,7 @@ pub(crate) fn reply_unserved(
 ) {
     match (error, on.on_timeout) {
         (Some(error), _) => reply.error(error),
+        (None, TimeoutReply::Ok) => reply.ok(),
         (None, TimeoutReply::Null) => reply.null(),
         (None, TimeoutReply::NullArray) => reply.null_array(),
     }

@@ -23,6 +23,7 @@ pub mod command;
 pub mod config;
 mod execute;
 mod housekeep;
+pub mod info;
 pub mod keyspace;
 pub mod limits;
 pub mod node;

@@ -6,11 +6,13 @@ use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::client::{Clients, Session};
 use crate::config::Config;
+use crate::info::Facts;
+use crate::keyspace::Keyspace;
 use crate::limits::Limits;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
-use crate::turn::Turn;
+use crate::turn::{Turn, wall_clock};
 
 /// The node: what commands of the kind `Handler::Node` may reach.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ pub struct Node {
     pub counters: Stats,
     pub config: Config,
     pub slowlog: Slowlog,
+    pub facts: Facts,
+    pub saving: Saving,
+    /// DEBUG SET-ACTIVE-EXPIRE: whether due keys are looked for.
+    pub is_active_expire_on: bool,
     /// Wall time of the turn.
     pub now: UnixMs,
     /// When the running command began.
@@ -37,6 +43,18 @@ pub struct Node {
     pub(crate) touched: Vec<Token>,
     /// What commands asked to be done to other clients, after the command.
     pub(crate) requests: Vec<Request>,
+}
+
+/// Checkpoints on demand: a command makes it `Wanted`, who writes checkpoints does the rest and ends with
+/// [`Node::saved`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Saving {
+    /// There is no directory to write to.
+    #[default]
+    Unavailable,
+    Idle,
+    Wanted,
+    Running,
 }
 
 /// How the executor shall end.
@@ -114,6 +132,9 @@ impl Node {
             counters: Stats::default(),
             config: Config::default(),
             slowlog: Slowlog::default(),
+            facts: Facts::new(wall_clock()),
+            saving: Saving::default(),
+            is_active_expire_on: true,
             now: UnixMs(0),
             tick: Tick(0),
             touched: Vec::new(),
@@ -121,11 +142,36 @@ impl Node {
         }
     }
 
-    /// Makes the fields that the executor reads at every step equal to the configuration.
-    pub fn configure(&mut self) {
+    /// Makes what the executor and the data read at every step equal to the configuration.
+    pub fn configure(&mut self, keys: &mut Keyspace) {
         let settings = self.config.settings();
         self.limits = Limits::of(settings);
         self.password = settings.requirepass.clone().into_bytes();
+        let store = keys.store_mut();
+        store.set_thresholds(settings.thresholds());
+        store.set_access(settings.access(self.now));
+    }
+
+    /// A checkpoint is complete, or failed for the reason given; answers SAVE.
+    pub fn saved(&mut self, outcome: Result<(), &str>) {
+        self.saving = Saving::Idle;
+        let facts = &mut self.facts.persistence;
+        let started_at = facts.save_started_at.take().unwrap_or(self.now);
+        facts.last_save_failed = outcome.is_err();
+        if outcome.is_ok() {
+            facts.last_save_at = self.now;
+            facts.last_save_seconds = Some(self.now.0.saturating_sub(started_at.0) / 1000);
+            facts.saves += 1;
+        }
+        let error = outcome.err().map(|reason| ErrorReply::from(format!("ERR {reason}")));
+        let is_save = |session: &&Session| {
+            session.blocked.as_ref().is_some_and(|parked| parked.command.spec.name == "save")
+        };
+        let waiting: Vec<Token> =
+            self.clients.iter().filter(is_save).map(|session| session.token).collect();
+        for token in waiting {
+            self.unblock(token, error.clone());
+        }
     }
 
     /// Closes another client when the running command has ended; output that was not sent is lost.

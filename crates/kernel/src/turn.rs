@@ -334,6 +334,7 @@ impl Executor {
         self.keys.housekeep();
         if self.housekeeper.is_due(&self.node, now) {
             self.look_after_clients();
+            self.node.counters.sample(monotonic_clock());
         }
     }
 

@@ -32,7 +32,7 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let is_local = cx.turn.session.peer.ip().is_loopback();
     let changed = cx.node.config.set(&pairs, is_local)?;
     if !changed.is_empty() {
-        cx.node.configure();
+        cx.node.configure(cx.turn.keys);
     }
     cx.turn.reply.ok();
     Ok(())
@@ -40,6 +40,7 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn resetstat(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     cx.node.counters.reset();
+    cx.turn.keys.reset_tally();
     cx.turn.reply.ok();
     Ok(())
 }

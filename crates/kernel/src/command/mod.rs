@@ -19,15 +19,18 @@ mod bounds;
 pub mod client;
 pub mod config;
 pub mod connection;
+pub mod debug;
 pub mod describe;
 mod element;
 mod hash;
 pub mod help;
 pub mod latency;
 mod list;
+pub mod memory;
 pub mod pubsub;
 mod queued;
 mod scan;
+pub mod server;
 mod set;
 pub mod slowlog;
 pub mod table;
@@ -82,6 +85,8 @@ pub enum Awaited {
 /// The reply when the deadline passes, and at once inside MULTI.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TimeoutReply {
+    /// What was waited for has happened (SAVE).
+    Ok,
     Null,
     NullArray,
 }

@@ -13,19 +13,22 @@ pub(crate) type Binding = (&'static str, Handler);
 
 /// All command files.
 const FILES: &[&[Binding]] = &[
-    super::connection::COMMANDS,
-    super::pubsub::COMMANDS,
-    super::transaction::COMMANDS,
-    super::list::COMMANDS,
-    super::hash::COMMANDS,
-    super::set::COMMANDS,
-    super::zset::COMMANDS,
     super::client::COMMANDS,
     super::config::COMMANDS,
+    super::connection::COMMANDS,
+    super::debug::COMMANDS,
     super::describe::COMMANDS,
+    super::hash::COMMANDS,
     super::help::COMMANDS,
     super::latency::COMMANDS,
+    super::list::COMMANDS,
+    super::memory::COMMANDS,
+    super::pubsub::COMMANDS,
+    super::server::COMMANDS,
+    super::set::COMMANDS,
     super::slowlog::COMMANDS,
+    super::transaction::COMMANDS,
+    super::zset::COMMANDS,
 ];
 
 static HANDLERS: LazyLock<[Option<Handler>; COMMAND_COUNT]> = LazyLock::new(|| {

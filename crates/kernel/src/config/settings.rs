@@ -1,5 +1,8 @@
 //! The parameters that act, as typed fields.
 
+use base::UnixMs;
+use store::{Access, Thresholds};
+
 use super::Values;
 use super::kind::{OutputLimit, read_output_limits};
 
@@ -197,6 +200,31 @@ pub enum LogLevel {
 }
 
 impl Settings {
+    /// When collections leave their compact encodings.
+    pub fn thresholds(&self) -> Thresholds {
+        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        Thresholds {
+            list_max_listpack_size: self.list_max_listpack_size,
+            hash_max_listpack_entries: size(self.hash_max_listpack_entries),
+            hash_max_listpack_value: size(self.hash_max_listpack_value),
+            set_max_intset_entries: size(self.set_max_intset_entries),
+            set_max_listpack_entries: size(self.set_max_listpack_entries),
+            set_max_listpack_value: size(self.set_max_listpack_value),
+            zset_max_listpack_entries: size(self.zset_max_listpack_entries),
+            zset_max_listpack_value: size(self.zset_max_listpack_value),
+        }
+    }
+
+    /// What the access clocks of entries mean.
+    pub fn access(&self, now: UnixMs) -> Access {
+        Access {
+            now,
+            is_lfu: self.maxmemory_policy.is_lfu(),
+            lfu_log_factor: self.lfu_log_factor,
+            lfu_decay_minutes: self.lfu_decay_minutes,
+        }
+    }
+
     pub(super) fn read(values: &Values<'_>) -> Settings {
         let maxmemory = values.number("maxmemory");
         let [normal, replica, pubsub] =

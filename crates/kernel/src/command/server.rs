@@ -1,0 +1,132 @@
+//! INFO, TIME, LOLWUT, SHUTDOWN, and the commands that ask for a checkpoint.
+
+use rustix::time::{ClockId, clock_gettime};
+use wire::resp::reply::ErrorReply;
+
+use super::table::Binding;
+use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply, Turn};
+use crate::info;
+use crate::node::{Saving, Shutdown};
+
+pub(crate) const COMMANDS: &[Binding] = &[
+    ("bgrewriteaof", Handler::Node(bgrewriteaof)),
+    ("bgsave", Handler::Node(bgsave)),
+    ("info", Handler::Node(info)),
+    ("lastsave", Handler::Node(lastsave)),
+    ("lolwut", Handler::Data(lolwut)),
+    ("save", Handler::Node(save)),
+    ("shutdown", Handler::Node(shutdown)),
+    ("time", Handler::Data(time)),
+];
+
+fn error(text: &'static str) -> Stop {
+    Stop::Error(ErrorReply::new(text))
+}
+
+fn info(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let text = info::text(cx, &args.from(1));
+    cx.turn.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+/// The clock of now, not of the turn: clients measure with it.
+fn time(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
+    let now = clock_gettime(ClockId::Realtime);
+    cx.reply.array(2);
+    cx.reply.bulk(now.tv_sec.to_string().as_bytes());
+    cx.reply.bulk((now.tv_nsec / 1000).to_string().as_bytes());
+    Ok(())
+}
+
+fn lastsave(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    let at = cx.node.facts.persistence.last_save_at.seconds();
+    cx.turn.reply.integer(i64::try_from(at).unwrap_or(i64::MAX));
+    Ok(())
+}
+
+const IN_PROGRESS: &str = "ERR Background save already in progress";
+
+/// Asks for a checkpoint; refused when one is on its way.
+fn want_save(cx: &mut NodeTurn<'_>) -> CmdResult {
+    match cx.node.saving {
+        Saving::Unavailable => Err(error("ERR This node keeps its data in memory only")),
+        Saving::Wanted | Saving::Running => Err(error(IN_PROGRESS)),
+        Saving::Idle => {
+            cx.node.saving = Saving::Wanted;
+            Ok(())
+        }
+    }
+}
+
+/// `BGSAVE [SCHEDULE]`
+fn bgsave(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let is_schedule = args.len() == 2 && args.is(1, "SCHEDULE");
+    if args.len() > 1 && !is_schedule {
+        return Err(ErrorReply::SYNTAX.into());
+    }
+    want_save(cx)?;
+    cx.turn.reply.simple("Background saving started");
+    Ok(())
+}
+
+/// A checkpoint is what makes the log short here.
+fn bgrewriteaof(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    want_save(cx)?;
+    cx.turn.reply.simple("Background append only file rewriting started");
+    Ok(())
+}
+
+/// Answers when the checkpoint is complete; others are served meanwhile.
+fn save(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    want_save(cx)?;
+    Err(Stop::Block(BlockOn {
+        keys: Vec::new(),
+        awaited: Awaited::List,
+        deadline: None,
+        on_timeout: TimeoutReply::Ok,
+    }))
+}
+
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`. The log holds everything that was acknowledged, so a
+/// checkpoint before the end would add nothing, and without one nothing is lost. No reply: the
+/// connection ends with the process.
+fn shutdown(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let has = |word: &str| (1..args.len()).any(|at| args.is(at, word));
+    let known = ["NOSAVE", "SAVE", "NOW", "FORCE", "ABORT"];
+    let is_known = |at: usize| known.iter().any(|word| args.is(at, word));
+    if !(1..args.len()).all(is_known)
+        || (has("NOSAVE") && has("SAVE"))
+        || (has("ABORT") && args.len() > 2)
+    {
+        return Err(ErrorReply::SYNTAX.into());
+    }
+    if has("ABORT") {
+        return Err(error("ERR No shutdown in progress."));
+    }
+    cx.node.shutdown = Some(Shutdown::Clean);
+    Ok(())
+}
+
+/// The twins, by their brightest stars.
+const GEMINI: &str = "
+        Castor *              * Pollux
+              / \\            / \\
+             *   \\          /   *
+            /     *--------*     \\
+           *      |        |      *
+          /       *        *       \\
+         *       /          \\       *
+                *            *
+
+";
+
+/// `LOLWUT [VERSION version [argument ...]]`: there is one picture for all versions.
+fn lolwut(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    if args.len() >= 3 && args.is(1, "VERSION") {
+        (2..args.len()).try_for_each(|at| args.int(at).map(|_| ()))?;
+    }
+    let (redis, own) = (crate::REDIS_VERSION, env!("CARGO_PKG_VERSION"));
+    let text = format!("{GEMINI}Redis ver. {redis} (Pollux {own})\n");
+    cx.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}

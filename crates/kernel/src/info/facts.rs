@@ -1,0 +1,104 @@
+//! Facts for INFO that other parts of the node write down as they happen.
+
+use std::fmt::Write;
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+
+use base::UnixMs;
+
+/// What INFO tells beyond counters and configuration.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// 40 hexadecimal digits, new with every start of the process.
+    pub run_id: String,
+    pub started_at: UnixMs,
+    pub persistence: PersistenceFacts,
+    pub replication: ReplicationFacts,
+}
+
+impl Facts {
+    pub fn new(started_at: UnixMs) -> Facts {
+        Facts {
+            run_id: random_id(),
+            started_at,
+            persistence: PersistenceFacts { last_save_at: started_at, ..Default::default() },
+            replication: ReplicationFacts { id: random_id(), ..Default::default() },
+        }
+    }
+}
+
+/// Checkpoints and the log, in the words of Redis' INFO.
+#[derive(Clone, Debug, Default)]
+pub struct PersistenceFacts {
+    /// When the newest checkpoint was complete; the start of the process before there is one.
+    pub last_save_at: UnixMs,
+    pub last_save_failed: bool,
+    /// Duration of the newest checkpoint.
+    pub last_save_seconds: Option<u64>,
+    /// A checkpoint is being written since.
+    pub save_started_at: Option<UnixMs>,
+    pub saves: u64,
+    /// Ops since the newest checkpoint.
+    pub changes_since_save: u64,
+    /// The log could not be written or synced.
+    pub log_failed: bool,
+    /// Bytes of the log since the newest checkpoint.
+    pub log_bytes: u64,
+    pub keys_loaded: u64,
+    pub keys_expired_at_load: u64,
+    /// Progress of loading.
+    pub load: LoadFacts,
+}
+
+/// How far loading has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadFacts {
+    pub started_at: UnixMs,
+    pub bytes_total: u64,
+    pub bytes_loaded: u64,
+}
+
+/// Roles and links.
+#[derive(Clone, Debug, Default)]
+pub struct ReplicationFacts {
+    /// 40 hexadecimal digits that name the shard's history for Redis tools.
+    pub id: String,
+    /// Newest OpID of this node.
+    pub newest_op: u64,
+    pub replicas: Vec<ReplicaFacts>,
+    /// On a replica: its link to the master.
+    pub master: Option<MasterFacts>,
+}
+
+/// A replica as its master sees it.
+#[derive(Clone, Debug)]
+pub struct ReplicaFacts {
+    pub address: SocketAddr,
+    pub is_online: bool,
+    /// Newest OpID it acknowledged.
+    pub acked_op: u64,
+    /// Since its last sign of life.
+    pub silent_seconds: u64,
+}
+
+/// The master as its replica sees it.
+#[derive(Clone, Debug)]
+pub struct MasterFacts {
+    pub address: SocketAddr,
+    pub is_up: bool,
+    pub silent_seconds: u64,
+    /// A full synchronisation is under way.
+    pub is_syncing: bool,
+    /// Meaningful while the link is down.
+    pub down_seconds: u64,
+}
+
+/// 40 hexadecimal digits from the seeds of the standard library's hasher, which are random.
+pub fn random_id() -> String {
+    let mut id = String::with_capacity(48);
+    for part in 0..3u8 {
+        write!(id, "{:016x}", RandomState::new().hash_one(part)).expect("a String takes any text");
+    }
+    id.truncate(40);
+    id
+}

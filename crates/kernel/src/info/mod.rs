@@ -1,0 +1,574 @@
+//! INFO: the state of the node as text, in the fields that Redis 7.2 has and exporters read.
+//!
+//! ```text
+//!   # Section CRLF
+//!   field:value CRLF ...
+//!   CRLF between sections
+//! ```
+//!
+//! A field of something that this program does not have (forks, Lua, modules) is there with the value of
+//! a Redis that does not use it.
+
+mod facts;
+mod process;
+
+use std::fmt::{self, Display, Write};
+
+use catalog::CommandSpec;
+use store::Store;
+
+use crate::client_list;
+use crate::node::NodeTurn;
+use crate::stats::{CommandStats, Stats};
+
+pub use facts::{
+    Facts, LoadFacts, MasterFacts, PersistenceFacts, ReplicaFacts, ReplicationFacts, random_id,
+};
+
+/// The sections in the order in which they are shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Section {
+    Server,
+    Clients,
+    Memory,
+    Persistence,
+    Stats,
+    Replication,
+    Cpu,
+    Modules,
+    Commandstats,
+    Errorstats,
+    Latencystats,
+    Cluster,
+    Keyspace,
+}
+
+impl Section {
+    const ALL: [Section; 13] = [
+        Section::Server,
+        Section::Clients,
+        Section::Memory,
+        Section::Persistence,
+        Section::Stats,
+        Section::Replication,
+        Section::Cpu,
+        Section::Modules,
+        Section::Commandstats,
+        Section::Errorstats,
+        Section::Latencystats,
+        Section::Cluster,
+        Section::Keyspace,
+    ];
+
+    fn title(self) -> &'static str {
+        match self {
+            Section::Server => "Server",
+            Section::Clients => "Clients",
+            Section::Memory => "Memory",
+            Section::Persistence => "Persistence",
+            Section::Stats => "Stats",
+            Section::Replication => "Replication",
+            Section::Cpu => "CPU",
+            Section::Modules => "Modules",
+            Section::Commandstats => "Commandstats",
+            Section::Errorstats => "Errorstats",
+            Section::Latencystats => "Latencystats",
+            Section::Cluster => "Cluster",
+            Section::Keyspace => "Keyspace",
+        }
+    }
+
+    /// Shown when no section is asked for.
+    fn is_default(self) -> bool {
+        !matches!(self, Section::Commandstats | Section::Latencystats)
+    }
+
+    fn is_named(self, name: &[u8]) -> bool {
+        self.title().as_bytes().eq_ignore_ascii_case(name)
+    }
+}
+
+/// The sections that the names stand for (`default`, `all`, `everything` and sections, in any case); unknown
+/// names stand for none.
+fn wanted(names: &[&[u8]]) -> Vec<Section> {
+    let has = |word: &str| names.iter().any(|name| name.eq_ignore_ascii_case(word.as_bytes()));
+    let is_wanted = |section: &Section| {
+        has("everything")
+            || (has("all") && *section != Section::Modules)
+            || ((names.is_empty() || has("default")) && section.is_default())
+            || names.iter().any(|name| section.is_named(name))
+    };
+    Section::ALL.into_iter().filter(is_wanted).collect()
+}
+
+/// The reply to `INFO name ...`.
+pub(crate) fn text(cx: &NodeTurn<'_>, names: &[&[u8]]) -> String {
+    let mut out = Fields::default();
+    for section in wanted(names) {
+        out.section(section.title());
+        match section {
+            Section::Server => server(&mut out, cx),
+            Section::Clients => clients(&mut out, cx),
+            Section::Memory => memory(&mut out, cx),
+            Section::Persistence => persistence(&mut out, cx),
+            Section::Stats => stats(&mut out, cx),
+            Section::Replication => replication(&mut out, cx),
+            Section::Cpu => cpu(&mut out),
+            Section::Modules => {}
+            Section::Commandstats => commandstats(&mut out, &cx.node.counters),
+            Section::Errorstats => errorstats(&mut out, &cx.node.counters),
+            Section::Latencystats => {
+                let percentiles = &cx.node.config.settings().latency_percentiles;
+                latencystats(&mut out, &cx.node.counters, percentiles);
+            }
+            Section::Cluster => out.field("cluster_enabled", 0),
+            Section::Keyspace => keyspace(&mut out, cx.turn.keys.store(), cx.node.now.0),
+        }
+    }
+    out.text
+}
+
+/// The reply under construction.
+#[derive(Default)]
+struct Fields {
+    text: String,
+}
+
+impl Fields {
+    fn section(&mut self, title: &str) {
+        if !self.text.is_empty() {
+            self.text.push_str("\r\n");
+        }
+        self.line(format_args!("# {title}"));
+    }
+
+    fn field(&mut self, name: &str, value: impl Display) {
+        self.line(format_args!("{name}:{value}"));
+    }
+
+    fn zeros(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.field(name, 0));
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        write!(self.text, "{line}\r\n").expect("a String takes any text");
+    }
+
+    /// `name` in bytes and `name_human`.
+    fn bytes(&mut self, name: &str, bytes: u64) {
+        self.field(name, bytes);
+        self.field(&format!("{name}_human"), human(bytes));
+    }
+}
+
+/// `1.50M`: two decimals and a unit of 1024, as Redis shows sizes.
+fn human(bytes: u64) -> String {
+    const UNITS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.2}{}", UNITS[unit])
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn server(out: &mut Fields, cx: &NodeTurn<'_>) {
+    let (node, settings) = (&*cx.node, cx.node.config.settings());
+    let uptime_seconds = node.now.0.saturating_sub(node.facts.started_at.0) / 1000;
+    let executable = std::env::current_exe().unwrap_or_default();
+    out.field("redis_version", crate::REDIS_VERSION);
+    out.field("redis_git_sha1", "00000000");
+    out.field("redis_git_dirty", 0);
+    out.field("redis_build_id", "0000000000000000");
+    out.field("redis_mode", "standalone");
+    out.field("os", process::system_name());
+    out.field("arch_bits", usize::BITS);
+    out.field("monotonic_clock", "POSIX clock_gettime");
+    out.field("multiplexing_api", "epoll");
+    out.field("atomicvar_api", "c11-builtin");
+    out.field("gcc_version", "0.0.0");
+    out.field("process_id", std::process::id());
+    out.field("process_supervised", "no");
+    out.field("run_id", &node.facts.run_id);
+    out.field("tcp_port", settings.port);
+    out.field("server_time_usec", node.now.0 * 1000);
+    out.field("uptime_in_seconds", uptime_seconds);
+    out.field("uptime_in_days", uptime_seconds / 86_400);
+    out.field("hz", settings.hz);
+    out.field("configured_hz", settings.hz);
+    out.field("lru_clock", (node.now.0 / 1000) & 0xff_ffff);
+    out.field("executable", executable.display());
+    let config_file = node.config.file().map(|path| path.display().to_string());
+    out.field("config_file", config_file.unwrap_or_default());
+    out.field("io_threads_active", 0);
+    out.field("pollux_version", env!("CARGO_PKG_VERSION"));
+}
+
+fn clients(out: &mut Fields, cx: &NodeTurn<'_>) {
+    let (mut input_max, mut output_max, mut blocked) = (0, 0, 0);
+    for session in cx.sessions() {
+        input_max = input_max.max(cx.node.net.input_length(session.token));
+        output_max = output_max.max(cx.node.net.output_pending(session.token));
+        blocked += usize::from(session.blocked.is_some());
+    }
+    let blocking_keys: std::collections::BTreeSet<(u16, &[u8])> = cx
+        .sessions()
+        .filter_map(|session| Some((session.db, session.blocked.as_ref()?)))
+        .flat_map(|(db, parked)| parked.on.keys.iter().map(move |key| (db, key.as_slice())))
+        .collect();
+    out.field("connected_clients", cx.node.clients.count());
+    out.field("cluster_connections", 0);
+    out.field("maxclients", cx.node.limits.maxclients);
+    out.field("client_recent_max_input_buffer", input_max);
+    out.field("client_recent_max_output_buffer", output_max);
+    out.field("blocked_clients", blocked);
+    out.zeros(&["tracking_clients", "clients_in_timeout_table"]);
+    out.field("total_blocking_keys", blocking_keys.len());
+    out.field("total_blocking_keys_on_nokey", 0);
+}
+
+/// Memory of the node by what it is for (bytes).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemoryReport {
+    pub(crate) used: u64,
+    pub(crate) peak: u64,
+    pub(crate) resident: u64,
+    pub(crate) clients: u64,
+    /// Tables of the databases, and the clients.
+    pub(crate) overhead: u64,
+    pub(crate) keys: u64,
+}
+
+impl MemoryReport {
+    pub(crate) fn of(cx: &NodeTurn<'_>) -> MemoryReport {
+        let store = cx.turn.keys.store();
+        let used = process::resident_bytes();
+        let clients = cx
+            .sessions()
+            .map(|session| client_list::memory_bytes(session, &cx.node.net) as u64)
+            .sum();
+        let tables: u64 = (0..store.databases()).map(|db| store.db(db).table_bytes() as u64).sum();
+        MemoryReport {
+            used,
+            peak: cx.node.counters.memory_peak_bytes.max(used),
+            resident: process::resident_bytes(),
+            clients,
+            overhead: clients + tables,
+            keys: store.len() as u64,
+        }
+    }
+
+    pub(crate) fn dataset(&self) -> u64 {
+        self.used.saturating_sub(self.overhead)
+    }
+}
+
+fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
+    let report = MemoryReport::of(cx);
+    let settings = cx.node.config.settings();
+    let dataset = report.dataset();
+    let per_cent = |part, whole| format!("{:.2}%", 100.0 * ratio(part, whole));
+    out.bytes("used_memory", report.used);
+    out.bytes("used_memory_rss", report.resident);
+    out.bytes("used_memory_peak", report.peak);
+    out.field("used_memory_peak_perc", per_cent(report.used, report.peak));
+    out.field("used_memory_overhead", report.overhead);
+    out.field("used_memory_startup", 0);
+    out.field("used_memory_dataset", dataset);
+    out.field("used_memory_dataset_perc", per_cent(dataset, report.used));
+    out.field("allocator_allocated", report.used);
+    out.field("allocator_active", report.resident);
+    out.field("allocator_resident", report.resident);
+    out.bytes("total_system_memory", process::system_bytes());
+    out.bytes("used_memory_lua", 0);
+    out.zeros(&["used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts"]);
+    out.zeros(&["number_of_functions", "number_of_libraries", "used_memory_vm_functions"]);
+    out.bytes("used_memory_vm_total", 0);
+    out.field("used_memory_functions", 0);
+    out.bytes("used_memory_scripts", 0);
+    out.bytes("maxmemory", settings.maxmemory);
+    out.field("maxmemory_policy", settings.maxmemory_policy.name());
+    let fragmentation = format!("{:.2}", ratio(report.resident, report.used));
+    let fragmented = report.resident.saturating_sub(report.used);
+    out.field("allocator_frag_ratio", &fragmentation);
+    out.field("allocator_frag_bytes", fragmented);
+    out.field("allocator_rss_ratio", "1.00");
+    out.field("allocator_rss_bytes", 0);
+    out.field("rss_overhead_ratio", "1.00");
+    out.field("rss_overhead_bytes", 0);
+    out.field("mem_fragmentation_ratio", fragmentation);
+    out.field("mem_fragmentation_bytes", fragmented);
+    out.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog"]);
+    out.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
+    out.field("mem_clients_normal", report.clients);
+    out.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    out.field("mem_allocator", "jemalloc");
+    out.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
+}
+
+fn persistence(out: &mut Fields, cx: &NodeTurn<'_>) {
+    let (node, facts) = (&*cx.node, &cx.node.facts.persistence);
+    let status = |failed: bool| if failed { "err" } else { "ok" };
+    let seconds = |value: Option<u64>| value.map_or("-1".to_owned(), |value| value.to_string());
+    let running = facts.save_started_at.map(|since| node.now.0.saturating_sub(since.0) / 1000);
+    out.field("loading", u8::from(node.is_loading));
+    out.field("async_loading", 0);
+    out.zeros(&["current_cow_peak", "current_cow_size", "current_cow_size_age"]);
+    out.field("current_fork_perc", "0.00");
+    out.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    out.field("rdb_changes_since_last_save", facts.changes_since_save);
+    out.field("rdb_bgsave_in_progress", u8::from(facts.save_started_at.is_some()));
+    out.field("rdb_last_save_time", facts.last_save_at.seconds());
+    out.field("rdb_last_bgsave_status", status(facts.last_save_failed));
+    out.field("rdb_last_bgsave_time_sec", seconds(facts.last_save_seconds));
+    out.field("rdb_current_bgsave_time_sec", seconds(running));
+    out.field("rdb_saves", facts.saves);
+    out.field("rdb_last_cow_size", 0);
+    out.field("rdb_last_load_keys_expired", facts.keys_expired_at_load);
+    out.field("rdb_last_load_keys_loaded", facts.keys_loaded);
+    out.field("aof_enabled", 1);
+    out.zeros(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
+    out.field("aof_last_rewrite_time_sec", -1);
+    out.field("aof_current_rewrite_time_sec", -1);
+    out.field("aof_last_bgrewrite_status", "ok");
+    out.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    out.field("aof_last_write_status", status(facts.log_failed));
+    out.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    out.field("aof_current_size", facts.log_bytes);
+    out.zeros(&["aof_base_size", "aof_pending_rewrite", "aof_buffer_length"]);
+    out.zeros(&["aof_pending_bio_fsync", "aof_delayed_fsync"]);
+    if node.is_loading {
+        let load = &facts.load;
+        let loaded = 100.0 * ratio(load.bytes_loaded, load.bytes_total);
+        let elapsed = node.now.0.saturating_sub(load.started_at.0) / 1000;
+        let eta = match load.bytes_loaded {
+            0 => 1,
+            done => elapsed * load.bytes_total.saturating_sub(done) / done,
+        };
+        out.field("loading_start_time", load.started_at.seconds());
+        out.field("loading_total_bytes", load.bytes_total);
+        out.field("loading_rdb_used_mem", 0);
+        out.field("loading_loaded_bytes", load.bytes_loaded);
+        out.field("loading_loaded_perc", format_args!("{loaded:.2}"));
+        out.field("loading_eta_seconds", eta);
+    }
+}
+
+fn stats(out: &mut Fields, cx: &NodeTurn<'_>) {
+    let (node, stats, tally) = (&*cx.node, &cx.node.counters, cx.turn.keys.tally());
+    let kib = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    out.field("total_connections_received", node.clients.total());
+    out.field("total_commands_processed", stats.commands);
+    out.field("instantaneous_ops_per_sec", stats.ops_per_second());
+    out.field("total_net_input_bytes", stats.bytes_in + stats.repl_bytes_in);
+    out.field("total_net_output_bytes", stats.bytes_out + stats.repl_bytes_out);
+    out.field("total_net_repl_input_bytes", stats.repl_bytes_in);
+    out.field("total_net_repl_output_bytes", stats.repl_bytes_out);
+    out.field("instantaneous_input_kbps", kib(stats.input_bytes_per_second()));
+    out.field("instantaneous_output_kbps", kib(stats.output_bytes_per_second()));
+    out.field("instantaneous_input_repl_kbps", kib(stats.repl_input_bytes_per_second()));
+    out.field("instantaneous_output_repl_kbps", kib(stats.repl_output_bytes_per_second()));
+    out.field("rejected_connections", stats.rejected_connections);
+    out.field("sync_full", stats.sync_full);
+    out.field("sync_partial_ok", stats.sync_partial_ok);
+    out.field("sync_partial_err", stats.sync_partial_refused);
+    out.field("expired_keys", tally.expired);
+    out.field("expired_stale_perc", format_args!("{:.2}", stats.expired_stale_percent));
+    out.field("expired_time_cap_reached_count", stats.expired_time_cap_reached);
+    out.field("expire_cycle_cpu_milliseconds", 0);
+    out.field("evicted_keys", tally.evicted);
+    out.field("evicted_clients", stats.evicted_clients);
+    out.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    out.field("keyspace_hits", tally.hits);
+    out.field("keyspace_misses", tally.misses);
+    out.field("pubsub_channels", node.pubsub.channels());
+    out.field("pubsub_patterns", node.pubsub.patterns());
+    out.field("pubsubshard_channels", node.pubsub.shard_channels());
+    out.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"]);
+    out.zeros(&["slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"]);
+    out.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
+    out.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
+    out.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    out.field("unexpected_error_replies", 0);
+    out.field("total_error_replies", stats.error_replies);
+    out.field("dump_payload_sanitizations", 0);
+    out.field("total_reads_processed", stats.reads_processed);
+    out.field("total_writes_processed", stats.writes_processed);
+    out.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+    out.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
+    out.field("client_query_buffer_limit_disconnections", stats.query_limit_closed);
+    out.field("client_output_buffer_limit_disconnections", stats.output_limit_closed);
+    out.field("eventloop_cycles", stats.turns);
+    out.field("eventloop_duration_sum", stats.turns_ns_total / 1000);
+    out.zeros(&["acl_access_denied_auth", "acl_access_denied_cmd"]);
+    out.zeros(&["acl_access_denied_key", "acl_access_denied_channel"]);
+}
+
+fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
+    let facts = &cx.node.facts.replication;
+    out.field("role", if cx.turn.keys.is_replica() { "slave" } else { "master" });
+    if let Some(master) = &facts.master {
+        out.field("master_host", master.address.ip());
+        out.field("master_port", master.address.port());
+        out.field("master_link_status", if master.is_up { "up" } else { "down" });
+        out.field("master_last_io_seconds_ago", master.silent_seconds);
+        out.field("master_sync_in_progress", u8::from(master.is_syncing));
+        out.field("slave_read_repl_offset", facts.newest_op);
+        out.field("slave_repl_offset", facts.newest_op);
+        if !master.is_up {
+            out.field("master_link_down_since_seconds", master.down_seconds);
+        }
+        out.field("slave_priority", cx.node.config.settings().replica_priority);
+        out.field("slave_read_only", 1);
+        out.field("replica_announced", 1);
+    }
+    out.field("connected_slaves", facts.replicas.len());
+    for (index, replica) in facts.replicas.iter().enumerate() {
+        let (ip, port) = (replica.address.ip(), replica.address.port());
+        let state = if replica.is_online { "online" } else { "wait_bgsave" };
+        let (offset, lag) = (replica.acked_op, replica.silent_seconds);
+        out.line(format_args!(
+            "slave{index}:ip={ip},port={port},state={state},offset={offset},lag={lag}"
+        ));
+    }
+    out.field("master_failover_state", "no-failover");
+    out.field("master_replid", &facts.id);
+    out.field("master_replid2", "0".repeat(40));
+    out.field("master_repl_offset", facts.newest_op);
+    out.field("second_repl_offset", -1);
+    out.zeros(&["repl_backlog_active", "repl_backlog_size"]);
+    out.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
+}
+
+fn cpu(out: &mut Fields) {
+    let (all, thread) = (process::cpu(), process::cpu_of_thread());
+    let seconds = |value: f64| format!("{value:.6}");
+    out.field("used_cpu_sys", seconds(all.system));
+    out.field("used_cpu_user", seconds(all.user));
+    out.field("used_cpu_sys_children", seconds(0.0));
+    out.field("used_cpu_user_children", seconds(0.0));
+    out.field("used_cpu_sys_main_thread", seconds(thread.system));
+    out.field("used_cpu_user_main_thread", seconds(thread.user));
+}
+
+fn commandstats(out: &mut Fields, stats: &Stats) {
+    for (CommandSpec { name, .. }, command) in stats.commands() {
+        let CommandStats { calls, ns_total, rejected, failed, .. } = command;
+        let usec = ns_total / 1000;
+        let usec_per_call = *ns_total as f64 / 1000.0 / (*calls).max(1) as f64;
+        out.line(format_args!(
+            "cmdstat_{name}:calls={calls},usec={usec},usec_per_call={usec_per_call:.2},\
+             rejected_calls={rejected},failed_calls={failed}"
+        ));
+    }
+}
+
+fn errorstats(out: &mut Fields, stats: &Stats) {
+    for (code, count) in stats.errors() {
+        out.line(format_args!("errorstat_{code}:count={count}"));
+    }
+}
+
+fn latencystats(out: &mut Fields, stats: &Stats, percentiles: &[f64]) {
+    for (CommandSpec { name, .. }, command) in stats.commands() {
+        let Some(histogram) = &command.latency else { continue };
+        let shown: Vec<String> = percentiles
+            .iter()
+            .map(|percent| {
+                let usec = histogram.percentile_ns(*percent) as f64 / 1000.0;
+                format!("p{percent}={usec:.3}")
+            })
+            .collect();
+        out.line(format_args!("latency_percentiles_usec_{name}:{}", shown.join(",")));
+    }
+}
+
+/// Databases that hold keys. `avg_ttl` is the mean over a few volatile keys.
+fn keyspace(out: &mut Fields, store: &Store, now_ms: u64) {
+    for number in 0..store.databases() {
+        let db = store.db(number);
+        if db.is_empty() {
+            continue;
+        }
+        let (keys, expires) = (db.len(), db.volatile_len());
+        let avg_ttl = mean_ttl_ms(store, number, now_ms);
+        out.line(format_args!("db{number}:keys={keys},expires={expires},avg_ttl={avg_ttl}"));
+    }
+}
+
+/// Volatile keys that the mean is taken over.
+const TTL_SAMPLES: usize = 16;
+
+fn mean_ttl_ms(store: &Store, db: u16, now_ms: u64) -> u64 {
+    let (mut sum, mut count) = (0u64, 0u64);
+    let mut cursor = 0;
+    loop {
+        cursor = store.db(db).scan_volatile(cursor, |entry| {
+            if let Some(expiry) = entry.expiry() {
+                sum = sum.saturating_add(expiry.0.saturating_sub(now_ms));
+                count += 1;
+            }
+        });
+        if cursor == 0 || count >= TTL_SAMPLES as u64 {
+            return sum / count.max(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(names: &[&str], expect: &str) {
+        let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let titles: Vec<&str> = wanted(&names).into_iter().map(Section::title).collect();
+        assert_eq!(titles.join(" "), expect);
+    }
+
+    #[test]
+    fn sections_by_name() {
+        let all = "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats \
+                   Errorstats Latencystats Cluster Keyspace";
+        let default = all.replace("Commandstats ", "").replace("Latencystats ", "");
+        check(&[], &default);
+        check(&["default"], &default);
+        check(&["everything"], all);
+        check(&["ALL"], &all.replace("Modules ", ""));
+        check(&["keyspace", "cpu", "nothing"], "CPU Keyspace");
+        check(&["default", "commandstats"], &all.replace("Latencystats ", ""));
+        check(&["nothing"], "");
+    }
+
+    #[test]
+    fn sizes_for_people() {
+        let shown = [0, 1023, 1024, 990_928, 23 << 30, u64::MAX].map(human);
+        assert_eq!(shown, ["0B", "1023B", "1.00K", "967.70K", "23.00G", "16.00E"]);
+    }
+
+    #[test]
+    fn statistics_of_commands() {
+        let mut stats = Stats::default();
+        let get = catalog::find(b"get").expect("in the catalog").id;
+        stats.record(get, 1500, crate::stats::Ended::Replied, true);
+        stats.record(get, 2500, crate::stats::Ended::Failed, true);
+        stats.error("WRONGTYPE x");
+        let mut out = Fields::default();
+        commandstats(&mut out, &stats);
+        errorstats(&mut out, &stats);
+        latencystats(&mut out, &stats, &[50.0, 99.9]);
+        assert_eq!(
+            out.text,
+            "cmdstat_get:calls=2,usec=4,usec_per_call=2.00,rejected_calls=0,failed_calls=1\r\n\
+             errorstat_WRONGTYPE:count=1\r\n\
+             latency_percentiles_usec_get:p50=1.503,p99.9=2.527\r\n"
+        );
+    }
+}
