@@ -2,4 +2,6 @@
 
 pub mod client;
 pub mod differential;
+pub mod oracle;
 pub mod random;
+pub mod site;
