@@ -22,6 +22,15 @@ pub(crate) struct Scan<'a> {
 impl<'a> Scan<'a> {
     /// `cursor [MATCH pattern] [COUNT count]` from argument `at` to the end.
     pub(crate) fn parse(args: &Args<'a>, at: usize) -> Result<Scan<'a>, Stop> {
+        Scan::parse_with(args, at, |_| false)
+    }
+
+    /// The same; any other word is shown to `takes`, by its position. It takes the argument behind it too.
+    pub(crate) fn parse_with(
+        args: &Args<'a>,
+        at: usize,
+        mut takes: impl FnMut(usize) -> bool,
+    ) -> Result<Scan<'a>, Stop> {
         let mut scan = Scan { cursor: cursor(args.key(at))?, pattern: None, count: COUNT_DEFAULT };
         let mut at = at + 1;
         while at < args.len() {
@@ -35,7 +44,7 @@ impl<'a> Scan<'a> {
                     Ok(0) | Err(_) => return Err(ErrorReply::SYNTAX.into()),
                     Ok(count) => count,
                 };
-            } else {
+            } else if !takes(at) {
                 return Err(ErrorReply::SYNTAX.into());
             }
             at += 2;

@@ -1,0 +1,171 @@
+//! Keys as such: DEL, EXISTS, TYPE, RENAME, COPY, MOVE, and whole databases.
+
+use base::number::parse_i64;
+use wire::effect::Effect;
+use wire::resp::reply::ErrorReply;
+
+use super::table::Binding;
+use super::{Args, CmdResult, Handler, Stop, Turn};
+
+pub(crate) const COMMANDS: &[Binding] = &[
+    ("del", Handler::Data(del)),
+    ("unlink", Handler::Data(del)),
+    ("exists", Handler::Data(exists)),
+    ("touch", Handler::Data(touch)),
+    ("type", Handler::Data(type_of)),
+    ("rename", Handler::Data(rename)),
+    ("renamenx", Handler::Data(renamenx)),
+    ("copy", Handler::Data(copy)),
+    ("move", Handler::Data(move_key)),
+    ("dbsize", Handler::Data(dbsize)),
+    ("flushdb", Handler::Data(flushdb)),
+    ("flushall", Handler::Data(flushall)),
+    ("swapdb", Handler::Data(swapdb)),
+];
+
+const SAME_OBJECT: ErrorReply = ErrorReply::new("ERR source and destination objects are the same");
+const DB_OUT_OF_RANGE: ErrorReply = ErrorReply::new("ERR DB index is out of range");
+
+/// DEL and UNLINK: the store frees what is large in the background for both.
+fn del(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let mut removed = 0;
+    for key in args.iter_from(1) {
+        if cx.keys.peek_entry(key).is_some() {
+            removed += cx.keys.apply(Effect::Delete { key }).0;
+        }
+    }
+    cx.reply.integer(removed);
+    Ok(())
+}
+
+fn exists(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let count = args.iter_from(1).filter(|key| cx.keys.exists(key)).count();
+    cx.reply.count(count);
+    Ok(())
+}
+
+fn touch(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let count = args.iter_from(1).filter(|key| cx.keys.value(key).is_some()).count();
+    cx.reply.count(count);
+    Ok(())
+}
+
+fn type_of(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let kind = cx.keys.peek_value(args.key(1)).map(|value| value.kind().name());
+    cx.reply.simple(kind.unwrap_or("none"));
+    Ok(())
+}
+
+// --- names
+
+fn rename(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let (from, to) = (args.key(1), args.key(2));
+    if cx.keys.peek_entry(from).is_none() {
+        return Err(ErrorReply::NO_SUCH_KEY.into());
+    }
+    if from != to {
+        cx.keys.settle(to);
+        cx.keys.apply(Effect::Rename { from, to });
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn renamenx(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let (from, to) = (args.key(1), args.key(2));
+    if cx.keys.peek_entry(from).is_none() {
+        return Err(ErrorReply::NO_SUCH_KEY.into());
+    }
+    let is_free = from != to && cx.keys.peek_entry(to).is_none();
+    if is_free {
+        cx.keys.apply(Effect::Rename { from, to });
+    }
+    cx.reply.integer(i64::from(is_free));
+    Ok(())
+}
+
+fn copy(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let (from, to) = (args.key(1), args.key(2));
+    let (mut to_db, mut is_replacing) = (cx.keys.db(), false);
+    let mut at = 3;
+    while at < args.len() {
+        if args.is(at, "replace") {
+            is_replacing = true;
+        } else if args.is(at, "db") && at + 1 < args.len() {
+            to_db = database(cx, args.key(at + 1), &ErrorReply::NOT_AN_INTEGER)?;
+            at += 1;
+        } else {
+            return Err(ErrorReply::SYNTAX.into());
+        }
+        at += 1;
+    }
+    if from == to && to_db == cx.keys.db() {
+        return Err(SAME_OBJECT.into());
+    }
+    let is_copied =
+        cx.keys.value(from).is_some() && (!cx.keys.exists_in(to_db, to) || is_replacing);
+    if is_copied {
+        cx.keys.apply(Effect::Copy { from, to_db, to });
+    }
+    cx.reply.integer(i64::from(is_copied));
+    Ok(())
+}
+
+fn move_key(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let key = args.key(1);
+    let to_db = database(cx, args.key(2), &ErrorReply::NOT_AN_INTEGER)?;
+    if to_db == cx.keys.db() {
+        return Err(SAME_OBJECT.into());
+    }
+    let is_moved = cx.keys.peek_entry(key).is_some() && !cx.keys.exists_in(to_db, key);
+    if is_moved {
+        cx.keys.apply(Effect::Move { key, to_db });
+    }
+    cx.reply.integer(i64::from(is_moved));
+    Ok(())
+}
+
+// --- databases
+
+/// Reads the number of a database that exists.
+fn database(cx: &Turn<'_>, text: &[u8], not_a_number: &ErrorReply) -> Result<u16, Stop> {
+    let number = parse_i64(text).and_then(|number| i32::try_from(number).ok());
+    let number = number.ok_or_else(|| not_a_number.clone())?;
+    u16::try_from(number)
+        .ok()
+        .filter(|&db| db < cx.keys.databases())
+        .ok_or(Stop::Error(DB_OUT_OF_RANGE))
+}
+
+fn dbsize(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
+    cx.reply.count(cx.keys.store().db(cx.keys.db()).len());
+    Ok(())
+}
+
+fn flushdb(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    flush(cx, args, Effect::FlushDb)
+}
+
+fn flushall(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    flush(cx, args, Effect::FlushAll)
+}
+
+/// SYNC and ASYNC make no difference: the tables are always freed in the background.
+fn flush(cx: &mut Turn<'_>, args: &Args<'_>, effect: Effect<'_>) -> CmdResult {
+    if args.len() > 2 || (args.len() == 2 && !args.is(1, "sync") && !args.is(1, "async")) {
+        return Err(ErrorReply::SYNTAX.into());
+    }
+    cx.keys.apply(effect);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn swapdb(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let a = database(cx, args.key(1), &ErrorReply::new("ERR invalid first DB index"))?;
+    let b = database(cx, args.key(2), &ErrorReply::new("ERR invalid second DB index"))?;
+    if a != b {
+        cx.keys.apply(Effect::SwapDb { a, b });
+    }
+    cx.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! OBJECT: what the store knows about one key. None of it counts as a use of the key.
+
+use store::Entry;
+use wire::resp::reply::ErrorReply;
+
+use super::table::Binding;
+use super::{Args, CmdResult, Handler, Turn};
+
+pub(crate) const COMMANDS: &[Binding] = &[
+    ("object|encoding", Handler::Data(encoding)),
+    ("object|freq", Handler::Data(freq)),
+    ("object|idletime", Handler::Data(idletime)),
+    ("object|refcount", Handler::Data(refcount)),
+];
+
+const NO_FREQUENCY: ErrorReply = ErrorReply::new(
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
+     when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+const NO_IDLE_TIME: ErrorReply = ErrorReply::new(
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
+     switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+
+fn encoding(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    match cx.keys.peek_value(args.key(2)) {
+        Some(value) => cx.reply.bulk(value.encoding().as_bytes()),
+        None => cx.reply.null(),
+    }
+    Ok(())
+}
+
+fn freq(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let Some(clock) = cx.keys.peek_entry(args.key(2)).map(Entry::clock) else {
+        cx.reply.null();
+        return Ok(());
+    };
+    let access = cx.keys.store().access();
+    if !access.is_lfu {
+        return Err(NO_FREQUENCY.into());
+    }
+    cx.reply.integer(i64::from(access.frequency(clock)));
+    Ok(())
+}
+
+fn idletime(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let Some(clock) = cx.keys.peek_entry(args.key(2)).map(Entry::clock) else {
+        cx.reply.null();
+        return Ok(());
+    };
+    let access = cx.keys.store().access();
+    if access.is_lfu {
+        return Err(NO_IDLE_TIME.into());
+    }
+    cx.reply.integer(i64::from(access.idle_seconds(clock)));
+    Ok(())
+}
+
+/// Values are never shared between keys.
+fn refcount(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    match cx.keys.peek_entry(args.key(2)) {
+        Some(_) => cx.reply.integer(1),
+        None => cx.reply.null(),
+    }
+    Ok(())
+}

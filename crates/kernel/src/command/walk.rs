@@ -1,0 +1,80 @@
+//! Walks through the keys of a database: SCAN, KEYS, RANDOMKEY.
+//!
+//! Due keys are passed over but not removed here: a walk is no place to change the table that is walked.
+
+use base::{UnixMs, glob};
+use store::Entry;
+use wire::listpack::Element;
+
+use super::scan::{Body, Scan};
+use super::table::Binding;
+use super::{Args, CmdResult, Handler, Turn};
+
+pub(crate) const COMMANDS: &[Binding] = &[
+    ("scan", Handler::Data(scan)),
+    ("keys", Handler::Data(keys)),
+    ("randomkey", Handler::Data(randomkey)),
+];
+
+/// Keys drawn before RANDOMKEY gives up finding one that is not due.
+const DRAWS_MAX: usize = 100;
+
+fn is_alive(entry: &Entry, now: UnixMs) -> bool {
+    entry.expiry().is_none_or(|at| at > now)
+}
+
+fn scan(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let mut kind = None;
+    let scan = Scan::parse_with(args, 1, |at| {
+        let is_type = args.is(at, "type");
+        if is_type {
+            kind = Some(args.key(at + 1));
+        }
+        is_type
+    })?;
+    let (db, now) = (cx.keys.store().db(cx.keys.db()), cx.keys.now());
+    let is_wanted = |entry: &Entry| {
+        let is_kind = |kind: &[u8]| kind.eq_ignore_ascii_case(entry.kind().name().as_bytes());
+        is_alive(entry, now) && kind.is_none_or(is_kind) && scan.takes(Element::Bytes(entry.key()))
+    };
+    let mut body = Body::new(cx.reply.protocol());
+    let cursor = scan.run(|cursor| {
+        let mut visited = 0;
+        let next = db.scan(cursor, |entry| {
+            visited += 1;
+            if is_wanted(entry) {
+                body.add(|reply| reply.bulk(entry.key()));
+            }
+        });
+        (next, visited)
+    });
+    body.finish(&mut cx.reply, cursor);
+    Ok(())
+}
+
+fn keys(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let (pattern, now) = (args.key(1), cx.keys.now());
+    let is_wanted = |entry: &&Entry| {
+        is_alive(entry, now) && (pattern == b"*" || glob::matches(pattern, entry.key(), false))
+    };
+    let db = cx.keys.store().db(cx.keys.db());
+    let found: Vec<&Entry> = db.iter().filter(is_wanted).collect();
+    cx.reply.array(found.len());
+    for entry in found {
+        cx.reply.bulk(entry.key());
+    }
+    Ok(())
+}
+
+/// A database that seems full of due keys is answered like an empty one.
+fn randomkey(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
+    let (number, now) = (cx.keys.db(), cx.keys.now());
+    let (store, rng) = cx.keys.store_and_rng();
+    let db = store.db(number);
+    let drawn = (0..DRAWS_MAX).map_while(|_| db.random(rng)).find(|entry| is_alive(entry, now));
+    match drawn {
+        Some(entry) => cx.reply.bulk(entry.key()),
+        None => cx.reply.null(),
+    }
+    Ok(())
+}
