@@ -89,7 +89,6 @@ pub(crate) fn reply_unserved(
     match (error, on.on_timeout) {
         (Some(error), _) => reply.error(error),
         (None, TimeoutReply::Ok) => reply.ok(),
-        (None, TimeoutReply::Null) => reply.null(),
-        (None, TimeoutReply::NullArray) => reply.null_array(),
+        (None, TimeoutReply::NullArray | TimeoutReply::NullArrayAfterWait) => reply.null_array(),
     }
 }

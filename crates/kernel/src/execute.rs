@@ -50,7 +50,8 @@ impl Stage<'_> {
         let Some(session) = self.node.clients.get_mut(token) else { return After::Stop };
         let Resolved::Known { spec, handler } = resolved else {
             let error = table::unresolved(&resolved, args).expect("it is not known");
-            return self.refuse(token, None, &error);
+            let spec = if let Resolved::WrongArity { spec } = resolved { Some(spec) } else { None };
+            return self.refuse(token, spec, &error);
         };
         let house = House { holds: &self.node.holds, is_loading: self.node.is_loading };
         match house.admit(spec, session, self.keys) {
@@ -208,16 +209,33 @@ impl Stage<'_> {
         spec: Option<&'static CommandSpec>,
         error: &ErrorReply,
     ) -> After {
-        count_error(self.node, error);
         if let Some(spec) = spec {
             self.node.counters.reject(spec.id);
+            if spec.name == "exec" {
+                return self.abort(token, error);
+            }
         }
+        count_error(self.node, error);
         if let Some(session) = self.node.clients.get_mut(token)
             && let Some(transaction) = &mut session.transaction
         {
             transaction.is_doomed = true;
         }
         self.answer(token, |reply| reply.error(error));
+        After::Next
+    }
+
+    /// Ends a transaction whose EXEC was refused.
+    fn abort(&mut self, token: Token, reason: &ErrorReply) -> After {
+        if let Some(session) = self.node.clients.get_mut(token) {
+            session.transaction = None;
+            self.keys.unwatch(session);
+        }
+        let reason = reason.0.strip_prefix("ERR ").unwrap_or(&reason.0);
+        let text = format!("EXECABORT Transaction discarded because of: {reason}");
+        let error = ErrorReply::from(text);
+        count_error(self.node, &error);
+        self.answer(token, |reply| reply.error(&error));
         After::Next
     }
 

@@ -93,8 +93,10 @@ pub enum Awaited {
 pub enum TimeoutReply {
     /// What was waited for has happened (SAVE).
     Ok,
-    Null,
     NullArray,
+    /// As `NullArray`, but null inside MULTI (BLMOVE): what RESP2 sees of the difference between a
+    /// command that did not wait and one that waited in vain.
+    NullArrayAfterWait,
 }
 
 /// The function behind a command name.

@@ -6,7 +6,7 @@
 use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
-use super::{Args, CmdResult, Handler, NodeTurn, Queued, Stop, Turn};
+use super::{Args, BlockOn, CmdResult, Handler, NodeTurn, Queued, Stop, TimeoutReply, Turn};
 use crate::blocking::reply_unserved;
 use crate::client::{Transaction, Watched};
 use crate::execute;
@@ -109,6 +109,9 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
             cx.turn.reply.buffer().truncate(before);
             execute::count_error(cx.node, &error);
             cx.turn.reply.error(&error);
+        }
+        Err(Stop::Block(BlockOn { on_timeout: TimeoutReply::NullArrayAfterWait, .. })) => {
+            cx.turn.reply.null();
         }
         Err(Stop::Block(on)) => reply_unserved(&mut cx.turn.reply, &on, None),
     }

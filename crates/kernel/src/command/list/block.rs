@@ -9,12 +9,16 @@ use crate::command::element::element_or_null;
 use crate::command::{Args, Awaited, BlockOn, CmdResult, Stop, TimeoutReply, Turn};
 
 /// Parks the client until a list appears at one of the keys.
-fn wait<'a>(keys: impl Iterator<Item = &'a [u8]>, deadline: Option<UnixMs>) -> CmdResult {
+fn wait<'a>(
+    keys: impl Iterator<Item = &'a [u8]>,
+    deadline: Option<UnixMs>,
+    on_timeout: TimeoutReply,
+) -> CmdResult {
     Err(Stop::Block(BlockOn {
         keys: keys.map(<[u8]>::to_vec).collect(),
         awaited: Awaited::List,
         deadline,
-        on_timeout: TimeoutReply::NullArray,
+        on_timeout,
     }))
 }
 
@@ -39,7 +43,7 @@ fn pop(cx: &mut Turn<'_>, args: &Args<'_>, end: End) -> CmdResult {
         cx.keys.apply(Effect::ListPop { key, end, count: 1 });
         return Ok(());
     }
-    wait(keys(), deadline)
+    wait(keys(), deadline, TimeoutReply::NullArray)
 }
 
 pub(super) fn blmove(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
@@ -57,7 +61,7 @@ fn move_or_wait(cx: &mut Turn<'_>, element: &Move<'_>, deadline: Option<UnixMs>)
     if element.serve(cx)? {
         return Ok(());
     }
-    wait(std::iter::once(element.source), deadline)
+    wait(std::iter::once(element.source), deadline, TimeoutReply::NullArrayAfterWait)
 }
 
 /// `timeout numkeys key ... LEFT|RIGHT [COUNT count]`
@@ -67,5 +71,5 @@ pub(super) fn blmpop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     if lmpop.serve(cx)? {
         return Ok(());
     }
-    wait(lmpop.keys.iter().copied(), deadline)
+    wait(lmpop.keys.iter().copied(), deadline, TimeoutReply::NullArray)
 }

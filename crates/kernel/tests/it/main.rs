@@ -1,0 +1,6 @@
+//! The data node over real loopback sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod server;
+mod transcript;

@@ -1,0 +1,61 @@
+//! A node in this process: its executor on a thread, an empty keyspace without a log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use kernel::keyspace::Keyspace;
+use kernel::limits::Limits;
+use kernel::node::Node;
+use kernel::turn::Executor;
+use net::{Driver, TcpOptions, Wake};
+use store::{DATABASES_DEFAULT, Graveyard, Rng, Store};
+use testkit::client::Client;
+
+/// Seed of everything random in the node.
+const SEED: u64 = 20_260_501;
+
+/// Ends its thread when it is dropped.
+pub(crate) struct Server {
+    address: String,
+    is_over: Arc<AtomicBool>,
+    wake: Wake,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Server {
+        let mut driver = Driver::new().unwrap();
+        let listener =
+            driver.listen("127.0.0.1:0".parse().unwrap(), &TcpOptions::default()).unwrap();
+        let address = driver.local_address(listener).unwrap().to_string();
+        let store = Store::new(DATABASES_DEFAULT, Graveyard::immediate(), Rng::new(SEED));
+        let node = Node::new(driver, Limits::default());
+        let mut executor = Executor::new(node, Keyspace::new(store, Rng::new(SEED)));
+        let wake = executor.wake_handle();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let is_told_over = Arc::clone(&is_over);
+        let thread = std::thread::spawn(move || {
+            while !is_told_over.load(Ordering::Acquire) {
+                executor.turn().unwrap();
+            }
+        });
+        Server { address, is_over, wake, thread: Some(thread) }
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(&self.address).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+        let woken = self.wake.wake();
+        let joined = self.thread.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            woken.unwrap();
+            assert!(joined.is_some_and(|result| result.is_ok()), "the executor panicked");
+        }
+    }
+}
