@@ -18,7 +18,7 @@ use base::{Epoch, OpId, Position, UnixMs};
 use wire::record::{self, Flags, Head, Origin, Record, RecordError};
 
 use crate::directory::{Directory, LockFile, OpenError};
-use crate::history::HistoryError;
+use crate::history::{History, HistoryError};
 use crate::log::{Log, Shared};
 use crate::progress::Barrier;
 use crate::tail::Batch;
@@ -279,8 +279,6 @@ pub enum RawError {
     CutGroup,
     #[error("the batch is empty")]
     Empty,
-    #[error(transparent)]
-    History(#[from] HistoryError),
 }
 
 impl RawBatch {
@@ -334,5 +332,10 @@ impl RawBatch {
     /// The master's clock at the last record.
     pub fn time(&self) -> UnixMs {
         self.time
+    }
+
+    /// Adds the epochs that begin in this batch to a history that ends where it starts.
+    pub fn continue_history(&self, history: &mut History) -> Result<(), HistoryError> {
+        self.reigns.iter().try_for_each(|&(epoch, first)| history.observe(epoch, first))
     }
 }

@@ -182,6 +182,12 @@ impl Log {
         oldest.or_else(|| self.shared.tail.oldest())
     }
 
+    /// Where the log ends, as of the newest commit.
+    pub fn position(&self) -> Position {
+        let end = self.shared.tail.next().get() - 1;
+        self.shared.manifest.current().history.position(end)
+    }
+
     pub fn history(&self) -> History {
         self.shared.manifest.current().history.clone()
     }

@@ -191,6 +191,11 @@ impl Tail {
         self.lock().batches.front().map(|batch| batch.first)
     }
 
+    /// OpID that the next batch begins with.
+    pub(crate) fn next(&self) -> OpId {
+        self.lock().next
+    }
+
     /// Nothing will be published any more; those who wait are woken.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

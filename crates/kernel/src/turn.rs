@@ -27,6 +27,7 @@ use crate::execute::{After, Stage};
 use crate::housekeep::Housekeeper;
 use crate::keyspace::Keyspace;
 use crate::node::{Node, Shutdown};
+use crate::persist::checkpoint::Checkpointer;
 
 /// Wait for the log's writer when it has fallen behind: new commands would only grow its queue.
 const LOG_PATIENCE: Duration = Duration::from_millis(2);
@@ -48,6 +49,7 @@ pub struct Executor {
     pub(crate) blocking: Blocking,
     barrier: Barrier,
     pub(crate) housekeeper: Housekeeper,
+    checkpointer: Checkpointer,
     events: Vec<Event>,
     /// Clients with input to parse, in order of arrival.
     ready: Vec<Token>,
@@ -61,12 +63,14 @@ pub struct Executor {
 
 impl Executor {
     pub fn new(node: Node, keys: Keyspace) -> Executor {
+        let checkpointer = Checkpointer::new(node.net.wake_handle());
         Executor {
             node,
             keys,
             blocking: Blocking::default(),
             barrier: Barrier::default(),
             housekeeper: Housekeeper::default(),
+            checkpointer,
             events: Vec::new(),
             ready: Vec::new(),
             held: Vec::new(),
@@ -111,7 +115,8 @@ impl Executor {
         } else if has_work {
             Duration::ZERO
         } else {
-            self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock())
+            let beat = self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock());
+            beat.min(self.checkpointer.patience())
         };
         self.is_released = false;
         self.node.net.wait(Some(timeout), &mut self.events)?;
@@ -332,6 +337,7 @@ impl Executor {
             }
         }
         self.keys.housekeep();
+        self.checkpointer.poll(&mut self.node, &mut self.keys);
         if self.housekeeper.is_due(&self.node, now) {
             self.look_after_clients();
             self.node.counters.sample(monotonic_clock());

@@ -14,6 +14,7 @@
 //!   ahead of the walk is buffered without a bound but that of the data.
 //! - What is loaded replaces nothing until it was decoded and checked.
 
+pub mod checkpoint;
 mod decode;
 mod encode;
 pub mod file;
