@@ -64,8 +64,17 @@ pub struct SeenShard {
     pub switchover: Option<(u64, bool, Tick)>,
     /// Since when the process that was made master answers, but not as the master that it should be.
     pub unwilling_since: Option<Tick>,
-    /// The event of the newest promotion, until its master serves.
-    pub moving: Option<(u64, Tick)>,
+    /// The newest promotion, until its master serves.
+    pub moving: Option<Moving>,
+}
+
+/// A promotion that this leader committed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moving {
+    /// The event with its record.
+    pub event: u64,
+    pub decided: Tick,
+    pub committed: Tick,
 }
 
 /// Why a report is not believed.

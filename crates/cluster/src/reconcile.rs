@@ -227,12 +227,15 @@ fn tend_in_sync(
 
 /// The new master serves: completes the record of how it became master.
 fn complete_move(observed: &Observed, shard: &Shard, now: Tick, plan: &mut Vec<Command>) {
-    let Some((event, since)) = observed.shards.get(&shard.id).and_then(|seen| seen.moving) else {
+    let Some(moving) = observed.shards.get(&shard.id).and_then(|seen| seen.moving) else {
         return;
     };
     let state = shard.master().and_then(|node| observed.nodes.get(&node)?.state.as_ref());
     if state.is_some_and(|state| state.endpoint_bound) {
-        let timings = vec![timing("promote until the endpoint is bound", now.ms_since(since))];
-        plan.push(Command::CompleteMove { event, timings });
+        let timings = vec![
+            timing("commit", moving.committed.ms_since(moving.decided)),
+            timing("promote and bind the endpoint", now.ms_since(moving.committed)),
+        ];
+        plan.push(Command::CompleteMove { event: moving.event, timings });
     }
 }
