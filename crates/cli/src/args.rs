@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Events(Events),
     /// Run the agent of a host (started by `up`)
     Agent(Agent),
+    /// Run a config server (started by `up`)
+    Config(Config),
     /// Print the version
     Version,
 }
@@ -191,6 +193,22 @@ pub(crate) struct Agent {
     /// Directory of `pollux up`, with its pollux.json
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  pollux config --dir ./pollux-data --id 1\n\nREST is served on the address that \
+                        pollux.json names for this number. SIGTERM ends it; the state is on disk already."
+)]
+pub(crate) struct Config {
+    #[command(flatten)]
+    pub(crate) detach: Detach,
+    /// Directory of `pollux up`, with its pollux.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Which of the config servers this is, 1 to 3
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) id: u8,
 }
 
 fn one_or_three(text: &str) -> Result<u8, String> {

@@ -153,6 +153,11 @@ pub(crate) fn nodes_dir(dir: &Path) -> PathBuf {
     dir.join("nodes")
 }
 
+/// Of config server `id`, 1..
+pub(crate) fn config_dir(dir: &Path, id: u8) -> PathBuf {
+    dir.join(format!("config-{id}"))
+}
+
 pub(crate) fn agent_dir(dir: &Path) -> PathBuf {
     dir.join("agent")
 }

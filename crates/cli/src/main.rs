@@ -48,6 +48,10 @@ fn run(command: Command) -> Result<()> {
             log_to_stderr("info");
             block_on(roles::agent(args))
         }
+        Command::Config(args) => {
+            log_to_stderr("info,openraft=error");
+            block_on(roles::config(args))
+        }
         Command::Version => {
             out::say(format_args!(
                 "pollux {} (behaves as Redis {})",

@@ -44,6 +44,43 @@ pub(crate) async fn agent(args: args::Agent) -> Result<()> {
     agent::run(options, stopped).await.context("agent")
 }
 
+/// `pollux config`
+pub(crate) async fn config(args: args::Config) -> Result<()> {
+    begin(&args.detach);
+    let layout = own_layout(&args.dir)?;
+    let servers = layout.config_servers.len();
+    let Some(listen) =
+        args.id.checked_sub(1).and_then(|at| layout.config_servers.get(usize::from(at)))
+    else {
+        bail!(Trouble::usage(
+            format!(
+                "{} has {servers} config server(s), and --id says {}",
+                args.dir.display(),
+                args.id
+            ),
+            format!("--id takes 1 to {servers}"),
+        ));
+    };
+    let options = control::Options {
+        dir: layout::config_dir(&args.dir, args.id),
+        listen: *listen,
+        server_id: args.id.into(),
+        members: (1..).zip(layout.config_addresses()).collect(),
+        cluster: layout.cluster,
+        secret: layout.secret.clone(),
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to end");
+    };
+    control::run(options, stop).await.with_context(|| format!("config server {}", args.id))
+}
+
 fn begin(detach: &args::Detach) {
     if detach.detach {
         agent::process::detach();
