@@ -16,6 +16,7 @@ use crate::client::{ReplyMode, Session};
 use crate::command::table::{self, Resolved};
 use crate::command::{Args, CmdResult, Handler, NodeTurn, Queued, Stop, Turn};
 use crate::keyspace::Keyspace;
+use crate::latency;
 use crate::node::{Node, Request};
 use crate::slowlog;
 use crate::stats::Ended;
@@ -111,24 +112,44 @@ impl Stage<'_> {
         }
     }
 
-    /// Counts a call and its time; one that took too long is noted in the slow log.
+    /// Counts a call and its time; one that took too long is noted.
     #[inline]
     fn account(&mut self, token: Token, spec: &'static CommandSpec, args: &Args<'_>, ended: Ended) {
         let took = count_call(self.node, spec, ended);
-        if self.node.limits.slowlog_slower_than.is_some_and(|bound| took >= bound)
+        if took >= self.node.limits.noteworthy {
+            self.note_slow(token, spec, args, took);
+        }
+    }
+
+    /// Adds a slow command to the slow log and to the latency monitor, whichever it is slow for.
+    #[cold]
+    fn note_slow(
+        &mut self,
+        token: Token,
+        spec: &'static CommandSpec,
+        args: &Args<'_>,
+        took: Duration,
+    ) {
+        let node = &mut *self.node;
+        let is_slow = |bound: Option<Duration>| bound.is_some_and(|bound| took >= bound);
+        if is_slow(node.limits.latency_threshold) {
+            let is_fast = spec.has(Flag::Fast);
+            let event = if is_fast { latency::FAST_COMMAND } else { latency::COMMAND };
+            node.latency.note(event, node.now.seconds(), took);
+        }
+        if is_slow(node.limits.slowlog_slower_than)
             && !spec.has(Flag::SkipSlowlog)
-            && let Some(session) = self.node.clients.get(token)
+            && let Some(session) = node.clients.get(token)
         {
             let entry = slowlog::Entry {
                 id: 0,
-                unix_seconds: self.node.now.seconds(),
+                unix_seconds: node.now.seconds(),
                 micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
                 args: slowlog::trimmed(spec, args),
                 address: session.peer.to_string(),
                 client_name: session.name.clone(),
             };
-            let settings = self.node.config.settings();
-            self.node.slowlog.push(entry, settings.slowlog_max_len);
+            node.slowlog.push(entry, node.config.settings().slowlog_max_len);
         }
     }
 

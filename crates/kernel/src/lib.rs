@@ -25,6 +25,7 @@ mod execute;
 mod housekeep;
 pub mod info;
 pub mod keyspace;
+pub mod latency;
 pub mod lease;
 pub mod limits;
 pub mod node;

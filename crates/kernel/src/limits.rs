@@ -44,6 +44,10 @@ pub struct Limits {
     pub databases: u16,
     /// Commands slower than this go to the slow log; `None`: none do.
     pub slowlog_slower_than: Option<Duration>,
+    /// What is slower than this is an event of the latency monitor; `None`: it is off.
+    pub latency_threshold: Option<Duration>,
+    /// The shorter of the two, so that a command costs one comparison.
+    pub noteworthy: Duration,
     /// The distribution of execution times is kept (`latency-tracking`).
     pub latency_tracking: bool,
 }
@@ -52,6 +56,12 @@ impl Limits {
     /// The bounds that the configuration gives.
     pub fn of(settings: &Settings) -> Limits {
         let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        let slowlog_slower_than =
+            u64::try_from(settings.slowlog_slower_than_us).ok().map(Duration::from_micros);
+        let latency_threshold = Some(settings.latency_monitor_threshold_ms)
+            .filter(|ms| *ms > 0)
+            .map(Duration::from_millis);
+        let noteworthy = slowlog_slower_than.into_iter().chain(latency_threshold).min();
         Limits {
             maxclients: settings.maxclients as usize,
             timeout: Duration::from_secs(u64::from(settings.timeout_seconds)),
@@ -62,9 +72,9 @@ impl Limits {
             maxmemory: settings.maxmemory,
             hz: settings.hz,
             databases: settings.databases,
-            slowlog_slower_than: u64::try_from(settings.slowlog_slower_than_us)
-                .ok()
-                .map(Duration::from_micros),
+            slowlog_slower_than,
+            latency_threshold,
+            noteworthy: noteworthy.unwrap_or(Duration::MAX),
             latency_tracking: settings.latency_tracking,
         }
     }

@@ -8,6 +8,7 @@ use crate::client::{Clients, Session};
 use crate::config::Config;
 use crate::info::Facts;
 use crate::keyspace::Keyspace;
+use crate::latency::LatencyMonitor;
 use crate::limits::Limits;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
@@ -31,6 +32,7 @@ pub struct Node {
     pub counters: Stats,
     pub config: Config,
     pub slowlog: Slowlog,
+    pub latency: LatencyMonitor,
     pub facts: Facts,
     pub saving: Saving,
     /// DEBUG SET-ACTIVE-EXPIRE: whether due keys are looked for.
@@ -132,6 +134,7 @@ impl Node {
             counters: Stats::default(),
             config: Config::default(),
             slowlog: Slowlog::default(),
+            latency: LatencyMonitor::default(),
             facts: Facts::new(wall_clock()),
             saving: Saving::default(),
             is_active_expire_on: true,

@@ -70,7 +70,6 @@ pub struct Stats {
     pub query_limit_closed: u64,
     pub output_limit_closed: u64,
     pub turns: u64,
-    pub turns_ns_total: u64,
     /// Largest memory in use that was sampled, bytes.
     pub memory_peak_bytes: u64,
     rates: Rates,
@@ -99,7 +98,6 @@ impl Default for Stats {
             query_limit_closed: 0,
             output_limit_closed: 0,
             turns: 0,
-            turns_ns_total: 0,
             memory_peak_bytes: 0,
             rates: Rates::default(),
         }
@@ -150,18 +148,24 @@ impl Stats {
             .filter(|(_, stats)| stats.calls > 0 || stats.rejected > 0 || stats.failed > 0)
     }
 
+    /// Execution time of all commands, nanoseconds.
+    pub fn command_ns_total(&self) -> u64 {
+        self.by_command.iter().map(|command| command.ns_total).sum()
+    }
+
     /// Codes and counts of error replies, by code.
     pub fn errors(&self) -> impl Iterator<Item = (&str, u64)> {
         self.errors.iter().map(|(code, &count)| (code.as_str(), count))
     }
 
-    /// Forgets the distribution of one command, or of all (LATENCY RESET does not, CONFIG RESETSTAT does).
+    /// CONFIG RESETSTAT: everything but the peak of memory counts from 0 again.
     pub fn reset(&mut self) {
         *self = Stats { memory_peak_bytes: self.memory_peak_bytes, ..Stats::default() };
     }
 
-    /// Call about every 100 ms: takes the samples behind the `instantaneous_*` fields.
-    pub fn sample(&mut self, now: Tick) {
+    /// Call about every 100 ms: takes the samples behind the `instantaneous_*` fields and the peak of memory.
+    pub fn sample(&mut self, now: Tick, memory_bytes: u64) {
+        self.memory_peak_bytes = self.memory_peak_bytes.max(memory_bytes);
         let totals =
             [self.commands, self.bytes_in, self.bytes_out, self.repl_bytes_in, self.repl_bytes_out];
         self.rates.sample(now, totals);
@@ -361,11 +365,11 @@ mod tests {
     fn rates_are_means_of_samples() {
         let mut stats = Stats::default();
         let mut now = Tick(1);
-        stats.sample(now);
+        stats.sample(now, 0);
         for _ in 0..16 {
             now = now.plus_ms(100);
             stats.commands += 50;
-            stats.sample(now);
+            stats.sample(now, 0);
         }
         assert_eq!(stats.ops_per_second(), 500);
     }

@@ -32,6 +32,9 @@ use crate::persist::checkpoint::Checkpointer;
 /// Wait for the log's writer when it has fallen behind: new commands would only grow its queue.
 const LOG_PATIENCE: Duration = Duration::from_millis(2);
 
+/// How much further than it has come an unfinished request may grow before it is looked at again (bytes).
+const PARTIAL_BYTES_MORE: usize = 1 << 20;
+
 /// The surroundings of one command. The fields are apart so that a value can be borrowed from
 /// `keys` while it is written to `reply`.
 #[derive(Debug)]
@@ -135,6 +138,7 @@ impl Executor {
                 Event::AcceptFailed { error, .. } => warn!(%error, "cannot accept connections"),
                 Event::Received { token, count } => {
                     self.node.counters.bytes_in += count as u64;
+                    self.node.counters.reads_processed += 1;
                     let now = self.node.now;
                     if let Some(session) = self.node.clients.get_mut(token) {
                         session.active_at = now;
@@ -255,6 +259,8 @@ impl Executor {
                     self.node.counters.query_limit_closed += 1;
                     self.node.net.close(token);
                     self.stage(|stage| stage.forget(token));
+                } else if length > 0 {
+                    self.node.net.allow_input(token, length + PARTIAL_BYTES_MORE);
                 }
             }
             Rest::Broken(error) => {
@@ -297,6 +303,9 @@ impl Executor {
             self.is_released = !self.keys.wake_when_passed(op);
         }
         self.node.net.flush();
+        let sent = self.node.net.take_sent();
+        self.node.counters.bytes_out += sent.bytes;
+        self.node.counters.writes_processed += sent.writes;
     }
 
     fn release(&mut self, token: Token, passed: u64) {
@@ -340,7 +349,7 @@ impl Executor {
         self.checkpointer.poll(&mut self.node, &mut self.keys);
         if self.housekeeper.is_due(&self.node, now) {
             self.look_after_clients();
-            self.node.counters.sample(monotonic_clock());
+            self.node.counters.sample(monotonic_clock(), store::memory::used_bytes());
         }
     }
 

@@ -12,6 +12,9 @@ const WRITE_BYTES_MAX: usize = 4 << 20;
 /// An input this long (bytes) is a large argument on its way: it is read in place, not by way of
 /// the shared buffer.
 const DIRECT_READ_BYTES_MIN: usize = 32 << 10;
+/// Input that nobody has consumed (bytes) above which the peer is not read from: it then waits in the
+/// sockets, and at last at the peer. [`Driver::allow_input`](crate::Driver::allow_input) raises it.
+pub(crate) const INPUT_AHEAD_MAX: usize = 256 << 10;
 /// An empty input buffer above this capacity (bytes) is given back at once.
 const KEPT_CAPACITY_MAX: usize = 64 << 10;
 
@@ -33,6 +36,10 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) input: Vec<u8>,
     pub(crate) output: Output,
+    /// Input (bytes) at which reading stops until some is consumed.
+    pub(crate) input_bound: usize,
+    /// There may be more to read, but `input` has reached its bound.
+    pub(crate) read_stalled: bool,
     /// Listed in the driver's `reads`: to be read again without an announcement.
     pub(crate) read_queued: bool,
     /// Listed in the driver's `writes`.
@@ -57,12 +64,20 @@ impl Connection {
             peer,
             input: Vec::new(),
             output: Output::default(),
+            input_bound: INPUT_AHEAD_MAX,
+            read_stalled: false,
             read_queued: false,
             write_queued: false,
             write_blocked: false,
             ended: false,
             closing: false,
         }
+    }
+
+    /// Whether reading has to wait until input was consumed. The rest of a peer that has ended is read
+    /// anyway: it is no more than the sockets hold, and only behind it the end shows.
+    pub(crate) fn is_full(&self) -> bool {
+        self.input.len() >= self.input_bound && !self.ended && !self.closing
     }
 
     /// Appends what has arrived to `input`, at most a turn's share, by way of `shared`.

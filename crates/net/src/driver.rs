@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::connection::{Connection, Progress};
+use crate::connection::{Connection, INPUT_AHEAD_MAX, Progress};
 use crate::listener::{self, Listener, ListenerId, TcpOptions};
 use crate::output::Output;
 use crate::poll::{Poll, Ready, Wake};
@@ -101,6 +101,15 @@ pub struct Driver {
     /// Closures noticed by `flush`, told by the next `wait`.
     closed: Vec<(Token, CloseReason)>,
     read_buffer: Box<[u8]>,
+    sent: Sent,
+}
+
+/// What left since somebody asked last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sent {
+    pub bytes: u64,
+    /// Connections written to, once a turn each.
+    pub writes: u64,
 }
 
 impl Driver {
@@ -116,6 +125,7 @@ impl Driver {
             writes: Vec::new(),
             closed: Vec::new(),
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            sent: Sent::default(),
         })
     }
 
@@ -192,6 +202,34 @@ impl Driver {
     pub fn put_input(&mut self, token: Token, input: Vec<u8>, consumed: usize) {
         if let Some(connection) = self.get_mut(token) {
             connection.put_input(input, consumed);
+            connection.input_bound = INPUT_AHEAD_MAX;
+            if connection.read_stalled {
+                self.resume_reading(token);
+            }
+        }
+    }
+
+    /// Lets the input grow to `bytes` before it must be consumed: for one request that is longer than
+    /// what is read ahead. Holds until the next [`Driver::put_input`].
+    pub fn allow_input(&mut self, token: Token, bytes: usize) {
+        if let Some(connection) = self.get_mut(token) {
+            connection.input_bound = bytes.max(INPUT_AHEAD_MAX);
+            if connection.read_stalled {
+                self.resume_reading(token);
+            }
+        }
+    }
+
+    /// Reads again from a connection that had reached its bound, once it is below.
+    fn resume_reading(&mut self, token: Token) {
+        let Some(connection) = self.get_mut(token) else { return };
+        if connection.is_full() {
+            return;
+        }
+        connection.read_stalled = false;
+        if !connection.read_queued {
+            connection.read_queued = true;
+            self.reads.push(token);
         }
     }
 
@@ -310,6 +348,11 @@ impl Driver {
         }
     }
 
+    /// What was sent since the last call.
+    pub fn take_sent(&mut self) -> Sent {
+        std::mem::take(&mut self.sent)
+    }
+
     fn handle(&mut self, announced: Ready, events: &mut Vec<Event>) {
         if announced.source & LISTENER_BIT != 0 {
             let number = (announced.source & (LISTENER_BIT - 1)) as u32;
@@ -382,6 +425,10 @@ impl Driver {
         if connection.read_queued {
             return;
         }
+        if connection.is_full() {
+            connection.read_stalled = true;
+            return;
+        }
         match connection.read(&mut self.read_buffer) {
             Ok((count, progress)) => {
                 if connection.closing {
@@ -411,7 +458,13 @@ impl Driver {
 
     fn write(&mut self, token: Token) {
         let Some(connection) = self.get_mut(token) else { return };
-        let reason = match connection.write() {
+        let before = connection.output.pending();
+        let result = connection.write();
+        let bytes = before - connection.output.pending();
+        self.sent.bytes += bytes as u64;
+        self.sent.writes += u64::from(bytes > 0);
+        let Some(connection) = self.get_mut(token) else { return };
+        let reason = match result {
             Ok(Progress::More) => {
                 connection.write_queued = true;
                 self.writes.push(token);

@@ -22,7 +22,7 @@ mod listener;
 mod output;
 mod poll;
 
-pub use driver::{CloseReason, Detached, Driver, Event, Token};
+pub use driver::{CloseReason, Detached, Driver, Event, Sent, Token};
 pub use listener::{ListenerId, TcpOptions};
 pub use output::Output;
 pub use poll::Wake;

@@ -44,7 +44,8 @@ pub fn of_entry(entry: &Entry) -> u64 {
     ])
 }
 
-fn of_value(value: Value<'_>) -> u64 {
+/// The digest of a value alone, whatever its key, type and expiry.
+pub fn of_value(value: Value<'_>) -> u64 {
     let mut room = TextBuffer::default();
     let mut text = |element: Element<'_>| mix(&[element.text(&mut room)]);
     match value {

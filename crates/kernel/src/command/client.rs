@@ -13,6 +13,7 @@ use crate::client_list::{ClientType, line};
 use crate::node::Pause;
 
 pub(crate) const COMMANDS: &[Binding] = &[
+    ("client|caching", Handler::Data(caching)),
     ("client|getname", Handler::Data(getname)),
     ("client|getredir", Handler::Data(getredir)),
     ("client|id", Handler::Data(id)),
@@ -25,6 +26,7 @@ pub(crate) const COMMANDS: &[Binding] = &[
     ("client|reply", Handler::Data(reply)),
     ("client|setinfo", Handler::Data(setinfo)),
     ("client|setname", Handler::Data(setname)),
+    ("client|tracking", Handler::Data(tracking)),
     ("client|trackinginfo", Handler::Data(trackinginfo)),
     ("client|unblock", Handler::Node(unblock)),
     ("client|unpause", Handler::Node(unpause)),
@@ -32,6 +34,13 @@ pub(crate) const COMMANDS: &[Binding] = &[
 
 fn error(text: &'static str) -> Stop {
     Stop::Error(ErrorReply::new(text))
+}
+
+/// A subcommand with more arguments than any of its forms has.
+fn wrong_form(args: &Args<'_>) -> Stop {
+    let name = String::from_utf8_lossy(args.key(1));
+    let text = "unknown subcommand or wrong number of arguments for";
+    Stop::Error(format!("ERR {text} '{name}'. Try CLIENT HELP.").into())
 }
 
 fn id(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
@@ -94,6 +103,25 @@ fn trackinginfo(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
+/// `CLIENT TRACKING ON | OFF [option ...]`: there is nothing to switch off.
+fn tracking(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    if on_or_off(args)? {
+        return Err(error(
+            "ERR CLIENT TRACKING is not available: this node sends no invalidations",
+        ));
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+/// No client ever is in the mode that this asks for.
+fn caching(_: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
+    Err(error(
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or \
+         OPTOUT mode enabled",
+    ))
+}
+
 fn on_or_off(args: &Args<'_>) -> Result<bool, Stop> {
     match () {
         () if args.is(2, "ON") => Ok(true),
@@ -138,7 +166,7 @@ fn pause(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         4 if args.is(3, "ALL") => true,
         4 if args.is(3, "WRITE") => false,
         4 => return Err(error("ERR CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(ErrorReply::wrong_arity("client|pause").into()),
+        _ => return Err(wrong_form(args)),
     };
     let ms = args.int(2).map_err(|_| error("ERR timeout is not an integer or out of range"))?;
     let ms = u64::try_from(ms).map_err(|_| error("ERR timeout is negative"))?;
@@ -164,7 +192,7 @@ fn unblock(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         4 if args.is(3, "TIMEOUT") => false,
         4 if args.is(3, "ERROR") => true,
         4 => return Err(error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
-        _ => return Err(ErrorReply::wrong_arity("client|unblock").into()),
+        _ => return Err(wrong_form(args)),
     };
     let id = args.int(2)?;
     let token = cx
@@ -196,7 +224,6 @@ fn list(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
             let read = |text: &[u8]| {
                 base::number::parse_i64(text)
                     .and_then(|id| u64::try_from(id).ok())
-                    .filter(|id| *id > 0)
                     .ok_or_else(|| error("ERR Invalid client ID"))
             };
             ids = Some(args.iter_from(3).map(read).collect::<Result<Vec<u64>, Stop>>()?);

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use store::Entry;
-use wire::resp::reply::ErrorReply;
+use store::{Entry, digest};
+use tracing::info;
+use wire::effect::{Effect, Expiry};
+use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
 use crate::info::random_id;
+use crate::persist;
 
 pub(crate) const COMMANDS: &[Binding] = &[("debug", Handler::Node(debug))];
 
@@ -16,17 +19,42 @@ const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-co
                            need to set this option in the configuration file, and then restart \
                            the server.";
 
-/// A subcommand: name, number of arguments with `DEBUG`, function.
-type Subcommand = (&'static str, usize, fn(&mut NodeTurn<'_>, &Args<'_>) -> CmdResult);
+struct Subcommand {
+    name: &'static str,
+    /// Number of arguments, `DEBUG` included; negative: at least so many.
+    arity: i64,
+    run: fn(&mut NodeTurn<'_>, &Args<'_>) -> CmdResult,
+    syntax: &'static str,
+    summary: &'static str,
+}
 
+const fn row(
+    name: &'static str,
+    arity: i64,
+    run: fn(&mut NodeTurn<'_>, &Args<'_>) -> CmdResult,
+    syntax: &'static str,
+    summary: &'static str,
+) -> Subcommand {
+    Subcommand { name, arity, run, syntax, summary }
+}
+
+#[rustfmt::skip]
 const SUBCOMMANDS: &[Subcommand] = &[
-    ("CHANGE-REPL-ID", 2, change_repl_id),
-    ("HELP", 2, help),
-    ("OBJECT", 3, object),
-    ("QUICKLIST-PACKED-THRESHOLD", 3, accept),
-    ("SET-ACTIVE-EXPIRE", 3, set_active_expire),
-    ("SLEEP", 3, sleep),
-    ("STRINGMATCH-LEN", 4, stringmatch_len),
+    row("CHANGE-REPL-ID", 2, change_repl_id, "", "Give the history of this node another id for Redis tools."),
+    row("DIGEST", 2, digest_all, "", "A fingerprint of all data; 0 when there is none."),
+    row("DIGEST-VALUE", -3, digest_values, "<key> [<key> ...]", "Fingerprints of values."),
+    row("ERROR", 3, error, "<text>", "Reply with an error."),
+    row("HELP", 2, help, "", "This list."),
+    row("LISTPACK", 3, listpack, "<key>", "Whether a value is kept as one listpack, and its size."),
+    row("LOG", 3, log, "<text>", "Write a line to the log."),
+    row("OBJECT", 3, object, "<key>", "How a value is kept."),
+    row("POPULATE", -3, populate, "<count> [<prefix>] [<size>]", "Create string keys <prefix>:<n> that are not there."),
+    row("PROTOCOL", 3, protocol, "<type>", "Reply with a value of a type of RESP3."),
+    row("QUICKLIST-PACKED-THRESHOLD", 3, accept, "<size>", "Accepted; lists here need no such bound."),
+    row("RELOAD", -2, reload, "[<option> ...]", "Write a snapshot to memory and load it back."),
+    row("SET-ACTIVE-EXPIRE", 3, set_active_expire, "<0|1>", "Stop or start looking for due keys."),
+    row("SLEEP", 3, sleep, "<seconds>", "Stop the executor."),
+    row("STRINGMATCH-LEN", 4, stringmatch_len, "<length> <pattern>", "Match a pattern against so many letters a."),
 ];
 
 fn debug(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
@@ -34,21 +62,27 @@ fn debug(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     if !cx.node.config.settings().enable_debug_command.allows(is_local) {
         return Err(Stop::Error(ErrorReply::new(NOT_ALLOWED)));
     }
-    let fits = |(name, count, _): &&Subcommand| args.is(1, name) && args.len() == *count;
-    let Some((_, _, run)) = SUBCOMMANDS.iter().find(fits) else {
+    let count = i64::try_from(args.len()).unwrap_or(i64::MAX);
+    let fits = |row: &&Subcommand| {
+        args.is(1, row.name) && (count == row.arity || row.arity < 0 && count >= -row.arity)
+    };
+    let Some(row) = SUBCOMMANDS.iter().find(fits) else {
         let name = String::from_utf8_lossy(args.key(1));
         return Err(Stop::Error(ErrorReply::from(format!(
             "ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP."
         ))));
     };
-    run(cx, args)
+    (row.run)(cx, args)
 }
 
 fn help(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     let reply = &mut cx.turn.reply;
-    reply.array(SUBCOMMANDS.len() + 1);
+    reply.array(2 * SUBCOMMANDS.len() + 1);
     reply.simple("DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    SUBCOMMANDS.iter().for_each(|(name, ..)| reply.simple(name));
+    for Subcommand { name, syntax, summary, .. } in SUBCOMMANDS {
+        reply.simple(format!("{name} {syntax}").trim_end());
+        reply.simple(&format!("    {summary}"));
+    }
     Ok(())
 }
 
@@ -88,20 +122,164 @@ fn stringmatch_len(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
+fn error(_: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let text = String::from_utf8_lossy(args.key(2)).replace(['\r', '\n'], " ");
+    Err(Stop::Error(text.into()))
+}
+
+fn log(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    info!("DEBUG LOG: {}", String::from_utf8_lossy(args.key(2)));
+    cx.turn.reply.ok();
+    Ok(())
+}
+
+/// A digest in the 40 digits that Redis' has.
+fn hex(digest: u64) -> String {
+    format!("{digest:040x}")
+}
+
+fn digest_all(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    let digest = digest::of_store(cx.turn.keys.store());
+    cx.turn.reply.simple(&hex(digest));
+    Ok(())
+}
+
+/// The digests do not depend on the names of the keys; those that are not there have 0.
+fn digest_values(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    cx.turn.reply.array(args.len() - 2);
+    for key in args.iter_from(2) {
+        let value = cx.turn.keys.peek_value(key);
+        cx.turn.reply.simple(&hex(value.map_or(0, digest::of_value)));
+    }
+    Ok(())
+}
+
+/// The entry of a key, neither counted nor touched.
+fn entry<'a>(cx: &'a mut NodeTurn<'_>, key: &[u8]) -> Result<&'a Entry, Stop> {
+    cx.turn.keys.peek_entry(key).ok_or(Stop::Error(ErrorReply::NO_SUCH_KEY))
+}
+
 /// `DEBUG OBJECT key`. The serialized length is that of the value in memory.
 fn object(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
-    let (key, keys) = (args.key(2), &mut *cx.turn.keys);
-    keys.settle(key);
-    let is_there = keys.view_value(key).is_some();
-    let store = keys.store();
-    let entry = store.db(keys.db()).get(key).filter(|_| is_there);
-    let Some(entry) = entry else { return Err(ErrorReply::NO_SUCH_KEY.into()) };
+    let access = *cx.turn.keys.store().access();
+    let entry = entry(cx, args.key(2))?;
     let (address, clock) = (std::ptr::from_ref::<Entry>(entry), entry.clock());
     let (encoding, bytes) = (entry.value().encoding(), entry.heap_bytes(0));
-    let idle = store.access().idle_seconds(clock);
+    let idle = access.idle_seconds(clock);
     cx.turn.reply.simple(&format!(
         "Value at:{address:p} refcount:1 encoding:{encoding} serializedlength:{bytes} lru:{clock} \
          lru_seconds_idle:{idle}"
     ));
     Ok(())
+}
+
+/// `DEBUG LISTPACK key`: Redis prints the structure; here the reply says how large it is.
+fn listpack(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let entry = entry(cx, args.key(2))?;
+    if entry.value().encoding() != "listpack" {
+        return Err(Stop::Error(ErrorReply::new("ERR Not a listpack encoded object.")));
+    }
+    let bytes = entry.heap_bytes(0);
+    cx.turn.reply.simple(&format!("listpack of {bytes} bytes"));
+    Ok(())
+}
+
+/// Keys that one POPULATE may create, and bytes of each of their values.
+const POPULATE_KEYS_MAX: u64 = 100_000_000;
+const POPULATE_BYTES_MAX: usize = 512 << 20;
+
+/// `DEBUG POPULATE count [prefix] [size]`: `key:0` holds `value:0`, cut or padded with zero bytes to the
+/// size.
+fn populate(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    const RANGE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
+    let positive =
+        |at: usize| -> Result<u64, Stop> { Ok(u64::try_from(args.int(at)?).map_err(|_| RANGE)?) };
+    let count = positive(2)?.min(POPULATE_KEYS_MAX);
+    let prefix = args.get(3).unwrap_or(b"key");
+    let size = if args.len() > 4 { usize::try_from(positive(4)?).unwrap_or(usize::MAX) } else { 0 };
+    for number in 0..count {
+        let key = [prefix, format!(":{number}").as_bytes()].concat();
+        if cx.turn.keys.peek_value(&key).is_none() {
+            let mut value = format!("value:{number}").into_bytes();
+            if size > 0 {
+                value.resize(size.min(POPULATE_BYTES_MAX), 0);
+            }
+            let effect = Effect::SetString { key: &key, value: &value, expiry: Expiry::Clear };
+            cx.turn.keys.apply(effect);
+        }
+    }
+    cx.turn.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG RELOAD [NOSAVE] [NOFLUSH] [MERGE]`: the data as a snapshot holds it. Nothing of it is in the log, as
+/// nothing changes.
+fn reload(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let known = ["NOSAVE", "NOFLUSH", "MERGE"];
+    if !(2..args.len()).all(|at| known.iter().any(|word| args.is(at, word))) {
+        return Err(ErrorReply::SYNTAX.into());
+    }
+    persist::reload(cx.turn.keys.store_mut(), cx.node.now)
+        .map_err(|problem| Stop::Error(format!("ERR {problem}").into()))?;
+    cx.turn.reply.ok();
+    Ok(())
+}
+
+/// One value of each type, for the tests of clients.
+fn protocol(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let reply = &mut cx.turn.reply;
+    let is_resp3 = reply.protocol() == Protocol::Resp3;
+    match args.key(2).to_ascii_lowercase().as_slice() {
+        b"string" => reply.bulk(b"Hello World"),
+        b"integer" => reply.integer(12345),
+        b"double" => reply.double_text(b"3.141"),
+        b"bignum" if is_resp3 => put(reply, "(1234567999999999999999999999999999999\r\n"),
+        b"bignum" => reply.bulk(b"1234567999999999999999999999999999999"),
+        b"null" => reply.null(),
+        b"array" => {
+            reply.array(3);
+            (0..3).for_each(|number| reply.integer(number));
+        }
+        b"set" => {
+            reply.set(3);
+            (0..3).for_each(|number| reply.integer(number));
+        }
+        b"map" => {
+            reply.map(3);
+            (0..3).for_each(|number| {
+                reply.integer(number);
+                reply.boolean(number == 1);
+            });
+        }
+        b"attrib" => {
+            if is_resp3 {
+                put(reply, "|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n");
+            }
+            reply.bulk(b"Some real reply following the attribute");
+        }
+        b"push" if is_resp3 => {
+            reply.push(2);
+            reply.bulk(b"server-cpu-usage");
+            reply.integer(42);
+            reply.bulk(b"Some real reply following the push data");
+        }
+        b"push" => {
+            let text = "ERR RESP2 is not supported by this command";
+            return Err(Stop::Error(ErrorReply::new(text)));
+        }
+        b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        b"true" => reply.boolean(true),
+        b"false" => reply.boolean(false),
+        _ => {
+            let text = "ERR Wrong protocol type name. Please use one of the following: \
+                        string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
+            return Err(Stop::Error(ErrorReply::new(text)));
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of types that no other command replies with.
+fn put(reply: &mut ReplyWriter<'_>, text: &str) {
+    reply.buffer().extend_from_slice(text.as_bytes());
 }

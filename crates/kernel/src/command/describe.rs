@@ -54,7 +54,7 @@ fn info(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     for name in args.iter_from(2) {
         match find_known(name) {
             Some(spec) => write_info(&mut cx.reply, spec),
-            None => cx.reply.null_array(),
+            None => cx.reply.null(),
         }
     }
     Ok(())

@@ -34,7 +34,7 @@ fn lines(container: &CommandSpec) -> Vec<String> {
     for spec in container.subcommands().iter().filter(is_bound).filter(|spec| !is_help(spec)) {
         let syntax = format!("{} {}", spec.short_name().to_ascii_uppercase(), Syntax(spec));
         lines.push(syntax.trim_end().to_owned());
-        lines.push(format!("    {}.", spec.docs.summary));
+        lines.push(format!("    {}.", spec.docs.summary.trim_end_matches('.')));
     }
     lines.extend(["HELP".to_owned(), "    Print this help.".to_owned()]);
     lines

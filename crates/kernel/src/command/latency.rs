@@ -1,23 +1,23 @@
-//! LATENCY: how long commands run.
+//! LATENCY: how long commands run, and what took too long.
 //!
-//! Distributions are kept for every command. The event monitor (`latency-monitor-threshold`) has no
-//! events here, as nothing in a turn waits for a disk or a fork: its subcommands answer as a monitor does
-//! that has seen none.
+//! Distributions are kept for every command (`latency-tracking`), events only above
+//! `latency-monitor-threshold`.
 
 use catalog::CommandSpec;
-use wire::resp::reply::ErrorReply;
+use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use super::table::Binding;
-use super::{Args, CmdResult, Handler, NodeTurn, Stop, Turn};
+use super::{Args, CmdResult, Handler, NodeTurn, Stop};
+use crate::latency::{Event, Sample};
 use crate::stats::Histogram;
 
 pub(crate) const COMMANDS: &[Binding] = &[
-    ("latency|doctor", Handler::Data(doctor)),
-    ("latency|graph", Handler::Data(graph)),
+    ("latency|doctor", Handler::Node(doctor)),
+    ("latency|graph", Handler::Node(graph)),
     ("latency|histogram", Handler::Node(histogram)),
-    ("latency|history", Handler::Data(history)),
-    ("latency|latest", Handler::Data(latest)),
-    ("latency|reset", Handler::Data(reset)),
+    ("latency|history", Handler::Node(history)),
+    ("latency|latest", Handler::Node(latest)),
+    ("latency|reset", Handler::Node(reset)),
 ];
 
 /// `LATENCY HISTOGRAM [command ...]`; a container stands for its subcommands.
@@ -59,32 +59,93 @@ fn shown_us(bound_ns: u64) -> u64 {
     (bound_ns + bound_ns / 128 - 1) / 1000
 }
 
-fn latest(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    cx.reply.array(0);
+fn latest(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    let (events, reply) = (cx.node.latency.events(), &mut cx.turn.reply);
+    reply.array(events.len());
+    for (name, event) in events {
+        reply.array(4);
+        reply.bulk(name.as_bytes());
+        write_sample(reply, event.latest());
+        write_number(reply, event.longest_ms());
+    }
     Ok(())
 }
 
-fn history(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    cx.reply.array(0);
+fn history(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let samples = cx.node.latency.get(args.key(2)).map(Event::samples);
+    let reply = &mut cx.turn.reply;
+    reply.array(samples.as_ref().map_or(0, ExactSizeIterator::len));
+    for sample in samples.into_iter().flatten() {
+        reply.array(2);
+        write_sample(reply, sample);
+    }
     Ok(())
 }
 
-fn reset(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    cx.reply.integer(0);
+fn write_sample(reply: &mut ReplyWriter<'_>, sample: Sample) {
+    write_number(reply, sample.unix_seconds);
+    write_number(reply, sample.ms);
+}
+
+fn write_number(reply: &mut ReplyWriter<'_>, number: u64) {
+    reply.integer(i64::try_from(number).unwrap_or(i64::MAX));
+}
+
+/// `LATENCY RESET [event ...]`: how many were forgotten.
+fn reset(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let monitor = &mut cx.node.latency;
+    let forgotten = if args.len() == 2 {
+        monitor.clear()
+    } else {
+        args.iter_from(2).filter(|name| monitor.forget(name)).count()
+    };
+    cx.turn.reply.count(forgotten);
     Ok(())
 }
 
-fn graph(_: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let event = String::from_utf8_lossy(args.key(2));
-    Err(Stop::Error(ErrorReply::from(format!("ERR No samples available for event '{event}'"))))
+/// Heights of a column of the graph, from low to high.
+const HEIGHTS: [char; 4] = ['_', 'o', 'O', '#'];
+
+/// One column a sample, oldest first, between the shortest and the longest of them.
+fn graph(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let Some(event) = cx.node.latency.get(args.key(2)) else {
+        let event = String::from_utf8_lossy(args.key(2));
+        let text = format!("ERR No samples available for event '{event}'");
+        return Err(Stop::Error(ErrorReply::from(text)));
+    };
+    let name = String::from_utf8_lossy(args.key(2)).into_owned();
+    let all: Vec<u64> = event.samples().map(|sample| sample.ms).collect();
+    let low = all.iter().copied().min().unwrap_or(0);
+    let high = all.iter().copied().max().unwrap_or(0);
+    let step = (high - low) / HEIGHTS.len() as u64 + 1;
+    let column = |ms: &u64| HEIGHTS[usize::try_from((ms - low) / step).unwrap_or(0).min(3)];
+    let columns: String = all.iter().map(column).collect();
+    let longest = event.longest_ms();
+    let text =
+        format!("{name} - high {high} ms, low {low} ms (all time high {longest} ms)\n{columns}\n");
+    cx.turn.reply.verbatim("txt", text.as_bytes());
+    Ok(())
 }
 
-fn doctor(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    cx.reply.verbatim(
-        "txt",
-        b"No latency events: nothing in a turn of this node waits for a disk or a fork. \
-          See LATENCY HISTOGRAM and SLOWLOG for the time that commands take.\n",
-    );
+fn doctor(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    let threshold_ms = cx.node.config.settings().latency_monitor_threshold_ms;
+    let mut text = String::new();
+    if threshold_ms == 0 {
+        text += "The latency monitor is off. Switch it on with CONFIG SET latency-monitor-threshold \
+                 <milliseconds>; LATENCY HISTOGRAM and SLOWLOG tell how long commands take.\n";
+    } else if cx.node.latency.events().len() == 0 {
+        text += &format!("Nothing took longer than {threshold_ms} ms.\n");
+    }
+    for (name, event) in cx.node.latency.events() {
+        let (count, longest) = (event.samples().len(), event.longest_ms());
+        let sum: u64 = event.samples().map(|sample| sample.ms).sum();
+        let mean = sum / count.max(1) as u64;
+        text += &format!(
+            "{name}: {count} seconds with latency above the threshold, {mean} ms on average, \
+             {longest} ms at most.\n"
+        );
+    }
+    cx.turn.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
 

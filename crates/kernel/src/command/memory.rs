@@ -52,7 +52,7 @@ fn stats(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     let before = [
         ("peak.allocated", report.peak),
         ("total.allocated", report.used),
-        ("startup.allocated", 0),
+        ("startup.allocated", report.startup),
         ("replication.backlog", 0),
         ("clients.slaves", 0),
         ("clients.normal", report.clients),
@@ -77,7 +77,7 @@ fn stats(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     write_count(reply, "keys.count", report.keys);
     write_count(reply, "keys.bytes-per-key", dataset / report.keys.max(1));
     write_count(reply, "dataset.bytes", dataset);
-    write_ratio(reply, "dataset.percentage", share(dataset, report.used));
+    write_ratio(reply, "dataset.percentage", share(dataset, report.used - report.startup));
     write_ratio(reply, "peak.percentage", share(report.used, report.peak));
     write_count(reply, "allocator.allocated", report.used);
     write_count(reply, "allocator.active", report.resident);

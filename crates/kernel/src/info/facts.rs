@@ -12,6 +12,8 @@ pub struct Facts {
     /// 40 hexadecimal digits, new with every start of the process.
     pub run_id: String,
     pub started_at: UnixMs,
+    /// Memory in use before there was any data (bytes).
+    pub startup_bytes: u64,
     pub persistence: PersistenceFacts,
     pub replication: ReplicationFacts,
 }
@@ -21,6 +23,7 @@ impl Facts {
         Facts {
             run_id: random_id(),
             started_at,
+            startup_bytes: store::memory::used_bytes(),
             persistence: PersistenceFacts { last_save_at: started_at, ..Default::default() },
             replication: ReplicationFacts { id: random_id(), ..Default::default() },
         }
@@ -38,6 +41,9 @@ pub struct PersistenceFacts {
     /// A checkpoint is being written since.
     pub save_started_at: Option<UnixMs>,
     pub saves: u64,
+    /// Keys of the checkpoint being written: all at its beginning, and those done.
+    pub save_keys_total: u64,
+    pub save_keys_done: u64,
     /// Ops since the newest checkpoint.
     pub changes_since_save: u64,
     /// The log could not be written or synced.
@@ -63,8 +69,10 @@ pub struct LoadFacts {
 pub struct ReplicationFacts {
     /// 40 hexadecimal digits that name the shard's history for Redis tools.
     pub id: String,
-    /// Newest OpID of this node.
+    /// Newest OpID of this node, while it is not that of the log.
     pub newest_op: u64,
+    /// Ops of this node's own past that were set aside, as no other node had them.
+    pub discarded_ops: u64,
     pub replicas: Vec<ReplicaFacts>,
     /// On a replica: its link to the master.
     pub master: Option<MasterFacts>,

@@ -41,10 +41,11 @@ enum Section {
     Latencystats,
     Cluster,
     Keyspace,
+    Pollux,
 }
 
 impl Section {
-    const ALL: [Section; 13] = [
+    const ALL: [Section; 14] = [
         Section::Server,
         Section::Clients,
         Section::Memory,
@@ -58,6 +59,7 @@ impl Section {
         Section::Latencystats,
         Section::Cluster,
         Section::Keyspace,
+        Section::Pollux,
     ];
 
     fn title(self) -> &'static str {
@@ -75,6 +77,7 @@ impl Section {
             Section::Latencystats => "Latencystats",
             Section::Cluster => "Cluster",
             Section::Keyspace => "Keyspace",
+            Section::Pollux => "Pollux",
         }
     }
 
@@ -123,6 +126,7 @@ pub(crate) fn text(cx: &NodeTurn<'_>, names: &[&[u8]]) -> String {
             }
             Section::Cluster => out.field("cluster_enabled", 0),
             Section::Keyspace => keyspace(&mut out, cx.turn.keys.store(), cx.node.now.0),
+            Section::Pollux => pollux(&mut out, cx),
         }
     }
     out.text
@@ -209,7 +213,6 @@ fn server(out: &mut Fields, cx: &NodeTurn<'_>) {
     let config_file = node.config.file().map(|path| path.display().to_string());
     out.field("config_file", config_file.unwrap_or_default());
     out.field("io_threads_active", 0);
-    out.field("pollux_version", env!("CARGO_PKG_VERSION"));
 }
 
 fn clients(out: &mut Fields, cx: &NodeTurn<'_>) {
@@ -242,7 +245,9 @@ pub(crate) struct MemoryReport {
     pub(crate) peak: u64,
     pub(crate) resident: u64,
     pub(crate) clients: u64,
-    /// Tables of the databases, and the clients.
+    /// In use before there was any data.
+    pub(crate) startup: u64,
+    /// What is in use without being data: at startup, tables of the databases, clients.
     pub(crate) overhead: u64,
     pub(crate) keys: u64,
 }
@@ -250,7 +255,9 @@ pub(crate) struct MemoryReport {
 impl MemoryReport {
     pub(crate) fn of(cx: &NodeTurn<'_>) -> MemoryReport {
         let store = cx.turn.keys.store();
-        let used = process::resident_bytes();
+        let resident = process::resident_bytes();
+        // A program without the counting allocator knows only what the system says.
+        let used = Some(store::memory::used_bytes()).filter(|used| *used > 0).unwrap_or(resident);
         let clients = cx
             .sessions()
             .map(|session| client_list::memory_bytes(session, &cx.node.net) as u64)
@@ -259,9 +266,10 @@ impl MemoryReport {
         MemoryReport {
             used,
             peak: cx.node.counters.memory_peak_bytes.max(used),
-            resident: process::resident_bytes(),
+            resident,
+            startup: cx.node.facts.startup_bytes.min(used),
             clients,
-            overhead: clients + tables,
+            overhead: cx.node.facts.startup_bytes.min(used) + clients + tables,
             keys: store.len() as u64,
         }
     }
@@ -281,9 +289,9 @@ fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.bytes("used_memory_peak", report.peak);
     out.field("used_memory_peak_perc", per_cent(report.used, report.peak));
     out.field("used_memory_overhead", report.overhead);
-    out.field("used_memory_startup", 0);
+    out.field("used_memory_startup", report.startup);
     out.field("used_memory_dataset", dataset);
-    out.field("used_memory_dataset_perc", per_cent(dataset, report.used));
+    out.field("used_memory_dataset_perc", per_cent(dataset, report.used - report.startup));
     out.field("allocator_allocated", report.used);
     out.field("allocator_active", report.resident);
     out.field("allocator_resident", report.resident);
@@ -311,7 +319,9 @@ fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("mem_clients_normal", report.clients);
     out.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     out.field("mem_allocator", "jemalloc");
-    out.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
+    out.field("active_defrag_running", 0);
+    out.field("lazyfree_pending_objects", cx.turn.keys.store().graveyard().pending());
+    out.field("lazyfreed_objects", 0);
 }
 
 fn persistence(out: &mut Fields, cx: &NodeTurn<'_>) {
@@ -323,7 +333,8 @@ fn persistence(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("async_loading", 0);
     out.zeros(&["current_cow_peak", "current_cow_size", "current_cow_size_age"]);
     out.field("current_fork_perc", "0.00");
-    out.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    out.field("current_save_keys_processed", facts.save_keys_done);
+    out.field("current_save_keys_total", facts.save_keys_total);
     out.field("rdb_changes_since_last_save", facts.changes_since_save);
     out.field("rdb_bgsave_in_progress", u8::from(facts.save_started_at.is_some()));
     out.field("rdb_last_save_time", facts.last_save_at.seconds());
@@ -407,13 +418,15 @@ fn stats(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("client_query_buffer_limit_disconnections", stats.query_limit_closed);
     out.field("client_output_buffer_limit_disconnections", stats.output_limit_closed);
     out.field("eventloop_cycles", stats.turns);
-    out.field("eventloop_duration_sum", stats.turns_ns_total / 1000);
+    out.field("eventloop_duration_sum", stats.command_ns_total() / 1000);
+    out.field("eventloop_duration_cmd_sum", stats.command_ns_total() / 1000);
     out.zeros(&["acl_access_denied_auth", "acl_access_denied_cmd"]);
     out.zeros(&["acl_access_denied_key", "acl_access_denied_channel"]);
 }
 
 fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
     let facts = &cx.node.facts.replication;
+    let newest_op = cx.turn.keys.newest_op().max(facts.newest_op);
     out.field("role", if cx.turn.keys.is_replica() { "slave" } else { "master" });
     if let Some(master) = &facts.master {
         out.field("master_host", master.address.ip());
@@ -421,8 +434,8 @@ fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
         out.field("master_link_status", if master.is_up { "up" } else { "down" });
         out.field("master_last_io_seconds_ago", master.silent_seconds);
         out.field("master_sync_in_progress", u8::from(master.is_syncing));
-        out.field("slave_read_repl_offset", facts.newest_op);
-        out.field("slave_repl_offset", facts.newest_op);
+        out.field("slave_read_repl_offset", newest_op);
+        out.field("slave_repl_offset", newest_op);
         if !master.is_up {
             out.field("master_link_down_since_seconds", master.down_seconds);
         }
@@ -442,10 +455,26 @@ fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("master_failover_state", "no-failover");
     out.field("master_replid", &facts.id);
     out.field("master_replid2", "0".repeat(40));
-    out.field("master_repl_offset", facts.newest_op);
+    out.field("master_repl_offset", newest_op);
     out.field("second_repl_offset", -1);
+    // The backlog is the log; positions in it are OpIDs, as offsets are everywhere here.
     out.zeros(&["repl_backlog_active", "repl_backlog_size"]);
     out.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
+}
+
+/// What Redis has no words for. OpIDs count ops, not bytes; without a log they are 0.
+fn pollux(out: &mut Fields, cx: &NodeTurn<'_>) {
+    let (keys, facts) = (&*cx.turn.keys, &cx.node.facts.replication);
+    let log = keys.log();
+    let position = log.map(binlog::Appender::position);
+    out.field("pollux_version", env!("CARGO_PKG_VERSION"));
+    out.field("pollux_role", if keys.is_replica() { "replica" } else { "master" });
+    out.field("pollux_epoch", position.map_or(0, |position| position.epoch.0));
+    out.field("pollux_opid", keys.newest_op().max(facts.newest_op));
+    out.field("pollux_opid_written", log.map_or(0, binlog::Appender::written));
+    out.field("pollux_opid_durable", log.map_or(0, binlog::Appender::durable));
+    out.field("pollux_discarded_ops", facts.discarded_ops);
+    out.field("pollux_writes_held", u8::from(cx.node.holds.hold_writes()));
 }
 
 fn cpu(out: &mut Fields) {
@@ -536,7 +565,7 @@ mod tests {
     #[test]
     fn sections_by_name() {
         let all = "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats \
-                   Errorstats Latencystats Cluster Keyspace";
+                   Errorstats Latencystats Cluster Keyspace Pollux";
         let default = all.replace("Commandstats ", "").replace("Latencystats ", "");
         check(&[], &default);
         check(&["default"], &default);

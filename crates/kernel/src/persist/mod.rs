@@ -19,10 +19,12 @@ mod decode;
 mod encode;
 pub mod file;
 pub mod load;
+mod reload;
 pub mod snapshot;
 
 pub use file::{FileError, FileWriter};
 pub use load::{FileLoader, LoadError, Loaded, Loader};
+pub use reload::{ReloadError, reload};
 pub use snapshot::{About, Drain, Snapshot, SnapshotStep};
 
 /// Names of the facts in the head of our files, beside those of Redis.

@@ -125,6 +125,7 @@ fn large_input_and_output_pass_in_shares() {
         writer.write_all(&bytes).unwrap();
         bytes
     });
+    bench.driver.allow_input(token, LENGTH);
     let input = bench.until_input(token, LENGTH);
     let sent = sender.join().unwrap();
     assert!(input == sent);
@@ -140,6 +141,29 @@ fn large_input_and_output_pass_in_shares() {
         bench.driver.flush();
     }
     assert!(receiver.join().unwrap() == sent);
+}
+
+#[test]
+fn what_nobody_consumes_is_not_read() {
+    const LENGTH: usize = 24 << 20;
+    let mut bench = Bench::new();
+    let (mut client, token) = bench.connect();
+    let (mut other, beside) = bench.connect();
+    let sender = std::thread::spawn(move || client.write_all(&vec![7; LENGTH]).map(|()| client));
+    let mut received = 0;
+    while received < LENGTH {
+        // Waiting for another connection turns the driver as often as it takes.
+        other.write_all(b"x").unwrap();
+        let input = bench.until_input(beside, 1);
+        bench.driver.put_input(beside, input, 1);
+        let input = bench.driver.take_input(token);
+        assert!(input.len() < 2 << 20, "{} bytes were read ahead", input.len());
+        received += input.len();
+        let consumed = input.len();
+        bench.driver.put_input(token, input, consumed);
+    }
+    sender.join().unwrap().unwrap();
+    assert_eq!(bench.driver.take_sent().bytes, 0);
 }
 
 #[test]
