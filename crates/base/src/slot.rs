@@ -32,6 +32,9 @@ impl Slot {
 
 #[inline]
 fn hash_tag(key: &[u8]) -> &[u8] {
+    if !has_open_brace(key) {
+        return key;
+    }
     let Some(open) = key.iter().position(|&b| b == b'{') else { return key };
     let rest = &key[open + 1..];
     match rest.iter().position(|&b| b == b'}') {
@@ -40,9 +43,37 @@ fn hash_tag(key: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether there is a `{`: eight bytes a step, because most keys have none and every command asks.
+#[inline]
+fn has_open_brace(key: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = key.as_chunks::<8>();
+    let is_in = |word: &[u8; 8]| {
+        // A byte becomes zero where there is a brace; the sum finds out whether one did.
+        let zero = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'{'));
+        zero.wrapping_sub(ONES) & !zero & (ONES << 7) != 0
+    };
+    words.iter().any(is_in) || rest.contains(&b'{')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_brace_is_found_at_every_place() {
+        for length in 0..40 {
+            let mut key = vec![b'z'; length];
+            assert!(!has_open_brace(&key));
+            for at in 0..length {
+                key[at] = b'{';
+                assert!(has_open_brace(&key), "at {at} of {length}");
+                // The neighbours of the brace in the alphabet are none.
+                key[at] = if at % 2 == 0 { b'|' } else { 0xfb };
+                assert!(!has_open_brace(&key), "at {at} of {length}");
+            }
+        }
+    }
 
     #[test]
     fn known_slots() {
