@@ -11,16 +11,18 @@
 //!
 //! Invariants
 //! - The index holds one id for every entry with an expiry, and no other.
-//! - `find_mut`, `insert`, `take`, `set_expiry` and `flush` are the only ways to change an entry; each tells a
+//! - `find_mut`, `assign`, `insert`, `take`, `set_expiry` and `flush` are the only ways to change an entry; each tells a
 //!   running snapshot first.
 
 use base::{Slot, UnixMs};
+use wire::effect::Expiry;
 
 use crate::Rng;
+use crate::apply::ApplyError;
 use crate::dict::{Entry, Item, Table};
 use crate::environment::Environment;
 use crate::slots::{Place, Slots};
-use crate::value::Body;
+use crate::value::{Body, Kind};
 
 /// Share of a table's buckets that falls on one key, for MEMORY USAGE.
 const CELL_BYTES: usize = 14;
@@ -184,13 +186,23 @@ impl Db {
 
 /// Changing.
 impl Db {
-    /// Gives the value of an entry for changing, counts it as used, and lets a snapshot see it first.
-    /// The caller must not empty a collection and leave it.
-    pub(crate) fn find_mut(&mut self, env: &mut Environment, key: &[u8]) -> Option<&mut Entry> {
-        let entry = self.slots.find_mut(Place::of(key), key)?;
+    /// Gives the entry of a key for changing, counts it as used, and lets a snapshot see it first. An entry of
+    /// another kind is an error, and nothing happens to it. The caller must not empty a collection
+    /// and leave it.
+    pub(crate) fn find_mut(
+        &mut self,
+        env: &mut Environment,
+        place: Place,
+        key: &[u8],
+        kind: Kind,
+    ) -> Result<Option<&mut Entry>, ApplyError> {
+        let Some(entry) = self.slots.find_mut(place, key) else { return Ok(None) };
+        if entry.kind() != kind {
+            return Err(ApplyError::WrongType);
+        }
         env.capture.before_change(self.image, entry);
         entry.set_clock(env.access.touched(entry.clock(), &mut env.rng));
-        Some(entry)
+        Ok(Some(entry))
     }
 
     /// The entry of a key that is being used, as a reader sees it.
@@ -207,8 +219,12 @@ impl Db {
     }
 
     /// Stores an entry, in the place of one with the same key if there is one.
-    pub(crate) fn insert(&mut self, env: &mut Environment, mut entry: Entry) {
-        let place = Place::of(entry.key());
+    pub(crate) fn insert(&mut self, env: &mut Environment, entry: Entry) {
+        self.insert_at(env, Place::of(entry.key()), entry);
+    }
+
+    /// As [`insert`](Self::insert) for a caller who knows the key's place.
+    pub(crate) fn insert_at(&mut self, env: &mut Environment, place: Place, mut entry: Entry) {
         env.capture.mark_visited(&mut entry);
         let is_volatile = entry.expiry().is_some();
         if let Some(old) = self.slots.find_mut(place, entry.key()) {
@@ -224,7 +240,10 @@ impl Db {
 
     /// Removes an entry and returns it.
     pub(crate) fn take(&mut self, env: &mut Environment, key: &[u8]) -> Option<Entry> {
-        let place = Place::of(key);
+        self.take_at(env, Place::of(key), key)
+    }
+
+    fn take_at(&mut self, env: &mut Environment, place: Place, key: &[u8]) -> Option<Entry> {
         if env.capture.walk.is_some()
             && let Some(entry) = self.slots.find_mut(place, key)
         {
@@ -236,22 +255,44 @@ impl Db {
     }
 
     /// Removes an entry; whether it was there.
-    pub(crate) fn remove(&mut self, env: &mut Environment, key: &[u8]) -> bool {
-        let Some(entry) = self.take(env, key) else { return false };
+    pub(crate) fn remove(&mut self, env: &mut Environment, place: Place, key: &[u8]) -> bool {
+        let Some(entry) = self.take_at(env, place, key) else { return false };
         env.bury(entry.into_boxed());
         true
     }
 
-    /// Replaces the value of a key, or stores a new key. An expiry that was there stays.
-    pub(crate) fn set_body(&mut self, env: &mut Environment, key: &[u8], body: Body<'_>) {
-        if let Some(entry) = self.find_mut(env, key) {
-            let old = entry.set_body(body);
-            env.bury(old);
-        } else {
-            let mut entry = Entry::new(key, None, body);
+    /// Stores a value whatever was there, with one look-up: SET.
+    pub(crate) fn assign(
+        &mut self,
+        env: &mut Environment,
+        place: Place,
+        key: &[u8],
+        body: Body<'_>,
+        expiry: Expiry,
+    ) {
+        let Some(entry) = self.slots.find_mut(place, key) else {
+            let expiry = match expiry {
+                Expiry::Keep | Expiry::Clear => None,
+                Expiry::At(at) => Some(at),
+            };
+            let mut entry = Entry::new(key, expiry, body);
             entry.set_clock(env.access.fresh());
-            self.insert(env, entry);
-        }
+            env.capture.mark_visited(&mut entry);
+            self.slots.insert_new(place, entry);
+            self.index(place, false, expiry.is_some());
+            return;
+        };
+        env.capture.before_change(self.image, entry);
+        entry.set_clock(env.access.touched(entry.clock(), &mut env.rng));
+        let before = entry.expiry();
+        let after = match expiry {
+            Expiry::Keep => before,
+            Expiry::Clear => None,
+            Expiry::At(at) => Some(at),
+        };
+        let old = entry.assign(body, after);
+        env.bury(old);
+        self.index(place, before.is_some(), after.is_some());
     }
 
     /// Sets or removes the expiry of a key and returns the old one; `None` when there is no such key.

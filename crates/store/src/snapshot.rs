@@ -13,7 +13,7 @@
 //!
 //! Invariants
 //! - Every entry that existed at `begin` goes to the sink exactly once, as it was at `begin`.
-//! - All changes pass through `Db::find_mut`, `Db::insert`, `Db::take` and `Db::flush`, which call
+//! - All changes pass through `Db::find_mut`, `Db::assign`, `Db::insert`, `Db::take` and `Db::flush`, which call
 //!   [`Capture::before_change`] or hand the tables over; there is no other way to a `&mut Entry`.
 //! - A database is walked under the number that it had at `begin` ([`Db::image`](crate::Db)), so SWAPDB
 //!   neither hides nor doubles it. FLUSH during a walk detaches the tables, and the walk goes on in them.

@@ -2,7 +2,9 @@
 
 use wire::effect::Effect;
 
-use super::{ApplyError, Outcome, target};
+use super::{ApplyError, Outcome};
+use crate::db::Db;
+use crate::environment::Environment;
 use crate::store::Store;
 
 pub(super) fn apply(
@@ -11,21 +13,20 @@ pub(super) fn apply(
     effect: &Effect<'_>,
 ) -> Result<Outcome, ApplyError> {
     match *effect {
-        Effect::Delete { key } => Ok(Outcome::flag(target(store, db).remove(key))),
         Effect::Rename { from, to } => rename(store, db, from, to),
         Effect::Copy { from, to_db, to } => copy(store, db, from, to_db, to),
         Effect::Move { key, to_db } => move_key(store, db, key, to_db),
         Effect::ExpireAt { key, at } => {
-            let to = target(store, db);
-            Ok(Outcome::flag(to.db.set_expiry(to.env, key, Some(at)).is_some()))
+            let (db, env) = parts(store, db);
+            Ok(Outcome::flag(db.set_expiry(env, key, Some(at)).is_some()))
         }
         Effect::Persist { key } => {
-            let to = target(store, db);
-            Ok(Outcome::flag(to.db.set_expiry(to.env, key, None).flatten().is_some()))
+            let (db, env) = parts(store, db);
+            Ok(Outcome::flag(db.set_expiry(env, key, None).flatten().is_some()))
         }
         Effect::FlushDb => {
-            let to = target(store, db);
-            Ok(Outcome::count(to.db.flush(to.env)))
+            let (db, env) = parts(store, db);
+            Ok(Outcome::count(db.flush(env)))
         }
         Effect::FlushAll => {
             let env = &mut store.env;
@@ -39,13 +40,18 @@ pub(super) fn apply(
     }
 }
 
+/// A database and what its changes need.
+fn parts(store: &mut Store, db: u16) -> (&mut Db, &mut Environment) {
+    (&mut store.dbs[usize::from(db)], &mut store.env)
+}
+
 fn rename(store: &mut Store, db: u16, from: &[u8], to: &[u8]) -> Result<Outcome, ApplyError> {
-    let at = target(store, db);
+    let (db, env) = parts(store, db);
     if from == to {
-        return at.db.get(from).map(|_| Outcome(1)).ok_or(ApplyError::NoSuchKey);
+        return db.get(from).map(|_| Outcome(1)).ok_or(ApplyError::NoSuchKey);
     }
-    let entry = at.db.take(at.env, from).ok_or(ApplyError::NoSuchKey)?;
-    at.db.insert(at.env, entry.with_key(to));
+    let entry = db.take(env, from).ok_or(ApplyError::NoSuchKey)?;
+    db.insert(env, entry.with_key(to));
     Ok(Outcome(1))
 }
 
@@ -59,8 +65,8 @@ fn copy(
     let source = store.db(db).get(from).ok_or(ApplyError::NoSuchKey)?;
     if db != to_db || from != to {
         let copy = source.copy_as(to);
-        let at = target(store, to_db);
-        at.db.insert(at.env, copy);
+        let (db, env) = parts(store, to_db);
+        db.insert(env, copy);
     }
     Ok(Outcome(1))
 }
@@ -72,9 +78,9 @@ fn move_key(store: &mut Store, db: u16, key: &[u8], to_db: u16) -> Result<Outcom
     if store.db(to_db).get(key).is_some() {
         return Err(ApplyError::KeyExists);
     }
-    let from = target(store, db);
-    let entry = from.db.take(from.env, key).expect("looked up above");
-    let to = target(store, to_db);
-    to.db.insert(to.env, entry);
+    let (from, env) = parts(store, db);
+    let entry = from.take(env, key).expect("looked up above");
+    let (to, env) = parts(store, to_db);
+    to.insert(env, entry);
     Ok(Outcome(1))
 }

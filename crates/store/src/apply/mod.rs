@@ -40,8 +40,9 @@ use wire::effect::Effect;
 use crate::db::Db;
 use crate::dict::Entry;
 use crate::environment::Environment;
+use crate::slots::Place;
 use crate::store::Store;
-use crate::value::Body;
+use crate::value::{Body, Kind};
 
 /// What an effect tells the command; see the table above.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,27 +82,29 @@ pub enum ApplyError {
 /// Longest string that APPEND and SETRANGE may make, whatever `proto-max-bulk-len` says.
 pub const STRING_BYTES_MAX: u64 = (1 << 32) - 1;
 
-/// A database together with what its changes need.
+/// The key that an effect is about, with what its change needs. Its place is computed once.
 struct Target<'s> {
     db: &'s mut Db,
     env: &'s mut Environment,
+    key: &'s [u8],
+    place: Place,
 }
 
 impl Target<'_> {
-    /// The entry of a key for changing.
-    fn find(&mut self, key: &[u8]) -> Option<&mut Entry> {
-        self.db.find_mut(self.env, key)
+    /// The entry for changing, if it is there and of this kind.
+    fn find(&mut self, kind: Kind) -> Result<Option<&mut Entry>, ApplyError> {
+        self.db.find_mut(self.env, self.place, self.key, kind)
     }
 
-    /// Stores a key that is not there, with a new clock.
-    fn create(&mut self, key: &[u8], body: Body<'_>) {
-        let mut entry = Entry::new(key, None, body);
+    /// Stores the key, which is not there, with a new clock.
+    fn create(&mut self, body: Body<'_>) {
+        let mut entry = Entry::new(self.key, None, body);
         entry.set_clock(self.env.access.fresh());
-        self.db.insert(self.env, entry);
+        self.db.insert_at(self.env, self.place, entry);
     }
 
-    fn remove(&mut self, key: &[u8]) -> bool {
-        self.db.remove(self.env, key)
+    fn remove(&mut self) -> bool {
+        self.db.remove(self.env, self.place, self.key)
     }
 }
 
@@ -112,10 +115,8 @@ pub(crate) fn apply(
     effect: &Effect<'_>,
 ) -> Result<Outcome, ApplyError> {
     check_databases(store, db, effect)?;
-    let target = |store| target(store, db);
     match effect {
-        Effect::Delete { .. }
-        | Effect::Rename { .. }
+        Effect::Rename { .. }
         | Effect::Copy { .. }
         | Effect::Move { .. }
         | Effect::ExpireAt { .. }
@@ -123,31 +124,33 @@ pub(crate) fn apply(
         | Effect::FlushDb
         | Effect::FlushAll
         | Effect::SwapDb { .. } => keys::apply(store, db, effect),
+        Effect::Delete { key } => Ok(Outcome::flag(target(store, db, key).remove())),
         Effect::SetString { key, value, expiry } => {
-            Ok(string::set(&mut target(store), key, value, *expiry))
+            Ok(string::set(target(store, db, key), value, *expiry))
         }
-        Effect::Append { key, value } => string::append(&mut target(store), key, value),
+        Effect::Append { key, value } => string::append(target(store, db, key), value),
         Effect::SetRange { key, offset, value } => {
-            string::set_range(&mut target(store), key, *offset, value)
+            string::set_range(target(store, db, key), *offset, value)
         }
-        Effect::IncrBy { key, delta } => string::incr_by(&mut target(store), key, *delta),
-        Effect::ListPush { .. }
-        | Effect::ListPop { .. }
-        | Effect::ListSet { .. }
-        | Effect::ListInsert { .. }
-        | Effect::ListTrim { .. }
-        | Effect::ListRemove { .. } => list::apply(&mut target(store), effect),
-        Effect::HashSet { key, pairs } => hash::set(&mut target(store), key, pairs),
-        Effect::HashDelete { key, fields } => hash::delete(&mut target(store), key, fields),
-        Effect::SetAdd { key, members } => set::add(&mut target(store), key, members),
-        Effect::SetRemove { key, members } => set::remove(&mut target(store), key, members),
-        Effect::ZsetAdd { key, members } => zset::add(&mut target(store), key, members),
-        Effect::ZsetRemove { key, members } => zset::remove(&mut target(store), key, members),
+        Effect::IncrBy { key, delta } => string::incr_by(target(store, db, key), *delta),
+        Effect::ListPush { key, .. }
+        | Effect::ListPop { key, .. }
+        | Effect::ListSet { key, .. }
+        | Effect::ListInsert { key, .. }
+        | Effect::ListTrim { key, .. }
+        | Effect::ListRemove { key, .. } => list::apply(target(store, db, key), effect),
+        Effect::HashSet { key, pairs } => hash::set(target(store, db, key), pairs),
+        Effect::HashDelete { key, fields } => hash::delete(target(store, db, key), fields),
+        Effect::SetAdd { key, members } => set::add(target(store, db, key), members),
+        Effect::SetRemove { key, members } => set::remove(target(store, db, key), members),
+        Effect::ZsetAdd { key, members } => zset::add(target(store, db, key), members),
+        Effect::ZsetRemove { key, members } => zset::remove(target(store, db, key), members),
     }
 }
 
-fn target(store: &mut Store, db: u16) -> Target<'_> {
-    Target { db: &mut store.dbs[usize::from(db)], env: &mut store.env }
+fn target<'s>(store: &'s mut Store, db: u16, key: &'s [u8]) -> Target<'s> {
+    let db = &mut store.dbs[usize::from(db)];
+    Target { db, env: &mut store.env, key, place: Place::of(key) }
 }
 
 fn check_databases(store: &Store, db: u16, effect: &Effect<'_>) -> Result<(), ApplyError> {

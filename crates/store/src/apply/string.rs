@@ -3,70 +3,49 @@
 use wire::effect::Expiry;
 
 use super::{ApplyError, Outcome, STRING_BYTES_MAX, Target};
-use crate::dict::Entry;
-use crate::value::{Body, StringRef, Value};
+use crate::value::{Body, Kind, StringRef, Value};
 
-pub(super) fn set(target: &mut Target<'_>, key: &[u8], value: &[u8], expiry: Expiry) -> Outcome {
-    let (db, env) = (&mut *target.db, &mut *target.env);
-    if db.get(key).is_some() {
-        db.set_body(env, key, Body::string(value));
-        match expiry {
-            Expiry::Keep => {}
-            Expiry::Clear => drop(db.set_expiry(env, key, None)),
-            Expiry::At(at) => drop(db.set_expiry(env, key, Some(at))),
-        }
-    } else {
-        let expiry = match expiry {
-            Expiry::Keep | Expiry::Clear => None,
-            Expiry::At(at) => Some(at),
-        };
-        let mut entry = Entry::new(key, expiry, Body::string(value));
-        entry.set_clock(env.access.fresh());
-        db.insert(env, entry);
-    }
+pub(super) fn set(target: Target<'_>, value: &[u8], expiry: Expiry) -> Outcome {
+    let Target { db, env, key, place } = target;
+    db.assign(env, place, key, Body::string(value), expiry);
     Outcome::count(value.len())
 }
 
-/// The string of a key; `None` when there is no such key.
-fn string<'t>(target: &'t Target<'_>, key: &[u8]) -> Result<Option<StringRef<'t>>, ApplyError> {
-    match target.db.get(key).map(Entry::value) {
+/// The string, or `None` when there is no such key.
+fn string<'t>(target: &'t Target<'_>) -> Result<Option<StringRef<'t>>, ApplyError> {
+    match target.db.get_at(target.place, target.key).map(|entry| entry.value()) {
         None => Ok(None),
         Some(Value::String(string)) => Ok(Some(string)),
         Some(_) => Err(ApplyError::WrongType),
     }
 }
 
-pub(super) fn append(
-    target: &mut Target<'_>,
-    key: &[u8],
-    value: &[u8],
-) -> Result<Outcome, ApplyError> {
-    let Some(old) = string(target, key)?.map(StringRef::len) else {
-        target.create(key, Body::string(value));
+pub(super) fn append(mut target: Target<'_>, value: &[u8]) -> Result<Outcome, ApplyError> {
+    let Some(old) = string(&target)?.map(StringRef::len) else {
+        target.create(Body::string(value));
         return Ok(Outcome::count(value.len()));
     };
     check_length(old as u64, value.len())?;
-    let bytes = large(target, key);
+    let bytes = large(&mut target);
     bytes.extend_from_slice(value);
     Ok(Outcome::count(bytes.len()))
 }
 
 pub(super) fn set_range(
-    target: &mut Target<'_>,
-    key: &[u8],
+    mut target: Target<'_>,
     offset: u64,
     value: &[u8],
 ) -> Result<Outcome, ApplyError> {
-    let old = string(target, key)?.map(StringRef::len);
+    let old = string(&target)?.map(StringRef::len);
     if value.is_empty() {
         return Ok(Outcome::count(old.unwrap_or(0)));
     }
     let end = check_length(offset, value.len())?;
     let start = end - value.len();
     if old.is_none() {
-        target.create(key, Body::Large(Box::default()));
+        target.create(Body::Large(Box::default()));
     }
-    let bytes = large(target, key);
+    let bytes = large(&mut target);
     if bytes.len() < end {
         bytes.resize(end, 0);
     }
@@ -81,22 +60,21 @@ fn check_length(start: u64, added: usize) -> Result<usize, ApplyError> {
 }
 
 /// The growable bytes of a key that is known to hold a string.
-fn large<'t>(target: &'t mut Target<'_>, key: &[u8]) -> &'t mut Vec<u8> {
-    let entry = target.find(key).expect("the key was looked up");
-    entry.large_mut().expect("the key holds a string")
+fn large<'t>(target: &'t mut Target<'_>) -> &'t mut Vec<u8> {
+    let entry = target.find(Kind::String).expect("the key holds a string");
+    entry.and_then(|entry| entry.large_mut()).expect("the key was looked up")
 }
 
-pub(super) fn incr_by(
-    target: &mut Target<'_>,
-    key: &[u8],
-    delta: i64,
-) -> Result<Outcome, ApplyError> {
-    let Some(string) = string(target, key)? else {
-        target.create(key, Body::Int(delta));
+pub(super) fn incr_by(mut target: Target<'_>, delta: i64) -> Result<Outcome, ApplyError> {
+    let Some(entry) = target.find(Kind::String)? else {
+        target.create(Body::Int(delta));
         return Ok(Outcome(delta));
     };
+    let Value::String(string) = entry.value() else { unreachable!("a key of this kind was found") };
     let old = string.integer().ok_or(ApplyError::NotAnInteger)?;
     let new = old.checked_add(delta).ok_or(ApplyError::Overflow)?;
-    target.db.set_body(target.env, key, Body::Int(new));
+    let expiry = entry.expiry();
+    let old = entry.assign(Body::Int(new), expiry);
+    target.env.bury(old);
     Ok(Outcome(new))
 }

@@ -203,31 +203,37 @@ impl Entry {
         }
     }
 
-    /// Stores another value under the same key and returns the old one if it had its own memory.
-    /// In place when both are inline and equally long, or both integers; else the entry moves.
-    pub(crate) fn set_body(&mut self, body: Body<'_>) -> Option<Body<'static>> {
+    /// Stores another value and expiry under the same key and returns the old value if it had its own
+    /// memory. In place when the layout stays (both values inline and equally long, or both integers, and
+    /// both with or both without expiry); else the entry moves.
+    pub(crate) fn assign(
+        &mut self,
+        body: Body<'_>,
+        expiry: Option<UnixMs>,
+    ) -> Option<Body<'static>> {
+        let stays = self.expiry().is_some() == expiry.is_some();
         match body {
             Body::Inline(bytes)
-                if self.form() == form::INLINE && self.inline().len() == bytes.len() =>
+                if stays && self.form() == form::INLINE && self.inline().len() == bytes.len() =>
             {
                 self.inline_mut().copy_from_slice(bytes);
-                None
             }
-            Body::Int(number) if self.form() == form::INT => {
+            Body::Int(number) if stays && self.form() == form::INT => {
                 // SAFETY: the form says that the word is an integer; it is aligned to 8.
                 unsafe { self.word().cast::<i64>().write(number) }
-                None
             }
             body => {
                 let old = match self.form() {
                     form::INLINE | form::INT => None,
                     _ => Some(self.take_boxed()),
                 };
-                let new = Entry::new(self.key(), self.expiry(), body);
+                let new = Entry::new(self.key(), expiry, body);
                 self.replace(new);
-                old
+                return old;
             }
         }
+        self.set_expiry(expiry);
+        None
     }
 
     /// Puts a rebuilt entry in the place of this one; clock and parity stay.
@@ -322,7 +328,7 @@ impl Entry {
             && self.form() != form::LARGE
         {
             let text = string.text(&mut itoa::Buffer::new()).to_vec();
-            self.set_body(Body::Large(Box::new(text)));
+            self.assign(Body::Large(Box::new(text)), self.expiry());
         }
         self.boxed_mut(form::LARGE)
     }

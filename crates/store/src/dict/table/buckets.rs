@@ -12,17 +12,34 @@
 //! - `linked` is 0 or 1; if 1, tag 6 is 0 and cell 6 holds the only pointer to the overflow bucket.
 //! - No overflow bucket is empty. Items of a chain stand in no order.
 //!
+//! An array of more than [`SEGMENT_BUCKETS`] is cut into segments of so many, which come and go one by one:
+//! neither a table that grows nor one that was left ever has to touch megabytes at once.
+//!
+//! ```text
+//!   few    first ──▶ bucket bucket ...
+//!   many   first ──▶ ┌ segment 0 ┬ segment 1 ┬ ... ┐ each null or ──▶ 4,096 buckets
+//!                    └───────────┴───────────┴─────┘
+//! ```
+//!
+//! - The segments that exist follow one another without a gap: a new array is provided from its start on, and
+//!   an old one is released from its start on.
+//!
 //! This module is one of the few with `unsafe`. What it offers outwards is safe: indexes are
 //! checked, items are handed out under the borrow of the array.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::{ManuallyDrop, size_of};
+use std::ops::Range;
 use std::ptr::NonNull;
 
 /// Items in a bucket that has no overflow.
 pub(super) const BUCKET_ITEMS: usize = 7;
 /// Bytes of a bucket.
 pub(super) const BUCKET_BYTES: usize = 64;
+
+/// Buckets of a segment: 256 KiB, which take some tens of microseconds to come by and to give back. Fewer in
+/// unit tests, so that small tables have many.
+pub(super) const SEGMENT_BUCKETS: u32 = if cfg!(test) { 128 } else { 4096 };
 
 const LINK: usize = BUCKET_ITEMS - 1;
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -166,9 +183,19 @@ impl<T> Bucket<T> {
 
 /// An array of `count` buckets. `count` 0 owns no memory.
 pub(super) struct Buckets<T> {
-    first: NonNull<Bucket<T>>,
+    /// The buckets, or the segments if `count` is more than a segment holds.
+    first: First<T>,
     count: u32,
     overflow: u32,
+}
+
+/// A segment, if it exists.
+type Segment<T> = Option<NonNull<Bucket<T>>>;
+
+/// Which one it is follows from the count.
+union First<T> {
+    buckets: NonNull<Bucket<T>>,
+    segments: NonNull<Segment<T>>,
 }
 
 // SAFETY: the array owns its items and buckets like a Vec<T> does; nothing is shared or thread-bound.
@@ -181,16 +208,100 @@ impl<T> Buckets<T> {
     const BUCKET_FILLS_A_LINE: () = assert!(size_of::<Bucket<T>>() == BUCKET_BYTES);
 
     pub(super) const EMPTY: Buckets<T> =
-        Buckets { first: NonNull::dangling(), count: 0, overflow: 0 };
+        Buckets { first: First { buckets: NonNull::dangling() }, count: 0, overflow: 0 };
 
     /// `count` empty buckets.
     pub(super) fn new(count: u32) -> Buckets<T> {
+        let mut buckets = Buckets::unprovided(count);
+        if count > 0 {
+            buckets.provide(count - 1);
+        }
+        buckets
+    }
+
+    /// As [`new`](Self::new), but of many buckets none exists until [`provide`](Self::provide).
+    pub(super) fn unprovided(count: u32) -> Buckets<T> {
         let () = Self::ITEM_FILLS_A_CELL;
         let () = Self::BUCKET_FILLS_A_LINE;
-        if count == 0 {
-            return Buckets::EMPTY;
+        let first = match count {
+            0 => return Buckets::EMPTY,
+            1..=SEGMENT_BUCKETS => First { buckets: Self::allocate(count) },
+            _ => {
+                let segments: Box<[Segment<T>]> = vec![None; Self::segments_of(count)].into();
+                let first = NonNull::from(Box::leak(segments)).cast();
+                First { segments: first }
+            }
+        };
+        Buckets { first, count, overflow: 0 }
+    }
+
+    fn segments_of(count: u32) -> usize {
+        count.div_ceil(SEGMENT_BUCKETS) as usize
+    }
+
+    #[inline]
+    fn is_segmented(&self) -> bool {
+        self.count > SEGMENT_BUCKETS
+    }
+
+    #[inline]
+    fn segments(&self) -> &[Segment<T>] {
+        if !self.is_segmented() {
+            return &[];
         }
-        Buckets { first: Self::allocate(count), count, overflow: 0 }
+        // SAFETY: by the count `first` points to so many segments, made by `unprovided`.
+        unsafe {
+            std::slice::from_raw_parts(self.first.segments.as_ptr(), Self::segments_of(self.count))
+        }
+    }
+
+    fn segments_mut(&mut self) -> &mut [Segment<T>] {
+        if !self.is_segmented() {
+            return &mut [];
+        }
+        // SAFETY: as in `segments`, borrowed uniquely.
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                self.first.segments.as_ptr(),
+                Self::segments_of(self.count),
+            )
+        }
+    }
+
+    /// Makes the buckets up to `index` exist.
+    pub(super) fn provide(&mut self, index: u32) {
+        assert!(index < self.count, "bucket index within the array");
+        let last = (index / SEGMENT_BUCKETS) as usize;
+        if self.is_segmented() && self.segments()[last].is_none() {
+            let missing = self.segments_mut()[..=last].iter_mut().rev();
+            for segment in missing.take_while(|segment| segment.is_none()) {
+                *segment = Some(Self::allocate(SEGMENT_BUCKETS));
+            }
+        }
+    }
+
+    /// Gives back the segment that ends with bucket `index`, if one does. All up to it were drained.
+    pub(super) fn release(&mut self, index: u32) {
+        let at = (index / SEGMENT_BUCKETS) as usize;
+        let is_last = index % SEGMENT_BUCKETS == SEGMENT_BUCKETS - 1 || index + 1 == self.count;
+        if is_last
+            && let Some(segment) = self.segments_mut().get_mut(at)
+            && let Some(memory) = segment.take()
+        {
+            Self::free(memory, SEGMENT_BUCKETS);
+        }
+    }
+
+    /// The buckets that exist.
+    pub(super) fn existing(&self) -> Range<u32> {
+        if !self.is_segmented() {
+            return 0..self.count;
+        }
+        let is_there = |segment: &Segment<T>| segment.is_some();
+        let Some(first) = self.segments().iter().position(is_there) else { return 0..0 };
+        let there = self.segments()[first..].iter().take_while(|segment| is_there(segment)).count();
+        let bucket = |segment: usize| (segment as u32).saturating_mul(SEGMENT_BUCKETS);
+        bucket(first)..bucket(first + there).min(self.count)
     }
 
     fn layout(count: u32) -> Layout {
@@ -211,6 +322,28 @@ impl<T> Buckets<T> {
         unsafe { dealloc(first.as_ptr().cast(), Self::layout(count)) }
     }
 
+    /// Frees an array whose buckets were all drained, without looking at them again.
+    pub(super) fn free_drained(self) {
+        let mut array = ManuallyDrop::new(self);
+        debug_assert!(array.existing().all(|index| array.chain(index).next().is_none()));
+        array.free_arrays();
+    }
+
+    /// Frees all memory but the overflow buckets. The array must not be used afterwards.
+    fn free_arrays(&mut self) {
+        if self.count == 0 {
+            return;
+        }
+        if !self.is_segmented() {
+            // SAFETY: by the count `first` points to the buckets.
+            Self::free(unsafe { self.first.buckets }, self.count);
+            return;
+        }
+        self.segments().iter().flatten().for_each(|&memory| Self::free(memory, SEGMENT_BUCKETS));
+        // SAFETY: a slice of this very length was leaked by `unprovided`.
+        drop(unsafe { Box::from_raw(self.segments_mut()) });
+    }
+
     #[inline]
     pub(super) fn count(&self) -> u32 {
         self.count
@@ -218,21 +351,37 @@ impl<T> Buckets<T> {
 
     /// Bytes of all buckets.
     pub(super) fn bytes(&self) -> usize {
-        (self.count as usize + self.overflow as usize) * BUCKET_BYTES
+        let existing = match self.is_segmented() {
+            false => self.count as usize,
+            true => self.segments().iter().flatten().count() * SEGMENT_BUCKETS as usize,
+        };
+        (existing + self.overflow as usize) * BUCKET_BYTES + size_of_val(self.segments())
+    }
+
+    /// Where bucket `index` lies. The bucket must exist.
+    #[inline]
+    fn address(&self, index: u32) -> NonNull<Bucket<T>> {
+        assert!(index < self.count, "bucket index within the array");
+        if !self.is_segmented() {
+            // SAFETY: by the count `first` points to the buckets, and the index is within them.
+            return unsafe { self.first.buckets.add(index as usize) };
+        }
+        let segment = self.segments()[(index / SEGMENT_BUCKETS) as usize];
+        let segment = segment.expect("nobody asks for a bucket that does not exist");
+        // SAFETY: a segment has SEGMENT_BUCKETS buckets.
+        unsafe { segment.add((index % SEGMENT_BUCKETS) as usize) }
     }
 
     #[inline]
     fn bucket(&self, index: u32) -> &Bucket<T> {
-        assert!(index < self.count, "bucket index within the array");
-        // SAFETY: the index is within the array; zeroed memory is a valid bucket.
-        unsafe { self.first.add(index as usize).as_ref() }
+        // SAFETY: an address of a bucket of this array; zeroed memory is a valid bucket.
+        unsafe { self.address(index).as_ref() }
     }
 
     #[inline]
     fn bucket_mut(&mut self, index: u32) -> &mut Bucket<T> {
-        assert!(index < self.count, "bucket index within the array");
         // SAFETY: as in `bucket`, and `self` is borrowed uniquely.
-        unsafe { self.first.add(index as usize).as_mut() }
+        unsafe { self.address(index).as_mut() }
     }
 
     /// The item of chain `index` with this tag that `is` accepts.
@@ -354,8 +503,7 @@ impl<T> Buckets<T> {
     /// Asks the CPU to load bucket `index`.
     #[inline]
     pub(super) fn prefetch(&self, index: u32) {
-        assert!(index < self.count, "bucket index within the array");
-        prefetch_line(self.first.as_ptr().wrapping_add(index as usize).cast());
+        prefetch_line(self.address(index).as_ptr().cast());
     }
 
     /// Asks the CPU to load what the items of bucket `index` with this tag point to. Items that are
@@ -380,13 +528,10 @@ impl<T> Buckets<T> {
 
 impl<T> Drop for Buckets<T> {
     fn drop(&mut self) {
-        if self.count == 0 {
-            return;
-        }
-        for index in 0..self.count {
+        for index in self.existing() {
             self.drain(index, drop);
         }
-        Self::free(self.first, self.count);
+        self.free_arrays();
     }
 }
 

@@ -13,7 +13,8 @@
 //! Invariants
 //! - An item stands in the chain of the bucket that its position selects, in the one array that
 //!   `frontier` selects: a look-up touches one array, also while the table moves.
-//! - `frontier` is the start of old bucket `next`; the old buckets before it are empty.
+//! - `frontier` is the start of old bucket `next`; the old buckets before it are empty. New buckets
+//!   exist as far as the frontier has come, old ones from it on.
 //! - A scan cursor is a position, so it means the same before and after any resize.
 //! - No two items are equal, unless the owner inserts them with [`Table::insert_new`].
 
@@ -222,21 +223,26 @@ impl<T: Item> Table<T> {
                 moving.old.prefetch_all(index + 1);
             }
             let new = &mut self.buckets;
+            // What the frontier passes must exist, also where no item goes.
+            moving.frontier = start_of(index + 1, count);
+            new.provide(index_of(moving.frontier - 1, new.count()));
             moving.old.drain(index, |item| {
                 let hash = item.hash();
                 new.insert(index_of(position_of(hash), new.count()), tag_of(hash), item);
             });
+            moving.old.release(index);
             moving.next = index + 1;
-            moving.frontier = start_of(moving.next, count);
-            if moving.next == count {
-                self.moving = None;
+            if moving.next == count
+                && let Some(moving) = self.moving.take()
+            {
+                moving.old.free_drained();
             }
         }
         self.moving.is_some()
     }
 
     fn resize(&mut self, count: u32) {
-        let old = std::mem::replace(&mut self.buckets, Buckets::new(count));
+        let old = std::mem::replace(&mut self.buckets, Buckets::unprovided(count));
         let at_once = old.count() <= AT_ONCE_BUCKETS_MAX;
         self.moving = Some(Box::new(Moving { old, next: 0, frontier: 0 }));
         if at_once {

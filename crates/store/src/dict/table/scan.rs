@@ -70,7 +70,7 @@ impl<T: Item> Table<T> {
         let old = self.moving.as_ref().map(|moving| &moving.old);
         std::iter::once(&self.buckets)
             .chain(old)
-            .flat_map(|buckets| (0..buckets.count()).flat_map(|index| buckets.chain(index)))
+            .flat_map(|buckets| buckets.existing().flat_map(|index| buckets.chain(index)))
     }
 
     /// A random item, each with the same chance (but for chains that are longer than

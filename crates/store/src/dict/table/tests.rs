@@ -181,6 +181,28 @@ fn scan_mut_visits_what_scan_visits() {
     assert!(table.iter().all(|pair| pair.value() == b"bb"));
 }
 
+/// The old array goes as the new one comes: there are never two whole ones.
+#[test]
+fn a_moving_table_holds_little_more_than_one_array() {
+    use super::buckets::{BUCKET_BYTES, SEGMENT_BUCKETS};
+    let items = if cfg!(miri) { 2_000 } else { 40_000 };
+    let slack = 3 * SEGMENT_BUCKETS as usize * BUCKET_BYTES;
+    let mut table = Table::new();
+    for number in 0..items {
+        insert(&mut table, number, b"");
+        // 3.6 items a bucket are the fewest, right behind a step of one half; chains come on top.
+        let most = table.len() * BUCKET_BYTES * 10 / 34 + slack;
+        assert!(table.bytes() <= most, "{} bytes for {} items", table.bytes(), table.len());
+        if number == items / 2 {
+            assert!(table.iter().count() == table.len(), "segments that do not exist are left out");
+        }
+    }
+    for number in 0..items {
+        assert!(remove(&mut table, number).is_some());
+        assert!(table.bytes() <= items as usize * BUCKET_BYTES * 10 / 34 + slack);
+    }
+}
+
 #[test]
 fn items_are_dropped_with_their_table() {
     use std::rc::Rc;
