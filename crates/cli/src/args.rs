@@ -120,6 +120,7 @@ pub(crate) enum Instance {
     /// Delete an instance and its data
     #[command(after_help = "Example:\n  pollux instance delete cache --yes")]
     Delete {
+        /// Name of the instance
         name: String,
         #[command(flatten)]
         at: At,
@@ -135,6 +136,7 @@ pub(crate) enum Instance {
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
+    /// Name of the new instance: lowercase letters, digits and hyphens
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) at: At,
@@ -157,6 +159,7 @@ pub(crate) struct Create {
 
 #[derive(Debug, Args)]
 pub(crate) struct Failover {
+    /// Name of the instance
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) at: At,

@@ -19,6 +19,9 @@ use base::ClusterId;
 use cluster::api::Edition;
 use serde::{Deserialize, Serialize};
 
+/// Where everything is kept unless `--dir` says otherwise.
+pub(crate) const DEFAULT_DIR: &str = "pollux-data";
+
 const FILE: &str = "pollux.json";
 const FORMAT: u32 = 1;
 
@@ -139,6 +142,17 @@ impl Layout {
         SocketAddr::new(self.bind, self.port)
     }
 
+    /// Config servers that have run and whose directories are gone. One of these must not be started as if it
+    /// were new: it may have voted.
+    pub(crate) fn lost_config_servers(&self, dir: &Path) -> Vec<u8> {
+        let is_gone = |id: &u8| match fs::read_dir(config_dir(dir, *id)) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        let ids = (1..).take(self.config_servers.len());
+        if self.instance_created { ids.filter(is_gone).collect() } else { Vec::new() }
+    }
+
     /// `host:port` of the config servers, as the client wants them.
     pub(crate) fn config_addresses(&self) -> Vec<String> {
         self.config_servers.iter().map(SocketAddr::to_string).collect()
@@ -160,6 +174,15 @@ pub(crate) fn config_dir(dir: &Path, id: u8) -> PathBuf {
 
 pub(crate) fn agent_dir(dir: &Path) -> PathBuf {
     dir.join("agent")
+}
+
+/// What to add to a command of ours so that it finds `dir`: nothing where that is its default.
+pub(crate) fn dir_option(dir: &Path) -> String {
+    let default = std::env::current_dir().map(|here| here.join(DEFAULT_DIR));
+    match default {
+        Ok(default) if default == dir => String::new(),
+        Ok(_) | Err(_) => format!(" --dir {}", dir.display()),
+    }
 }
 
 /// Ports that were free a moment ago, none of them `taken`. All are held until the last is found, so
@@ -194,6 +217,19 @@ mod tests {
         layout.save(dir.path()).unwrap();
         fs::write(dir.path().join("other"), "").unwrap();
         assert_eq!(Layout::find(dir.path()).unwrap(), Found::Ours(Box::new(layout)));
+    }
+
+    #[test]
+    fn a_config_server_that_has_run_is_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut layout = layout();
+        assert_eq!(layout.lost_config_servers(dir.path()), [0_u8; 0], "nothing has run yet");
+        layout.instance_created = true;
+        for id in [1, 3] {
+            fs::create_dir(config_dir(dir.path(), id)).unwrap();
+        }
+        fs::write(config_dir(dir.path(), 1).join("raft"), "x").unwrap();
+        assert_eq!(layout.lost_config_servers(dir.path()), [2, 3]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The operator's commands: what they ask of the config servers and how they show the answer.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use cluster::api::{
@@ -12,8 +12,8 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 
 use crate::args;
-use crate::layout::{Found, Layout};
-use crate::out::{Trouble, say, say_json};
+use crate::layout::{self, Found, Layout};
+use crate::out::{Trouble, say, say_json, utc};
 
 pub(crate) async fn status(args: &args::Status) -> Result<()> {
     let client = connect(&args.at.dir)?;
@@ -154,13 +154,20 @@ fn unreachable(dir: &Path, error: ClientError) -> anyhow::Error {
         ClientError::Refused(refusal) => refusal.into(),
         ClientError::Unreachable { .. } => Trouble::new(
             error.to_string(),
-            format!("is it running? start it with `pollux up --dir {}`", dir.display()),
+            format!(
+                "is it running? start it with `pollux up{}`",
+                layout::dir_option(&absolute(dir))
+            ),
         )
         .into(),
         ClientError::Unknown { .. } => {
             Trouble::new(error.to_string(), "see `pollux status` before you ask again").into()
         }
     }
+}
+
+fn absolute(dir: &Path) -> PathBuf {
+    std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned())
 }
 
 fn status_text(status: &Status) -> String {
@@ -286,38 +293,9 @@ fn event_text(event: &Event) -> String {
     text
 }
 
-/// `2026-11-21T12:00:00.000Z`. Civil date from days since 1970-01-01 by the 400-year cycle of the calendar, counted
-/// from a March so that the leap day is the last day of its year.
-fn utc(unix_ms: u64) -> String {
-    let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
-    let shifted = days + 719_468;
-    let (cycle, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day_of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = cycle * 400 + year + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day_of_month:02}T{:02}:{:02}:{:02}.{:03}Z",
-        ms / 3_600_000,
-        ms / 60_000 % 60,
-        ms / 1000 % 60,
-        ms % 1000
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_shown_in_utc() {
-        assert_eq!(utc(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(utc(951_782_399_999), "2000-02-28T23:59:59.999Z");
-        assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00.000Z");
-        assert_eq!(utc(1_795_263_296_789), "2026-11-21T12:14:56.789Z");
-    }
 
     #[test]
     fn a_status_shows_every_node_with_its_lag() {

@@ -31,6 +31,7 @@ pub(crate) fn prepare(dir: &Path, args: &args::Up) -> Result<(DirectoryLock, Lay
     let (layout, is_new) = match find(dir)? {
         Found::Ours(layout) => {
             check_same(dir, &layout, args)?;
+            check_config_servers(dir, &layout)?;
             (*layout, false)
         }
         Found::Nothing | Found::Foreign { .. } => (create(args)?, true),
@@ -126,6 +127,21 @@ fn check_same(dir: &Path, layout: &Layout, args: &args::Up) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// What the cluster is stands in the directories of its config servers. Without a majority of them a start
+/// would make a new, empty cluster, whose orders would end every node.
+fn check_config_servers(dir: &Path, layout: &Layout) -> Result<()> {
+    let lost = layout.lost_config_servers(dir);
+    let servers = layout.config_servers.len();
+    if 2 * (servers - lost.len()) > servers {
+        return Ok(());
+    }
+    let names: Vec<String> = lost.iter().map(|id| format!("config-{id}")).collect();
+    bail!(Trouble::new(
+        format!("{} lacks {}, which knows who is master", dir.display(), names.join(" and ")),
+        "bring it back from where it went, or from a backup; the data of the nodes is untouched",
+    ))
 }
 
 /// Ports are free, or held by a survivor of an earlier `up` on this directory.

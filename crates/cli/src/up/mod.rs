@@ -13,13 +13,15 @@ mod check;
 mod child;
 mod progress;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent::process::Spec;
 use anyhow::{Context as _, Result, bail};
-use cluster::api::{CreateInstance, ErrorCode};
+use cluster::api::{CreateInstance, ErrorCode, Status};
 use cluster::client::Client;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,9 +30,9 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::args;
 use crate::layout::{self, Layout};
-use crate::out::{Trouble, say};
+use crate::out::{Trouble, say, time_of_day};
 use child::{Child, News, What};
-use progress::Progress;
+use progress::{Progress, Ready};
 
 /// The first instance.
 pub(crate) const INSTANCE: &str = "default";
@@ -38,12 +40,17 @@ pub(crate) const INSTANCE: &str = "default";
 const CONFIG_READY: Duration = Duration::from_secs(60);
 /// A config server that was asked to end has its state on disk already.
 const CONFIG_END: Duration = Duration::from_secs(5);
+/// A child that failed so often while nothing was ready yet will fail again.
+const FAILED_STARTS_MAX: u32 = 3;
+/// The master serves for so long already: no reason to keep people waiting for its replicas.
+const REPLICAS_READY: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
-const WATCH: Duration = Duration::from_millis(500);
+const WATCH: Duration = Duration::from_millis(250);
 
 /// Runs until it is stopped.
 pub(crate) async fn run(args: args::Up) -> Result<()> {
     let dir = std::path::absolute(&args.dir).context("the working directory is gone")?;
+    let begin = Instant::now();
     let mut interrupts = Interrupts::new().context("cannot wait for signals")?;
     let (_lock, layout, is_new) = check::prepare(&dir, &args)?;
     let binary = std::env::current_exe().context("cannot find the program's own file")?;
@@ -55,11 +62,11 @@ pub(crate) async fn run(args: args::Up) -> Result<()> {
     ));
     let mut site = Site::start(dir, binary, layout)?;
     let outcome = tokio::select! {
-        outcome = site.serve(args.requirepass) => outcome,
+        outcome = site.serve(args.requirepass, begin) => outcome,
         () = interrupts.next() => Ok(()),
     };
-    if let Err(error) = &outcome {
-        say(format_args!("failed: {error:#}"));
+    if outcome.is_err() {
+        say("that did not work; ending what was started ...");
     }
     tokio::select! {
         () = site.stop() => {}
@@ -99,9 +106,25 @@ struct Site {
     binary: PathBuf,
     layout: Layout,
     client: Client,
-    config_servers: Vec<Child>,
+    config_servers: Vec<ConfigServer>,
     agent: Child,
     news: mpsc::UnboundedReceiver<News>,
+    failures: BTreeMap<String, Failures>,
+}
+
+#[derive(Debug)]
+struct ConfigServer {
+    name: String,
+    address: String,
+    child: Child,
+}
+
+/// The ends of one child that nobody asked for.
+#[derive(Debug, Default)]
+struct Failures {
+    count: u32,
+    /// What it said last, told once.
+    why: String,
 }
 
 impl Site {
@@ -109,47 +132,50 @@ impl Site {
     fn start(dir: PathBuf, binary: PathBuf, layout: Layout) -> Result<Site> {
         for folder in ["log", "run"] {
             let folder = dir.join(folder);
-            std::fs::create_dir_all(&folder)
+            fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
         }
         let (tell, news) = mpsc::unbounded_channel();
-        let ids = 1..=layout.config_servers.len();
-        let config_servers = ids
-            .map(|id| {
-                let id = id.to_string();
-                let args = ["config", "--detach", "--id", &id];
-                let name = format!("config-{id}");
-                Child::supervise(&name, spec(&dir, &binary, &name, &args), tell.clone())
-            })
-            .collect();
+        let lost = layout.lost_config_servers(&dir);
+        let mut config_servers = Vec::new();
+        for (id, address) in (1..).zip(layout.config_addresses()) {
+            let name = format!("config-{id}");
+            if lost.contains(&id) {
+                say(format_args!(
+                    "  {name} has lost its directory and stays out; the others go on"
+                ));
+                continue;
+            }
+            let args = ["config", "--detach", "--id", &id.to_string()];
+            let child = Child::supervise(&name, spec(&dir, &binary, &name, &args), tell.clone());
+            config_servers.push(ConfigServer { name, address, child });
+        }
         let args = ["agent", "--detach"];
         let agent = Child::supervise("agent", spec(&dir, &binary, "agent", &args), tell);
         let client = Client::new(layout.config_addresses(), layout.cluster, &layout.secret);
-        Ok(Site { dir, binary, layout, client, config_servers, agent, news })
+        let failures = BTreeMap::new();
+        Ok(Site { dir, binary, layout, client, config_servers, agent, news, failures })
     }
 
     /// Brings the instance up, tells about it, and watches. Returns only with an error.
-    async fn serve(&mut self, password: Option<String>) -> Result<()> {
+    async fn serve(&mut self, password: Option<String>, begin: Instant) -> Result<()> {
         self.wait_for_config_servers().await?;
-        let mut told = self.newest_event().await;
+        let is_open = password.is_none() && !self.layout.instance_created;
         self.create_instance(password).await?;
-        let mut progress = Progress::default();
-        let status = loop {
-            match self.client.status().await {
-                Ok(status) if progress.show(&status) => break status,
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "no status"),
-            }
-            self.pause(POLL).await;
-        };
-        progress::summary(&self.dir, &self.layout, &self.pids(), &status);
+        let status = self.wait_until_ready().await;
+        // What led here was shown as progress; from now on events are news.
+        let mut told = self.newest_event().await;
+        progress::summary(&self.dir, &self.roles(), &status, begin.elapsed());
+        if is_open && !self.layout.bind.is_loopback() {
+            say(progress::OPEN_TO_ALL);
+        }
         loop {
             self.pause(WATCH).await;
             match self.client.events(told).await {
                 Ok(events) => {
                     for event in events {
                         told = told.max(event.id);
-                        say(format_args!("{}", event.message));
+                        say(format_args!("{} {}", time_of_day(event.at_ms.0), event.message));
                     }
                 }
                 Err(error) => tracing::debug!(%error, "no events"),
@@ -157,14 +183,66 @@ impl Site {
         }
     }
 
+    /// Shows progress until everything is in its place, or the master serves and its replicas take long.
+    async fn wait_until_ready(&mut self) -> Status {
+        let mut progress = Progress::default();
+        let mut serves_since = None;
+        loop {
+            match self.client.status().await {
+                Ok(status) => match progress.show(&status) {
+                    Ready::Complete => return status,
+                    Ready::MasterServes => {
+                        let since: Instant = *serves_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() > REPLICAS_READY {
+                            return status;
+                        }
+                    }
+                    Ready::No => serves_since = None,
+                },
+                Err(error) => tracing::debug!(%error, "no status"),
+            }
+            self.pause(POLL).await;
+        }
+    }
+
     /// Waits a moment and says what happened to the children meanwhile.
     async fn pause(&mut self, pause: Duration) {
         let end = Instant::now() + pause;
         while let Ok(Some(news)) = timeout_at(end, self.news.recv()).await {
-            tell(&self.dir, &news);
+            self.tell(&news);
         }
         // The channel ends with the last child, which `up` itself stops.
         sleep_until(end).await;
+    }
+
+    fn tell(&mut self, news: &News) {
+        let name = &news.name;
+        let failures = self.failures.entry(name.clone()).or_default();
+        match &news.what {
+            What::Started { pid } if failures.count == 0 => {
+                say(format_args!("  {name} started (pid {pid})"));
+            }
+            What::Started { pid } => tracing::info!(name, pid, "started again"),
+            What::Found { pid } => say(format_args!("  {name} still runs (pid {pid}); taken over")),
+            What::Died(exit) => {
+                failures.count += 1;
+                let log = log_file(&self.dir, name);
+                let why = last_words(&log)
+                    .unwrap_or_else(|| format!("ended ({exit}); see {}", log.display()));
+                if why != failures.why {
+                    say(format_args!("  {name}: {why}; it is started again"));
+                    failures.why = why;
+                }
+            }
+            What::CannotStart(error) => {
+                failures.count += 1;
+                let why = format!("cannot be started: {error}");
+                if why != failures.why {
+                    say(format_args!("  {name} {why}"));
+                    failures.why = why;
+                }
+            }
+        }
     }
 
     async fn wait_for_config_servers(&mut self) -> Result<()> {
@@ -180,10 +258,14 @@ impl Site {
                     Err(error) => tracing::debug!(%error, "not ready"),
                 }
             }
+            let hopeless = |failures: &&Failures| failures.count >= FAILED_STARTS_MAX;
+            if let Some(failures) = self.failures.values().find(hopeless) {
+                bail!(Trouble::new(failures.why.clone(), self.see_logs()));
+            }
             if Instant::now() > deadline {
                 bail!(Trouble::new(
                     format!("no config server is ready after {} s", CONFIG_READY.as_secs()),
-                    format!("see {}", self.dir.join("log").display()),
+                    self.see_logs(),
                 ));
             }
             self.pause(POLL).await;
@@ -226,39 +308,54 @@ impl Site {
         Ok(self.layout.save(&self.dir)?)
     }
 
+    fn see_logs(&self) -> String {
+        format!("the whole story is in {}", self.dir.join("log").display())
+    }
+
     async fn newest_event(&self) -> u64 {
         let events = self.client.events(0).await.unwrap_or_default();
         events.last().map_or(0, |event| event.id)
     }
 
-    fn pids(&self) -> Vec<(String, Option<u32>)> {
-        let servers = self.config_servers.iter().zip(1..);
-        let mut pids: Vec<_> =
-            servers.map(|(child, id)| (format!("config-{id}"), child.pid())).collect();
-        pids.push(("agent".to_owned(), self.agent.pid()));
-        pids
+    /// What runs beside the nodes: name, what it is, pid.
+    fn roles(&self) -> Vec<progress::RoleLine> {
+        let servers = self.config_servers.iter().map(|server| progress::RoleLine {
+            name: server.name.clone(),
+            what: "config server",
+            pid: server.child.pid(),
+            address: Some(server.address.clone()),
+        });
+        let agent = progress::RoleLine {
+            name: "agent".to_owned(),
+            what: "of this host",
+            pid: self.agent.pid(),
+            address: None,
+        };
+        servers.chain([agent]).collect()
     }
 
     /// Clean: no write that was acknowledged is lost.
     async fn stop(&mut self) {
         say("stopping: nodes write down what they have (Ctrl-C again: kill them) ...");
         for server in &self.config_servers {
-            server.end(Signal::TERM);
+            server.child.end(Signal::TERM);
         }
         for server in &mut self.config_servers {
-            if timeout(CONFIG_END, server.ended()).await.is_err() {
-                server.end(Signal::KILL);
-                server.ended().await;
+            if timeout(CONFIG_END, server.child.ended()).await.is_err() {
+                server.child.end(Signal::KILL);
+                server.child.ended().await;
             }
         }
         self.agent.end(Signal::USR1);
         self.agent.ended().await;
-        say(format_args!("stopped; `pollux up --dir {}` resumes", self.dir.display()));
+        let option = layout::dir_option(&self.dir);
+        say(format_args!("stopped; `pollux up{option}` resumes"));
     }
 
     /// At once; what was written to the log stays.
     async fn kill(&mut self) {
-        for child in self.config_servers.iter_mut().chain([&mut self.agent]) {
+        let servers = self.config_servers.iter_mut().map(|server| &mut server.child);
+        for child in servers.chain([&mut self.agent]) {
             child.end(Signal::KILL);
             child.ended().await;
         }
@@ -270,22 +367,22 @@ impl Site {
     }
 }
 
-fn tell(dir: &Path, news: &News) {
-    let name = &news.name;
-    match &news.what {
-        What::Started { pid } => say(format_args!("  {name} started (pid {pid})")),
-        What::Found { pid } => say(format_args!("  {name} still runs (pid {pid}); taken over")),
-        What::Died(exit) => say(format_args!(
-            "  {name} ended ({exit}) and is started again; see {}",
-            log_file(dir, name).display()
-        )),
-        What::CannotStart(error) => say(format_args!("  {name} cannot be started: {error}")),
-    }
-}
-
 fn log_file(dir: &Path, name: &str) -> PathBuf {
     dir.join("log").join(format!("{name}.log"))
 }
+
+/// Why a role of this program ended: the line that `main` writes last. `None` when it could not write one.
+fn last_words(log: &Path) -> Option<String> {
+    let text = fs::read(log).ok()?;
+    let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(LAST_WORDS_BYTES)..]);
+    // A remedy may stand on an indented line behind it.
+    let lines = tail.lines().rev();
+    let last = lines.take_while(|line| !line.trim().is_empty()).find(|line| !line.starts_with(' '));
+    last?.strip_prefix("pollux: ").map(str::to_owned)
+}
+
+/// More than a last line ever has.
+const LAST_WORDS_BYTES: usize = 4096;
 
 /// A child is `pollux <args> --dir <dir>`.
 fn spec(dir: &Path, binary: &Path, name: &str, args: &[&str]) -> Spec {

@@ -2,46 +2,76 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use base::NodeId;
-use cluster::api::{InstanceStatus, NodeStatus, StateWord, Status};
+use cluster::api::{InstanceStatus, NodeStatus, ShardStatus, StateWord, Status};
 
 use super::INSTANCE;
-use crate::layout::Layout;
+use crate::layout;
 use crate::out::say;
+
+/// For a first start without a password on an address that others reach.
+pub(crate) const OPEN_TO_ALL: &str = "\
+warning: there is no password, and others can reach the endpoint
+  set one with CONFIG SET requirepass, or --requirepass at the first start
+";
+
+/// A problem that was seen so often in a row is one; before that it is a step of the start.
+const PROBLEM_SEEN_MIN: u32 = 20;
+
+/// How far the first instance is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ready {
+    No,
+    /// Clients are served; replicas are missing.
+    MasterServes,
+    /// Every node is in its place.
+    Complete,
+}
 
 /// What was said of each node, so that it is said once.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     said: BTreeMap<NodeId, String>,
     problem: Option<String>,
+    problem_seen: u32,
 }
 
 impl Progress {
-    /// Says what is new; true when the instance serves and every node is in its place.
-    pub(crate) fn show(&mut self, status: &Status) -> bool {
+    /// Says what is new.
+    pub(crate) fn show(&mut self, status: &Status) -> Ready {
         let Some(instance) = status.instances.iter().find(|instance| instance.name == INSTANCE)
         else {
             // It was deleted by hand; there is nothing to wait for.
-            return true;
+            return Ready::Complete;
         };
-        let mut is_ready = true;
+        let (mut serves, mut is_complete) = (true, true);
         for shard in &instance.shards {
-            let has_master =
-                shard.nodes.iter().any(|node| Some(node.id) == shard.master && node.endpoint_bound);
-            is_ready &= has_master;
+            serves &= has_master(shard);
             for node in &shard.nodes {
-                is_ready &= node.state == StateWord::InSync;
+                is_complete &= node.state == StateWord::InSync;
                 self.show_node(node);
             }
-            if shard.problem != self.problem {
-                if let Some(problem) = &shard.problem {
-                    say(format_args!("  {}: {problem}", shard.id));
-                }
-                self.problem.clone_from(&shard.problem);
-            }
+            self.show_problem(shard);
         }
-        is_ready
+        match (serves, is_complete) {
+            (true, true) => Ready::Complete,
+            (true, false) => Ready::MasterServes,
+            (false, _) => Ready::No,
+        }
+    }
+
+    fn show_problem(&mut self, shard: &ShardStatus) {
+        let Some(problem) = &shard.problem else {
+            self.problem_seen = 0;
+            return;
+        };
+        self.problem_seen += 1;
+        if self.problem_seen >= PROBLEM_SEEN_MIN && shard.problem != self.problem {
+            say(format_args!("  {}: {problem}", shard.id));
+            self.problem.clone_from(&shard.problem);
+        }
     }
 
     fn show_node(&mut self, node: &NodeStatus) {
@@ -66,32 +96,55 @@ impl Progress {
     }
 }
 
-/// Where to connect, what runs, and what to do next.
-pub(crate) fn summary(
-    dir: &Path,
-    layout: &Layout,
-    pids: &[(String, Option<u32>)],
-    status: &Status,
-) {
-    let dir = dir.display();
+/// The master's process holds the endpoint.
+fn has_master(shard: &ShardStatus) -> bool {
+    shard.nodes.iter().any(|node| Some(node.id) == shard.master && node.endpoint_bound)
+}
+
+/// A process that is not a node.
+#[derive(Debug)]
+pub(crate) struct RoleLine {
+    pub(crate) name: String,
+    pub(crate) what: &'static str,
+    pub(crate) pid: Option<u32>,
+    /// Where it serves REST.
+    pub(crate) address: Option<String>,
+}
+
+/// Where to connect, what to do next, and what runs.
+pub(crate) fn summary(dir: &Path, roles: &[RoleLine], status: &Status, took: Duration) {
+    let option = layout::dir_option(dir);
     say("");
+    if status.instances.is_empty() {
+        say("no instance is left; `pollux instance create` makes one");
+    }
     for instance in &status.instances {
-        say(format_args!("ready: instance {} ({})", instance.name, instance.edition));
+        let mut nodes = instance.shards.iter().flat_map(|shard| &shard.nodes);
+        let missing = nodes.any(|node| node.state != StateWord::InSync);
+        let serving = instance.shards.iter().all(has_master);
+        let word = match (serving, missing) {
+            (true, false) => "ready",
+            (true, true) => "serving, not all replicas are there yet",
+            (false, _) => "not serving",
+        };
+        let InstanceStatus { name, edition, .. } = instance;
+        say(format_args!("{word}: instance {name} ({edition})"));
         say(format_args!("  connect   {}", connect(instance)));
     }
-    let pid = |pid: &Option<u32>| pid.map_or("-".to_owned(), |pid| pid.to_string());
-    let mut runs: Vec<String> =
-        pids.iter().map(|(name, number)| format!("{name} (pid {})", pid(number))).collect();
-    let nodes = status.instances.iter().flat_map(|instance| &instance.shards);
-    for node in nodes.flat_map(|shard| &shard.nodes) {
-        runs.push(format!("{} {} (pid {})", node.id, node.role, pid(&node.pid)));
+    say(format_args!("  status    pollux status{option}"));
+    say(format_args!("  failover  pollux instance failover {INSTANCE}{option}"));
+    say(format_args!("  stop      Ctrl-C here; `pollux up{option}` resumes"));
+    say(format_args!("  data      {}", dir.display()));
+    let pid = |pid: Option<u32>| pid.map_or("-".to_owned(), |pid| pid.to_string());
+    let shards = status.instances.iter().flat_map(|instance| &instance.shards);
+    for node in shards.flat_map(|shard| &shard.nodes) {
+        say(format_args!("  {:<8}  {:<13}  pid {}", node.id.to_string(), node.role, pid(node.pid)));
     }
-    say(format_args!("  runs      {}", runs.join(", ")));
-    say(format_args!("  data      {dir}"));
-    say(format_args!("  config    http://{}", layout.config_addresses().join(", http://")));
-    say(format_args!("  status    pollux status --dir {dir}"));
-    say(format_args!("  failover  pollux instance failover {INSTANCE} --dir {dir}"));
-    say("  stop      Ctrl-C here; the next `pollux up` with this directory resumes");
+    for RoleLine { name, what, pid: number, address } in roles {
+        let at = address.as_ref().map_or(String::new(), |address| format!(", http://{address}"));
+        say(format_args!("  {name:<8}  {what:<13}  pid {}{at}", pid(*number)));
+    }
+    say(format_args!("started in {:.1} s", took.as_secs_f64()));
     say("");
 }
 
