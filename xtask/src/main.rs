@@ -2,6 +2,7 @@
 
 mod bench;
 mod footprint;
+mod mastership;
 mod servers;
 mod tidy;
 
@@ -17,6 +18,8 @@ tasks:
           (--help lists its options; needs redis-server and redis-benchmark)
   footprint
           memory of keys and of idle connections, beside redis-server
+  failover, switchover
+          how long a change of master takes under write load, and what it costs
 ";
 
 /// Root of the workspace, wherever cargo was called from.
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(&root()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
         Some("footprint") => footprint::run(&root(), &args.collect::<Vec<_>>()),
+        Some("failover") => mastership::failover(&root(), &args.collect::<Vec<_>>()),
+        Some("switchover") => mastership::switchover(&root(), &args.collect::<Vec<_>>()),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

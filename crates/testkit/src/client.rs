@@ -18,10 +18,16 @@ pub struct Client {
 
 impl Client {
     pub fn connect(address: &str) -> io::Result<Client> {
-        let stream = TcpStream::connect(address)?;
+        Client::connect_within(address, REPLY_DEADLINE)
+    }
+
+    /// As [`Client::connect`]; connecting and each reply may take so long.
+    pub fn connect_within(address: &str, patience: Duration) -> io::Result<Client> {
+        let address = address.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+        let stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(REPLY_DEADLINE))?;
-        stream.set_write_timeout(Some(REPLY_DEADLINE))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         Ok(Client { stream, input: Vec::new() })
     }
 

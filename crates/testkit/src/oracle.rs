@@ -31,37 +31,46 @@ pub struct Account {
     /// Number of error replies, and the last one.
     pub refused: u64,
     pub last_refusal: Option<String>,
-    /// Longest time between two acknowledgements.
-    pub longest_gap: Duration,
 }
 
 /// Writers at full speed against one endpoint.
 #[derive(Debug)]
 pub struct Oracle {
-    stop: Arc<AtomicBool>,
-    acknowledged: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     writers: Vec<JoinHandle<Account>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    acknowledged: AtomicU64,
+    /// Longest time between two acknowledgements of one writer since it was last taken, microseconds.
+    gap_us: AtomicU64,
 }
 
 impl Oracle {
     /// Starts `count` writers against `address`.
     pub fn start(address: &str, count: usize) -> Oracle {
-        let stop = Arc::new(AtomicBool::new(false));
-        let acknowledged = Arc::new(AtomicU64::new(0));
+        let shared = Arc::new(Shared::default());
         let writers = (0..count)
             .map(|writer| {
                 let address = address.to_owned();
-                let stop = Arc::clone(&stop);
-                let acknowledged = Arc::clone(&acknowledged);
-                std::thread::spawn(move || write(&address, writer, &stop, &acknowledged))
+                let shared = Arc::clone(&shared);
+                std::thread::spawn(move || write(&address, writer, &shared))
             })
             .collect();
-        Oracle { stop, acknowledged, writers }
+        Oracle { shared, writers }
     }
 
     /// Writes acknowledged so far.
     pub fn acknowledged(&self) -> u64 {
-        self.acknowledged.load(Ordering::Relaxed)
+        self.shared.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Longest time that a writer went without an acknowledgement since this was last asked. A wait counts when it
+    /// is over.
+    pub fn take_longest_gap(&self) -> Duration {
+        Duration::from_micros(self.shared.gap_us.swap(0, Ordering::Relaxed))
     }
 
     /// Returns when `count` more writes were acknowledged.
@@ -74,7 +83,7 @@ impl Oracle {
 
     /// Stops the writers and returns what they know.
     pub fn stop(self) -> Vec<Account> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         self.writers.into_iter().map(|writer| writer.join().expect("a writer")).collect()
     }
 }
@@ -83,13 +92,13 @@ fn key(writer: usize) -> String {
     format!("oracle:{writer}")
 }
 
-fn write(address: &str, writer: usize, stop: &AtomicBool, acknowledged: &AtomicU64) -> Account {
+fn write(address: &str, writer: usize, shared: &Shared) -> Account {
     let key = key(writer);
     let mut account = Account::default();
     let mut client = None;
     let mut serial = 0;
     let mut last = Instant::now();
-    while !stop.load(Ordering::Relaxed) {
+    while !shared.stop.load(Ordering::Relaxed) {
         let Some(connection) = &mut client else {
             client = Client::connect(address).ok();
             if client.is_none() {
@@ -106,9 +115,10 @@ fn write(address: &str, writer: usize, stop: &AtomicBool, acknowledged: &AtomicU
             }
             Ok(_) => {
                 account.acknowledged.push(serial);
-                account.longest_gap = account.longest_gap.max(last.elapsed());
+                let gap_us = u64::try_from(last.elapsed().as_micros()).unwrap_or(u64::MAX);
+                shared.gap_us.fetch_max(gap_us, Ordering::Relaxed);
                 last = Instant::now();
-                acknowledged.fetch_add(1, Ordering::Relaxed);
+                shared.acknowledged.fetch_add(1, Ordering::Relaxed);
             }
             Err(_) => {
                 account.unknown.push(serial);

@@ -87,6 +87,11 @@ impl Site {
         self.port
     }
 
+    /// `ip:port` of the endpoint.
+    pub fn endpoint(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// What `pollux up` printed.
     pub fn printed(&self) -> String {
         fs::read_to_string(self.dir.path().join("up.log")).unwrap_or_default()
@@ -147,8 +152,7 @@ impl Site {
 
     /// A connection to the endpoint; waits until there is one.
     pub fn client(&self) -> Client {
-        let address = format!("127.0.0.1:{}", self.port);
-        eventually("a connection to the endpoint", || Client::connect(&address).ok())
+        eventually("a connection to the endpoint", || Client::connect(&self.endpoint()).ok())
     }
 
     /// The log files of all processes, for messages of failed tests.
@@ -217,6 +221,38 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.kill_all();
     }
+}
+
+/// The node of a shard's status that is master.
+pub fn master(shard: &Value) -> &Value {
+    node(shard, "master", |node| node["id"] == shard["master"])
+}
+
+/// The first replica of a shard's status.
+pub fn replica(shard: &Value) -> &Value {
+    node(shard, "replica", |node| node["role"] == "replica")
+}
+
+/// The node `id` of a shard's status.
+pub fn node_of<'a>(shard: &'a Value, id: &Value) -> &'a Value {
+    node(shard, "node", |node| node["id"] == *id)
+}
+
+fn node<'a>(shard: &'a Value, what: &str, is_it: impl Fn(&Value) -> bool) -> &'a Value {
+    let nodes = shard["nodes"].as_array().into_iter().flatten();
+    nodes.into_iter().find(|node| is_it(node)).unwrap_or_else(|| panic!("no {what} in {shard:#}"))
+}
+
+/// Pid of a node's status.
+pub fn pid(node: &Value) -> u32 {
+    let pid = node["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+    pid.unwrap_or_else(|| panic!("it does not run: {node:#}"))
+}
+
+/// Ops that the nodes of a shard set aside: the loss that the status admits to.
+pub fn discarded_ops(shard: &Value) -> u64 {
+    let nodes = shard["nodes"].as_array().into_iter().flatten();
+    nodes.filter_map(|node| node["discarded_ops"].as_u64()).sum()
 }
 
 /// Sends a signal to a process that the test started; one that is gone already is fine.
