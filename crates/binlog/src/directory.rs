@@ -221,6 +221,13 @@ impl Directory {
         std::iter::once(0).chain(base).any(|base| base <= opid && base >= log_from)
     }
 
+    /// Bytes of the segments that hold `from` and what follows, for showing progress.
+    pub fn log_bytes_from(&self, from: OpId) -> u64 {
+        let segments = &self.recovered.segments;
+        let after = segments.partition_point(|segment| segment.first <= from);
+        segments[after.saturating_sub(1)..].iter().map(|segment| segment.bytes).sum()
+    }
+
     /// Reads the log from `from` up to its end.
     pub fn reader(&self, from: OpId) -> Reader {
         Reader::fixed(self.recovered.segments.clone(), from, self.recovered.end)

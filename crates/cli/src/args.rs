@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Agent(Agent),
     /// Run a config server (started by `up`)
     Config(Config),
+    /// Run one node without a cluster, with the parameters of redis.conf
+    Server(Server),
     /// Print the version
     Version,
 }
@@ -67,6 +69,24 @@ pub(crate) struct Up {
     /// Password of the default user; without one the endpoint is open to whoever reaches it
     #[arg(long, value_name = "PASSWORD")]
     pub(crate) requirepass: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "pollux server [CONFIG-FILE] [--NAME VALUE]...",
+    after_help = "Examples:\n  pollux server --port 7000 --dir /var/lib/pollux\n  \
+                  pollux server redis.conf --appendfsync always --maxmemory 1gb\n\nThe data is kept in \
+                  DIR/binlog. SIGTERM or Ctrl-C stops the node when everything is on disk."
+)]
+pub(crate) struct Server {
+    /// A file in the form of redis.conf, then parameters: --port, --bind, --dir, --appendfsync, --maxclients,
+    /// --requirepass, --maxmemory, --maxmemory-policy, --databases and all others
+    #[arg(
+        value_name = "CONFIG-FILE | --NAME VALUE",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) words: Vec<String>,
 }
 
 /// Where the config servers are.

@@ -6,6 +6,7 @@ mod operate;
 mod out;
 mod ports;
 mod roles;
+mod server;
 mod up;
 
 use std::io::{self, Write};
@@ -13,8 +14,15 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use store::memory::CountingAllocator;
+use tikv_jemallocator::Jemalloc;
+use tracing_subscriber::fmt::MakeWriter;
 
 use args::{Cli, Command};
+
+/// Counts what is in use, for INFO and `maxmemory`.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator<Jemalloc> = CountingAllocator(Jemalloc);
 
 /// Exit code when what was asked for did not happen.
 const FAILED: u8 = 1;
@@ -52,6 +60,7 @@ fn run(command: Command) -> Result<()> {
             log_to_stderr("info,openraft=error");
             block_on(roles::config(args))
         }
+        Command::Server(args) => server::run(&args.words),
         Command::Version => {
             out::say(format_args!(
                 "pollux {} (behaves as Redis {})",
@@ -73,13 +82,13 @@ fn block_on<F: Future<Output = Result<()>>>(future: F) -> Result<()> {
 /// Logs go to standard error, which whoever started us sends to a file. `POLLUX_LOG` changes what is
 /// logged, in the form of `RUST_LOG`.
 fn log_to_stderr(default: &str) {
+    log_to(default, io::stderr);
+}
+
+fn log_to(default: &str, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_env_var("POLLUX_LOG")
         .try_from_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false).init();
 }

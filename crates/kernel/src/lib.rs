@@ -14,9 +14,11 @@
 //! - The executor never waits for a disk or a peer; only replies do.
 
 mod admit;
+pub mod alone;
 mod barrier;
 mod batch;
 pub mod blocking;
+pub mod boot;
 pub mod client;
 mod client_list;
 pub mod command;

@@ -31,6 +31,8 @@ impl OutputLimit {
 #[derive(Clone, Debug)]
 pub struct Limits {
     pub maxclients: usize,
+    /// Without a password only clients of this machine are let in (`protected-mode`).
+    pub is_protected: bool,
     /// Idle clients are closed after this; zero: never.
     pub timeout: Duration,
     pub client_query_buffer_limit: usize,
@@ -64,6 +66,7 @@ impl Limits {
         let noteworthy = slowlog_slower_than.into_iter().chain(latency_threshold).min();
         Limits {
             maxclients: settings.maxclients as usize,
+            is_protected: settings.protected_mode,
             timeout: Duration::from_secs(u64::from(settings.timeout_seconds)),
             client_query_buffer_limit: bytes(settings.client_query_buffer_limit),
             proto_max_bulk_len: bytes(settings.proto_max_bulk_len),

@@ -10,13 +10,14 @@
 //! - Nothing in a turn waits, except `accept` for something to do.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base::{Tick, UnixMs};
 use net::{CloseReason, Event, Token, Wake};
 use rustix::time::{ClockId, clock_gettime};
 use tracing::{debug, warn};
-use wire::resp::reply::{ErrorReply, ReplyWriter};
+use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
 use wire::resp::request::RequestLimits;
 
 use crate::barrier::Barrier;
@@ -26,7 +27,7 @@ use crate::client::Session;
 use crate::execute::{After, Stage};
 use crate::housekeep::Housekeeper;
 use crate::keyspace::Keyspace;
-use crate::node::{Node, Shutdown};
+use crate::node::Node;
 use crate::persist::checkpoint::Checkpointer;
 
 /// Wait for the log's writer when it has fallen behind: new commands would only grow its queue.
@@ -34,6 +35,11 @@ const LOG_PATIENCE: Duration = Duration::from_millis(2);
 
 /// How much further than it has come an unfinished request may grow before it is looked at again (bytes).
 const PARTIAL_BYTES_MORE: usize = 1 << 20;
+const TOO_MANY_CLIENTS: ErrorReply = ErrorReply::new("ERR max number of clients reached");
+const PROTECTED: ErrorReply = ErrorReply::new(
+    "DENIED Pollux runs in protected mode and has no password: it takes connections of its own machine \
+     only. Set requirepass, or switch protected-mode off if no stranger can reach the port.",
+);
 
 /// The surroundings of one command. The fields are apart so that a value can be borrowed from
 /// `keys` while it is written to `reply`.
@@ -88,19 +94,19 @@ impl Executor {
         self.node.net.wake_handle()
     }
 
-    /// Turns until a shutdown is asked for.
-    pub fn run(&mut self) -> io::Result<Shutdown> {
-        loop {
-            self.turn()?;
-            if let Some(shutdown) = self.node.shutdown {
-                return Ok(shutdown);
-            }
-        }
-    }
-
     /// One turn; waits at its beginning when there is nothing to do.
     pub fn turn(&mut self) -> io::Result<()> {
-        self.accept()?;
+        let patience = self.patience();
+        self.pass(patience)
+    }
+
+    /// One turn that does not wait: the caller has work of its own.
+    pub fn turn_at_once(&mut self) -> io::Result<()> {
+        self.pass(Duration::ZERO)
+    }
+
+    fn pass(&mut self, patience: Duration) -> io::Result<()> {
+        self.accept(patience)?;
         self.read();
         self.parse();
         self.execute();
@@ -110,21 +116,25 @@ impl Executor {
         Ok(())
     }
 
-    /// Waits for sockets, wakes and deadlines; then the turn's time stands still.
-    fn accept(&mut self) -> io::Result<()> {
-        let has_work = self.is_released || !self.ready.is_empty();
-        let timeout = if self.keys.is_log_behind() {
+    /// How long the turn may wait for something to do.
+    fn patience(&self) -> Duration {
+        if self.keys.is_log_behind() {
             LOG_PATIENCE
-        } else if has_work {
+        } else if self.is_released || !self.ready.is_empty() {
             Duration::ZERO
         } else {
             let beat = self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock());
             beat.min(self.checkpointer.patience())
-        };
+        }
+    }
+
+    /// Waits for sockets, wakes and deadlines; then the turn's time stands still.
+    fn accept(&mut self, patience: Duration) -> io::Result<()> {
         self.is_released = false;
-        self.node.net.wait(Some(timeout), &mut self.events)?;
+        self.node.net.wait(Some(patience), &mut self.events)?;
         self.node.now = wall_clock();
-        self.keys.begin_turn(self.node.now, self.node.holds.hold_writes());
+        let is_still = self.node.is_loading || self.node.holds.hold_writes();
+        self.keys.begin_turn(self.node.now, is_still);
         self.node.counters.turns += 1;
         Ok(())
     }
@@ -159,10 +169,17 @@ impl Executor {
 
     fn welcome(&mut self, token: Token, peer: std::net::SocketAddr) {
         let node = &mut self.node;
-        if node.clients.count() >= node.limits.maxclients {
+        let refusal = if node.clients.count() >= node.limits.maxclients {
+            Some(TOO_MANY_CLIENTS)
+        } else if node.limits.is_protected && node.password.is_empty() && !is_loopback(peer.ip()) {
+            Some(PROTECTED)
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
             node.counters.rejected_connections += 1;
             if let Some(output) = node.net.output(token) {
-                output.buffer().extend_from_slice(b"-ERR max number of clients reached\r\n");
+                ReplyWriter::new(output.buffer(), Protocol::Resp2).error(&error);
                 output.release();
             }
             node.net.close_after_flush(token);
@@ -362,6 +379,11 @@ impl Executor {
             resumed: &mut self.ready,
         })
     }
+}
+
+/// Also when an IPv4 address comes in the form of IPv6.
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }
 
 /// Milliseconds since 1970, as the system's clock has it.

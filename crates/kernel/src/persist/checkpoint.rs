@@ -279,9 +279,9 @@ impl Checkpointer {
             }
             node.saved(outcome.as_ref().map(|_| ()).map_err(String::as_str));
         }
+        let Some(appender) = keys.log() else { return };
         let newest = *self.newest.get_or_insert_with(|| {
-            let log = keys.log().map(binlog::Appender::log);
-            let newest = log.and_then(|log| log.manifest().checkpoints.pop());
+            let newest = appender.log().manifest().checkpoints.pop();
             newest.map_or(0, |checkpoint| checkpoint.position.opid)
         });
         node.facts.persistence.changes_since_save = keys.newest_op().saturating_sub(newest);

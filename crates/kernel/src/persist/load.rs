@@ -21,9 +21,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Why a snapshot was not loaded. The store holds a part of it then and must be emptied.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error("cannot read the snapshot")]
+    #[error("cannot read the snapshot: {0}")]
     Io(#[from] io::Error),
-    #[error("the snapshot is damaged")]
+    #[error("the snapshot is damaged: {0}")]
     Format(#[from] RdbError),
     #[error("the snapshot ends in the middle")]
     CutOff,
@@ -33,6 +33,8 @@ pub enum LoadError {
     NoSuchDatabase(u16),
     #[error("key {key:?} is empty or holds an element twice")]
     InvalidValue { key: String },
+    #[error("the snapshot is of another position ({found:?}) than its name says")]
+    OtherPosition { found: Option<Position> },
 }
 
 /// A complete snapshot.

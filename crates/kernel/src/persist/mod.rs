@@ -20,11 +20,13 @@ mod encode;
 pub mod file;
 pub mod load;
 mod reload;
+pub mod restore;
 pub mod snapshot;
 
 pub use file::{FileError, FileWriter};
 pub use load::{FileLoader, LoadError, Loaded, Loader};
 pub use reload::{ReloadError, reload};
+pub use restore::{Restore, RestoreError, RestoreProgress};
 pub use snapshot::{About, Drain, Snapshot, SnapshotStep};
 
 /// Names of the facts in the head of our files, beside those of Redis.

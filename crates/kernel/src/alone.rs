@@ -1,0 +1,246 @@
+//! A node that belongs to no cluster: `pollux server`.
+//!
+//! ```text
+//!   open:  listen -> lock <dir>/binlog -> recover the log's end
+//!   run:   restore (clients get -LOADING) -> serve -> stop: everything that was executed is fsynced
+//! ```
+//!
+//! Invariants
+//! - Nothing is written to a directory before its identity was checked.
+//! - A node whose log has failed ends: what it would serve could be gone after the next start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId};
+use binlog::{Directory, Health, Log, OpenError, Owner};
+use net::Wake;
+use tracing::warn;
+
+use crate::boot::{self, ListenError};
+use crate::config::Config;
+use crate::config::file::Directive;
+use crate::info::LoadFacts;
+use crate::persist::{Restore, RestoreError, RestoreProgress};
+use crate::turn::{Executor, monotonic_clock};
+
+/// Where the log lies in the directory `dir`.
+const LOG_DIRECTORY: &str = "binlog";
+/// Owner of a log that belongs to no cluster; it never matches that of a cluster's node.
+const OWNER: Owner = Owner {
+    cluster: ClusterId(0),
+    shard: ShardId(0),
+    node: NodeId(0),
+    incarnation: Incarnation(1),
+};
+/// A lone node is its own master, once and for all.
+const REIGN: Epoch = Epoch(1);
+/// How long loading goes on between two turns.
+const LOAD_SLICE: Duration = Duration::from_millis(5);
+/// Loading that takes longer than this is reported, each time it has passed again.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a lone node does not run, or no longer.
+#[derive(Debug, thiserror::Error)]
+pub enum AloneError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("cannot use {path}: {error}")]
+    Directory { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    #[error("the log cannot be written: {why}")]
+    LogFailed { why: String },
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl AloneError {
+    /// What the operator can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            AloneError::Listen(ListenError::InUse { .. }) => {
+                "stop what listens there, or take another port with --port"
+            }
+            AloneError::Listen(_) => "name addresses of this machine with --bind",
+            AloneError::Directory { .. } | AloneError::Open(OpenError::Path { .. }) => {
+                "check its permissions, or name another directory with --dir"
+            }
+            AloneError::Open(OpenError::Locked { .. }) => {
+                "stop that process, or name another directory with --dir"
+            }
+            AloneError::Open(OpenError::Identity { .. } | OpenError::Foreign { .. }) => {
+                "it holds something else and is left as it is; name another directory with --dir"
+            }
+            AloneError::Open(OpenError::Manifest { .. } | OpenError::Corrupt { .. })
+            | AloneError::Restore(_) => {
+                "nothing was changed; bring the directory back from a backup, or start with an empty one"
+            }
+            AloneError::Open(_) | AloneError::LogFailed { .. } | AloneError::Io(_) => {
+                "see to the disk, then start again: everything up to the last good write is there"
+            }
+        }
+    }
+}
+
+/// What a node tells about its start.
+#[derive(Clone, Copy, Debug)]
+pub enum Stage {
+    /// Told when loading takes long, about once a second.
+    Loading(RestoreProgress),
+    /// Clients are served.
+    Ready(RestoreProgress),
+}
+
+/// Ends a running node from another thread, cleanly.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    is_wanted: Arc<AtomicBool>,
+    wake: Wake,
+}
+
+impl Stopper {
+    pub fn stop(&self) {
+        self.is_wanted.store(true, Ordering::Release);
+        if let Err(error) = self.wake.wake() {
+            // It looks at the wish again at its next beat.
+            warn!(%error, "the executor could not be woken");
+        }
+    }
+}
+
+/// A node that listens, and owns its directory.
+#[derive(Debug)]
+pub struct Alone {
+    executor: Executor,
+    directory: Directory,
+    addresses: Vec<SocketAddr>,
+    stop_wanted: Arc<AtomicBool>,
+}
+
+impl Alone {
+    /// Listens, locks the directory and recovers the end of its log.
+    pub fn open(mut config: Config) -> Result<Alone, AloneError> {
+        let dir = settle_directory(&mut config)?;
+        fit_descriptors(&mut config)?;
+        let mut executor = boot::executor(config)?;
+        let node = &mut executor.node;
+        let addresses = boot::listen(&mut node.net, node.config.settings())?;
+        let directory = Directory::open(&dir.join(LOG_DIRECTORY), OWNER)?;
+        if let Some(torn) = directory.torn() {
+            warn!(file = %torn.file.display(), bytes = torn.bytes, why = torn.why, "torn end of the log cut");
+        }
+        Ok(Alone { executor, directory, addresses, stop_wanted: Arc::default() })
+    }
+
+    /// Where clients are accepted.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    pub fn stopper(&self) -> Stopper {
+        Stopper { is_wanted: Arc::clone(&self.stop_wanted), wake: self.executor.wake_handle() }
+    }
+
+    /// Loads and serves until SHUTDOWN or a [`Stopper`]; then everything executed is on disk.
+    pub fn run(mut self, tell: &mut dyn FnMut(Stage)) -> Result<(), AloneError> {
+        let Some(loaded) = self.load(tell)? else { return Ok(()) };
+        let settings = self.executor.node.config.settings();
+        let options = boot::log_options(settings, self.executor.wake_handle());
+        let mut appender = self.directory.start(options)?;
+        if appender.epoch() < REIGN {
+            appender.begin_reign(REIGN)?;
+        }
+        let log = appender.log();
+        self.executor.keys.attach_log(appender);
+        tell(Stage::Ready(loaded));
+        let served = serve(&mut self.executor, &log, &self.stop_wanted);
+        let appender = self.executor.keys.detach_log().expect("attached above");
+        // A log that failed cannot be stopped cleanly either; why it failed is the better answer.
+        served.and(appender.stop().map(drop).map_err(AloneError::Open))
+    }
+
+    /// Brings the data back, a slice a turn; `None` when the node was stopped meanwhile.
+    fn load(&mut self, tell: &mut dyn FnMut(Stage)) -> Result<Option<RestoreProgress>, AloneError> {
+        let mut restore = Restore::begin(&self.directory)?;
+        let executor = &mut self.executor;
+        executor.node.is_loading = true;
+        let mut reported = monotonic_clock();
+        let mut started_at = None;
+        while !restore.is_done() {
+            executor.turn_at_once()?;
+            if is_over(executor, &self.stop_wanted) {
+                return Ok(None);
+            }
+            restore.step(&mut executor.keys, LOAD_SLICE)?;
+            let progress = restore.progress();
+            executor.node.facts.persistence.load = LoadFacts {
+                started_at: *started_at.get_or_insert(executor.node.now),
+                bytes_total: progress.bytes_total,
+                bytes_loaded: progress.bytes_done,
+            };
+            let now = monotonic_clock();
+            if now.since(reported) >= REPORT_EVERY {
+                reported = now;
+                tell(Stage::Loading(progress));
+            }
+        }
+        executor.node.is_loading = false;
+        executor.node.facts.persistence.keys_loaded = executor.keys.store().len() as u64;
+        Ok(Some(restore.progress()))
+    }
+}
+
+/// Turns until the node is told to end, or cannot be trusted any more.
+fn serve(executor: &mut Executor, log: &Log, stop_wanted: &AtomicBool) -> Result<(), AloneError> {
+    while !is_over(executor, stop_wanted) {
+        executor.turn()?;
+        let is_sound = log.is_sound();
+        if !is_sound && let Health::Failed { why } = log.health() {
+            return Err(AloneError::LogFailed { why });
+        }
+        executor.node.facts.persistence.log_failed = !is_sound;
+    }
+    Ok(())
+}
+
+fn is_over(executor: &Executor, stop_wanted: &AtomicBool) -> bool {
+    executor.node.shutdown.is_some() || stop_wanted.load(Ordering::Acquire)
+}
+
+/// Makes `dir` absolute, so that CONFIG GET tells where the data is; it must be there already.
+fn settle_directory(config: &mut Config) -> Result<PathBuf, AloneError> {
+    let named = match config.get("dir") {
+        None | Some("") => Path::new("."),
+        Some(named) => Path::new(named),
+    };
+    let failed = |error| AloneError::Directory { path: named.to_owned(), error };
+    let dir = named.canonicalize().map_err(failed)?;
+    if !dir.is_dir() {
+        return Err(failed(io::ErrorKind::NotADirectory.into()));
+    }
+    put(config, "dir", dir.to_string_lossy().into_owned());
+    Ok(dir)
+}
+
+/// Lowers `maxclients` to what the system lets this process open.
+fn fit_descriptors(config: &mut Config) -> Result<(), AloneError> {
+    let wanted = config.settings().maxclients;
+    let fit = boot::provide_descriptors(wanted)?;
+    if fit < wanted {
+        warn!(wanted, fit, "maxclients lowered: raise the limit of open files (ulimit -n)");
+        put(config, "maxclients", fit.to_string());
+    }
+    Ok(())
+}
+
+fn put(config: &mut Config, name: &str, value: String) {
+    let directive = Directive { name: name.to_owned(), words: vec![value] };
+    config.load([&directive]).expect("the value is of the parameter's kind");
+}
