@@ -35,7 +35,9 @@ use crate::appender::Appender;
 use crate::cursor::{ReadError, Reader};
 use crate::history::{History, HistoryError};
 use crate::log::{Options, Shared};
-use crate::manifest::{Checkpoint, MANIFEST, Manifest, ManifestError, Owner, sync_directory};
+use crate::manifest::{
+    Checkpoint, Discards, MANIFEST, Manifest, ManifestError, Owner, sync_directory,
+};
 use crate::progress::Health;
 use crate::recover::{self, Recovered};
 use crate::segment::{self, Header, SegmentInfo};
@@ -208,6 +210,11 @@ impl Directory {
         self.recovered.segments.first().map(|segment| segment.first)
     }
 
+    /// What [`Directory::truncate_after`] has set aside in the life of this directory.
+    pub fn discards(&self) -> Discards {
+        self.manifest.discards
+    }
+
     /// The torn tail that recovery cut off, if there was one.
     pub fn torn(&self) -> Option<&Torn> {
         self.recovered.torn.as_ref()
@@ -242,6 +249,10 @@ impl Directory {
         // The manifest first: it must never vouch for records that are gone.
         self.manifest.history.truncate_after(opid);
         self.manifest.durable = opid;
+        if count > 0 {
+            let total = self.manifest.discards.total + count;
+            self.manifest.discards = Discards { total, latest: count };
+        }
         let dropped: Vec<_> =
             self.manifest.checkpoints.extract_if(.., |c| c.position.opid > opid).collect();
         self.manifest.store(&self.path)?;

@@ -35,6 +35,8 @@ pub use directory::{Directory, Discarded, OpenError, Torn};
 pub use disk::{Disk, RealDisk};
 pub use history::{History, HistoryError, REIGNS_COUNT_MAX, Reign};
 pub use log::{Consumer, Log, Options, Retention, SyncPolicy};
-pub use manifest::{CHECKPOINTS_KEPT, Checkpoint, MANIFEST, Manifest, ManifestError, Owner};
+pub use manifest::{
+    CHECKPOINTS_KEPT, Checkpoint, Discards, MANIFEST, Manifest, ManifestError, Owner,
+};
 pub use progress::{Barrier, Health, Waker};
 pub use tail::Batch;

@@ -7,6 +7,7 @@
 //!   epoch 5                                     newest epoch this node was ever told of
 //!   durable 159                                 the log reaches at least this far
 //!   reigns 1:1,4:101,5:160
+//!   discarded 12 3                              ops set aside ever, and at the latest occasion; only if any
 //!   checkpoint 90 1 checkpoint-00000000000000000090-1.rdb 123456
 //!   crc 1a2b3c4d                                CRC-32C of every byte above
 //! ```
@@ -64,6 +65,15 @@ impl Checkpoint {
     }
 }
 
+/// Ops of this directory that the shard's history went on without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Discards {
+    /// Since the directory was created.
+    pub total: u64,
+    /// At the latest occasion.
+    pub latest: u64,
+}
+
 /// What [`MANIFEST`] says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Manifest {
@@ -75,6 +85,7 @@ pub struct Manifest {
     /// OpID that the log certainly reaches; a shorter log has lost something.
     pub durable: u64,
     pub history: History,
+    pub discards: Discards,
     pub checkpoints: Vec<Checkpoint>,
 }
 
@@ -97,6 +108,7 @@ impl Manifest {
             epoch: Epoch(0),
             durable: 0,
             history: History::default(),
+            discards: Discards::default(),
             checkpoints: Vec::new(),
         }
     }
@@ -111,6 +123,9 @@ impl Manifest {
         line(format_args!("epoch {}\n", self.epoch));
         line(format_args!("durable {}\n", self.durable));
         line(format_args!("reigns {}\n", self.history));
+        if self.discards.total > 0 {
+            line(format_args!("discarded {} {}\n", self.discards.total, self.discards.latest));
+        }
         for Checkpoint { position, file, bytes } in &self.checkpoints {
             line(format_args!("checkpoint {} {} {file} {bytes}\n", position.opid, position.epoch));
         }
@@ -157,6 +172,10 @@ impl Manifest {
             ["epoch", epoch] => self.epoch = Epoch(epoch.parse().ok()?),
             ["durable", opid] => self.durable = opid.parse().ok()?,
             ["reigns", history] => self.history = history.parse().ok()?,
+            ["discarded", total, latest] => {
+                self.discards =
+                    Discards { total: total.parse().ok()?, latest: latest.parse().ok()? };
+            }
             ["checkpoint", opid, epoch, file, bytes] => {
                 let position =
                     Position { epoch: Epoch(epoch.parse().ok()?), opid: opid.parse().ok()? };
@@ -258,6 +277,7 @@ mod tests {
             epoch: Epoch(5),
             durable: 159,
             history: "1:1,4:101,5:160".parse().unwrap(),
+            discards: Discards { total: 12, latest: 3 },
             checkpoints: vec![Checkpoint { position, file, bytes: 123_456 }],
             ..Manifest::new(owner)
         }

@@ -2,8 +2,8 @@
 
 use base::{Epoch, Incarnation, Position};
 use binlog::{
-    Barrier, Directory, MANIFEST, OpenError, Options, Owner, RawBatch, RawError, ReadError,
-    Retention, Step, SyncPolicy,
+    Barrier, Directory, Discards, MANIFEST, OpenError, Options, Owner, RawBatch, RawError,
+    ReadError, Retention, Step, SyncPolicy,
 };
 
 use crate::rig::{
@@ -168,6 +168,7 @@ fn a_divergent_tail_is_set_aside_before_it_is_cut() {
     let mut directory = open(dir.path());
     assert_eq!(directory.position(), Position { epoch: Epoch(3), opid: 10 });
     assert_eq!(directory.truncate_after(10).unwrap().count, 0);
+    assert_eq!(directory.discards(), Discards { total: 20, latest: 20 });
     let mut appender = directory.start(options(700, SyncPolicy::Never)).unwrap();
     appender.begin_reign(Epoch(4)).unwrap();
     for _ in 0..5 {
@@ -177,6 +178,8 @@ fn a_divergent_tail_is_set_aside_before_it_is_cut() {
     assert_eq!(check_directory(&directory, 1), 20);
     directory.truncate_after(0).unwrap();
     assert_eq!((directory.oldest(), directory.history().to_string().as_str()), (None, "-"));
+    drop(directory);
+    assert_eq!(open(dir.path()).discards(), Discards { total: 40, latest: 20 });
 }
 
 #[test]
