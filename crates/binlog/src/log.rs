@@ -233,6 +233,12 @@ impl Log {
         self.shared.segments().iter().map(|segment| segment.bytes).sum()
     }
 
+    /// Bytes of the segments that begin behind `opid`: at most one segment less than what follows it.
+    pub fn bytes_behind(&self, opid: u64) -> u64 {
+        let segments = self.shared.segments();
+        segments.iter().filter(|info| info.first.get() > opid).map(|info| info.bytes).sum()
+    }
+
     /// Waits until `opid` is durable, whatever the policy; false when the log fails or stops before.
     pub fn wait_durable(&self, opid: u64) -> bool {
         self.shared.sync.wait_durable(&self.shared.progress, opid)

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use binlog::{Options, SyncPolicy};
+use binlog::Options;
 use net::{Driver, TcpOptions, Wake};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use store::{Graveyard, Rng, Store};
 use tracing::warn;
 
-use crate::config::{AppendFsync, Config, Settings};
+use crate::config::{Config, Settings};
 use crate::keyspace::Keyspace;
 use crate::limits::Limits;
 use crate::node::Node;
@@ -68,11 +68,7 @@ pub fn log_options(settings: &Settings, wake: Wake) -> Options {
             warn!(%error, "the executor could not be woken");
         }
     };
-    let policy = match settings.appendfsync {
-        AppendFsync::Always => SyncPolicy::Always,
-        AppendFsync::Everysec => SyncPolicy::EverySecond,
-        AppendFsync::No => SyncPolicy::Never,
-    };
+    let policy = settings.appendfsync.policy();
     Options { policy, waker: Arc::new(waker), ..Options::default() }
 }
 

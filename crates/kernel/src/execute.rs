@@ -318,8 +318,8 @@ impl Stage<'_> {
         self.resumed.push(token);
     }
 
-    /// What commands have asked to be done to other clients.
-    fn carry_out_requests(&mut self) {
+    /// What commands, or the end of a checkpoint, have asked to be done to clients.
+    pub(crate) fn carry_out_requests(&mut self) {
         for request in std::mem::take(&mut self.node.requests) {
             match request {
                 Request::Close(token) => {

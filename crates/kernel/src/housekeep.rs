@@ -8,6 +8,7 @@ use tracing::warn;
 
 use crate::blocking::Blocking;
 use crate::client::Session;
+use crate::client_list;
 use crate::limits::OutputLimit;
 use crate::node::Node;
 use crate::turn::Executor;
@@ -65,6 +66,34 @@ impl Executor {
                 self.node.net.trim(token);
             }
             self.bound_output(token);
+        }
+    }
+
+    /// `maxmemory-clients`: closes the clients that use most, until the others fit.
+    pub(crate) fn bound_clients(&mut self) {
+        let bound = self.node.config.settings().maxmemory_clients;
+        if bound == 0 {
+            return;
+        }
+        let net = &self.node.net;
+        let size_of = |session: &Session| client_list::memory_bytes(session, net) as u64;
+        let mut total: u64 = self.node.clients.iter().map(size_of).sum();
+        if total <= bound {
+            return;
+        }
+        let may_go = |session: &&Session| !session.no_evict && !session.is_internal;
+        let mut largest: Vec<(u64, Token)> = (self.node.clients.iter().filter(may_go))
+            .map(|session| (size_of(session), session.token))
+            .collect();
+        largest.sort_unstable();
+        while total > bound
+            && let Some((bytes, token)) = largest.pop()
+        {
+            warn!(bytes, "client closed: all clients together exceed maxmemory-clients");
+            total -= bytes;
+            self.node.counters.evicted_clients += 1;
+            self.node.net.close(token);
+            self.stage(|stage| stage.forget(token));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Everything the executor owns besides the data itself.
 
+use std::time::Duration;
+
 use base::{Tick, UnixMs};
 use net::{Driver, Token};
 use wire::resp::reply::{ErrorReply, ReplyWriter};
@@ -145,9 +147,15 @@ impl Node {
         }
     }
 
-    /// Makes what the executor and the data read at every step equal to the configuration.
+    /// Makes what the executor, its sockets, the data and the log read at every step equal to the
+    /// configuration.
     pub fn configure(&mut self, keys: &mut Keyspace) {
         let settings = self.config.settings();
+        self.slowlog.shrink(settings.slowlog_max_len);
+        self.net.set_keepalive(Duration::from_secs(u64::from(settings.tcp_keepalive_seconds)));
+        if let Some(log) = keys.log() {
+            log.log().set_policy(settings.appendfsync.policy());
+        }
         self.limits = Limits::of(settings);
         self.password = settings.requirepass.clone().into_bytes();
         let store = keys.store_mut();
@@ -159,6 +167,8 @@ impl Node {
     pub fn saved(&mut self, outcome: Result<(), &str>) {
         self.saving = Saving::Idle;
         let facts = &mut self.facts.persistence;
+        facts.last_try_at = self.now;
+        (facts.save_keys_done, facts.save_keys_total) = (0, 0);
         let started_at = facts.save_started_at.take().unwrap_or(self.now);
         facts.last_save_failed = outcome.is_err();
         if outcome.is_ok() {

@@ -45,6 +45,11 @@ impl Slowlog {
     pub fn push(&mut self, entry: Entry, entries_max: u64) {
         self.entries.push_front(Entry { id: self.next_id, ..entry });
         self.next_id += 1;
+        self.shrink(entries_max);
+    }
+
+    /// Drops the oldest entries above `entries_max`.
+    pub fn shrink(&mut self, entries_max: u64) {
         self.entries.truncate(usize::try_from(entries_max).unwrap_or(usize::MAX));
     }
 

@@ -364,8 +364,12 @@ impl Executor {
         }
         self.keys.housekeep();
         self.checkpointer.poll(&mut self.node, &mut self.keys);
+        if !self.node.requests.is_empty() {
+            self.stage(|stage| stage.carry_out_requests());
+        }
         if self.housekeeper.is_due(&self.node, now) {
             self.look_after_clients();
+            self.bound_clients();
             self.node.counters.sample(monotonic_clock(), store::memory::used_bytes());
         }
     }

@@ -155,6 +155,13 @@ impl Driver {
         }
     }
 
+    /// Idle time after which peers of later connections are probed; zero: never.
+    pub fn set_keepalive(&mut self, keepalive: Duration) {
+        for listener in &mut self.listeners {
+            listener.keepalive = keepalive;
+        }
+    }
+
     /// The bound address, with the port that the system chose if 0 was asked for.
     pub fn local_address(&self, id: ListenerId) -> Option<SocketAddr> {
         let listener = self.listeners.iter().find(|listener| listener.id == id)?;

@@ -5,6 +5,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
+use crate::boot;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("config|get", Handler::Node(get)),
@@ -30,12 +31,31 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let pairs: Vec<(&[u8], &[u8])> =
         (2..args.len()).step_by(2).map(|at| (args.key(at), args.key(at + 1))).collect();
     let is_local = cx.turn.session.peer.ip().is_loopback();
+    let before = cx.node.config.clone();
     let changed = cx.node.config.set(&pairs, is_local)?;
+    if changed.contains(&"maxclients")
+        && let Err(error) = provide_clients(cx.node.config.settings().maxclients)
+    {
+        cx.node.config = before;
+        return Err(error);
+    }
     if !changed.is_empty() {
         cx.node.configure(cx.turn.keys);
     }
     cx.turn.reply.ok();
     Ok(())
+}
+
+/// Whether the system gives descriptors for so many clients.
+fn provide_clients(wanted: u32) -> CmdResult {
+    let fit = boot::provide_descriptors(wanted).unwrap_or(0);
+    if fit >= wanted {
+        return Ok(());
+    }
+    Err(Stop::Error(ErrorReply::from(format!(
+        "ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is \
+         not able to handle the specified number of clients, try with {fit}"
+    ))))
 }
 
 fn resetstat(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {

@@ -1,6 +1,7 @@
 //! The parameters that act, as typed fields.
 
 use base::UnixMs;
+use binlog::SyncPolicy;
 use store::{Access, Thresholds};
 
 use super::Values;
@@ -77,6 +78,12 @@ pub struct Settings {
     pub appendfsync: AppendFsync,
     pub save_points: Vec<SavePoint>,
     pub stop_writes_on_bgsave_error: bool,
+    /// A checkpoint is made when the log behind the newest one is so large (bytes) ...
+    pub auto_checkpoint_bytes_min: u64,
+    /// ... and this share of the checkpoint, per cent; 0: never.
+    pub auto_checkpoint_percentage: u32,
+    /// Where `dbfilename` and the log lie; empty: unknown.
+    pub dir: String,
     pub dbfilename: String,
     /// 0: a write needs no replica.
     pub min_replicas_to_write: u32,
@@ -275,6 +282,9 @@ impl Settings {
             appendfsync: AppendFsync::read(values.text("appendfsync")),
             save_points: read_save_points(values.text("save")),
             stop_writes_on_bgsave_error: values.is_on("stop-writes-on-bgsave-error"),
+            auto_checkpoint_bytes_min: values.number("auto-aof-rewrite-min-size"),
+            auto_checkpoint_percentage: values.number("auto-aof-rewrite-percentage"),
+            dir: values.text("dir").to_owned(),
             dbfilename: values.text("dbfilename").to_owned(),
             min_replicas_to_write: values.number("min-replicas-to-write"),
             min_replicas_max_lag_seconds: values.number("min-replicas-max-lag"),
@@ -299,6 +309,15 @@ impl Lazyfree {
 }
 
 impl AppendFsync {
+    /// The same in the words of the log.
+    pub fn policy(self) -> SyncPolicy {
+        match self {
+            AppendFsync::Always => SyncPolicy::Always,
+            AppendFsync::Everysec => SyncPolicy::EverySecond,
+            AppendFsync::No => SyncPolicy::Never,
+        }
+    }
+
     fn read(text: &str) -> AppendFsync {
         match text {
             "always" => AppendFsync::Always,

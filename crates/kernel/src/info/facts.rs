@@ -35,6 +35,8 @@ impl Facts {
 pub struct PersistenceFacts {
     /// When the newest checkpoint was complete; the start of the process before there is one.
     pub last_save_at: UnixMs,
+    /// When the latest attempt ended, well or not.
+    pub last_try_at: UnixMs,
     pub last_save_failed: bool,
     /// Duration of the newest checkpoint.
     pub last_save_seconds: Option<u64>,
@@ -48,7 +50,7 @@ pub struct PersistenceFacts {
     pub changes_since_save: u64,
     /// The log could not be written or synced.
     pub log_failed: bool,
-    /// Bytes of the log since the newest checkpoint.
+    /// Bytes of the log on disk.
     pub log_bytes: u64,
     pub keys_loaded: u64,
     pub keys_expired_at_load: u64,

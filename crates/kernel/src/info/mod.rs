@@ -353,6 +353,7 @@ fn persistence(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
     out.field("aof_last_write_status", status(facts.log_failed));
     out.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    // The log takes the place of Redis' AOF.
     out.field("aof_current_size", facts.log_bytes);
     out.zeros(&["aof_base_size", "aof_pending_rewrite", "aof_buffer_length"]);
     out.zeros(&["aof_pending_bio_fsync", "aof_delayed_fsync"]);

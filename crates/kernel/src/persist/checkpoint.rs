@@ -11,17 +11,19 @@
 //! - At most one round at a time; who comes while it runs gets its result, never a part.
 //! - The executor only walks: the file is written, fsynced and installed by other threads.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use base::Position;
+use base::{Position, UnixMs};
 use binlog::Log;
 use net::Wake;
 use store::Progress;
 
 use super::{About, FileWriter, Snapshot, SnapshotStep};
+use crate::config::{SavePoint, Settings};
 use crate::keyspace::Keyspace;
 use crate::node::{Node, Saving};
 
@@ -30,6 +32,12 @@ pub const STREAMS_COUNT_MAX: u32 = 2;
 
 /// Keys visited per turn; some hundred microseconds of work.
 const KEYS_PER_TURN: usize = 512;
+
+/// Between two looks at what asks for a checkpoint by itself.
+const LOOK_EVERY_MS: u64 = 1000;
+
+/// After a checkpoint failed, none is begun unasked for so long (Redis: the same).
+const RETRY_AFTER_MS: u64 = 5000;
 
 /// Pause between two looks at a walk that waits for the disk.
 const DISK_PATIENCE: Duration = Duration::from_millis(2);
@@ -134,6 +142,8 @@ struct Running {
     writer: Arc<FileWriter>,
     position: Position,
     image: PathBuf,
+    /// Where users of Redis expect the newest image (`dir`/`dbfilename`).
+    export: Option<PathBuf>,
     keys: u64,
 }
 
@@ -158,8 +168,12 @@ pub(crate) struct Checkpointer {
     pace: Pace,
     /// Rounds of the desk that the node was told of.
     told: u64,
-    /// OpID of the newest checkpoint; `None` until the log was asked.
+    /// OpID of the newest checkpoint; `None` until the log is asked.
     newest: Option<u64>,
+    /// Its size (bytes).
+    newest_bytes: u64,
+    /// When it was last asked whether a checkpoint is due.
+    looked_at: UnixMs,
 }
 
 impl Checkpointer {
@@ -172,6 +186,8 @@ impl Checkpointer {
             pace: Pace::Idle,
             told: 0,
             newest: None,
+            newest_bytes: 0,
+            looked_at: UnixMs(0),
         }
     }
 
@@ -191,7 +207,7 @@ impl Checkpointer {
             self.is_draining = matches!(keys.store_mut().walk(KEYS_PER_TURN), Progress::Walking);
             self.pace = Pace::Walking;
         } else if self.running.is_some() {
-            self.step(keys);
+            self.step(node, keys);
         } else {
             self.take_order(node, keys);
         }
@@ -199,6 +215,9 @@ impl Checkpointer {
     }
 
     fn take_order(&mut self, node: &mut Node, keys: &mut Keyspace) {
+        if node.saving == Saving::Idle && self.is_due(node, keys) {
+            node.saving = Saving::Wanted;
+        }
         match (keys.log().is_some(), node.saving) {
             (true, Saving::Unavailable) => node.saving = Saving::Idle,
             (true, Saving::Wanted) => {
@@ -213,6 +232,7 @@ impl Checkpointer {
         }
         node.saving = Saving::Running;
         node.facts.persistence.save_started_at = Some(node.now);
+        node.facts.persistence.save_keys_total = keys.store().len() as u64;
         match begin(node, keys) {
             Ok(running) => {
                 self.running = Some(running);
@@ -222,7 +242,32 @@ impl Checkpointer {
         }
     }
 
-    fn step(&mut self, keys: &mut Keyspace) {
+    /// Whether `save` or the length of the log asks for a checkpoint. Looks once a second.
+    fn is_due(&mut self, node: &mut Node, keys: &Keyspace) -> bool {
+        let (settings, facts) = (node.config.settings(), &mut node.facts.persistence);
+        let silent_ms = |since: UnixMs| node.now.0.saturating_sub(since.0);
+        if node.is_loading || silent_ms(self.looked_at) < LOOK_EVERY_MS {
+            return false;
+        }
+        self.looked_at = node.now;
+        let Some(log) = keys.log().map(binlog::Appender::log) else { return false };
+        facts.log_bytes = log.bytes_on_disk();
+        if facts.last_save_failed && silent_ms(facts.last_try_at) < RETRY_AFTER_MS {
+            return false;
+        }
+        let elapsed_seconds = silent_ms(facts.last_save_at) / 1000;
+        let is_reached = |point: &SavePoint| {
+            facts.changes_since_save >= point.changes.max(1) && elapsed_seconds >= point.seconds
+        };
+        let bytes = log.bytes_behind(self.newest.unwrap_or(0));
+        let share = self.newest_bytes / 100 * u64::from(settings.auto_checkpoint_percentage);
+        let is_long = settings.auto_checkpoint_percentage > 0
+            && bytes > 0
+            && bytes >= settings.auto_checkpoint_bytes_min.max(share);
+        is_long || settings.save_points.iter().any(is_reached)
+    }
+
+    fn step(&mut self, node: &mut Node, keys: &mut Keyspace) {
         let Some(running) = &mut self.running else { return };
         let step = running.snapshot.step(keys.store_mut(), KEYS_PER_TURN);
         self.pace = Pace::Waiting;
@@ -230,6 +275,7 @@ impl Checkpointer {
             && keys > running.keys
         {
             running.keys = keys;
+            node.facts.persistence.save_keys_done = keys;
             self.pace = Pace::Walking;
         }
         match running.writer.outcome() {
@@ -256,6 +302,11 @@ impl Checkpointer {
         let Some(log) = log else { return desk.end_round(Err("the log was closed".to_owned())) };
         let spawned = thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
             let installed = log.install_checkpoint(&done.image, done.position);
+            if let (Ok(checkpoint), Some(export)) = (&installed, &done.export)
+                && let Err(error) = publish(&log.directory().join(&checkpoint.file), export)
+            {
+                tracing::warn!(path = %export.display(), %error, "the checkpoint was not linked");
+            }
             desk.end_round(installed.map(|_| done.position).map_err(|error| error.to_string()));
         });
         if let Err(error) = spawned {
@@ -273,19 +324,41 @@ impl Checkpointer {
             match &outcome {
                 Ok(position) => {
                     tracing::info!(%position, "checkpoint");
-                    self.newest = Some(position.opid);
+                    self.newest = None;
                 }
                 Err(why) => tracing::error!(why, "no checkpoint"),
             }
             node.saved(outcome.as_ref().map(|_| ()).map_err(String::as_str));
         }
-        let Some(appender) = keys.log() else { return };
-        let newest = *self.newest.get_or_insert_with(|| {
-            let newest = appender.log().manifest().checkpoints.pop();
-            newest.map_or(0, |checkpoint| checkpoint.position.opid)
-        });
+        if self.newest.is_none()
+            && let Some(log) = keys.log().map(binlog::Appender::log)
+        {
+            let newest = log.manifest().checkpoints.pop();
+            self.newest_bytes = newest.as_ref().map_or(0, |checkpoint| checkpoint.bytes);
+            self.newest = Some(newest.map_or(0, |checkpoint| checkpoint.position.opid));
+        }
+        let newest = self.newest.unwrap_or(0);
         node.facts.persistence.changes_since_save = keys.newest_op().saturating_sub(newest);
     }
+}
+
+/// `dir`/`dbfilename`, unless one of them is unknown.
+fn export_path(settings: &Settings) -> Option<PathBuf> {
+    let is_known = !settings.dir.is_empty() && !settings.dbfilename.is_empty();
+    is_known.then(|| Path::new(&settings.dir).join(&settings.dbfilename))
+}
+
+/// Gives the file `image` a second name, replacing what had that name; the bytes are not copied.
+fn publish(image: &Path, export: &Path) -> io::Result<()> {
+    let mut name = export.as_os_str().to_owned();
+    name.push(".tmp");
+    let fresh = PathBuf::from(name);
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    std::fs::hard_link(image, &fresh)?;
+    std::fs::rename(&fresh, export)
 }
 
 fn begin(node: &Node, keys: &mut Keyspace) -> Result<Running, String> {
@@ -297,35 +370,39 @@ fn begin(node: &Node, keys: &mut Keyspace) -> Result<Running, String> {
     let drain = Box::new(Arc::clone(&writer));
     let begun = Snapshot::begin(keys.store_mut(), &about, false, drain);
     let snapshot = begun.map_err(|_| "another snapshot is being written")?;
-    Ok(Running { snapshot, writer, position, image, keys: 0 })
+    let export = export_path(node.config.settings());
+    Ok(Running { snapshot, writer, position, image, export, keys: 0 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::file::Directive;
     use crate::limits::Limits;
     use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId};
     use binlog::{Directory, Options, Owner};
     use store::{Graveyard, Rng, Store};
     use wire::effect::{Effect, Expiry};
 
-    #[test]
-    fn one_walk_serves_all_who_wait() {
-        let directory = tempfile::tempdir().unwrap();
+    /// A node without settings and its keyspace, whose log lies at `path`.
+    fn node_with_log(path: &Path) -> (Node, Keyspace) {
         let owner = Owner {
             cluster: ClusterId(1),
             shard: ShardId(0),
             node: NodeId(1),
             incarnation: Incarnation(1),
         };
-        let log = Directory::open(directory.path(), owner).unwrap();
+        let log = Directory::open(path, owner).unwrap();
         let mut log = log.start(Options::default()).unwrap();
         log.begin_reign(Epoch(1)).unwrap();
-        let handle = log.log();
         let store = Store::new(1, Graveyard::immediate(), Rng::new(1));
         let mut keys = Keyspace::new(store, Rng::new(2));
         keys.attach_log(log);
-        for number in 0..5000u32 {
+        (Node::new(net::Driver::new().unwrap(), Limits::default()), keys)
+    }
+
+    fn fill(keys: &mut Keyspace, count: u32) {
+        for number in 0..count {
             keys.apply(Effect::SetString {
                 key: number.to_string().as_bytes(),
                 value: b"v",
@@ -333,7 +410,14 @@ mod tests {
             });
         }
         keys.commit();
-        let mut node = Node::new(net::Driver::new().unwrap(), Limits::default());
+    }
+
+    #[test]
+    fn one_walk_serves_all_who_wait() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut node, mut keys) = node_with_log(directory.path());
+        let handle = keys.log().unwrap().log();
+        fill(&mut keys, 5000);
         let mut checkpointer = Checkpointer::new(node.net.wake_handle());
         checkpointer.poll(&mut node, &mut keys);
         assert_eq!(node.saving, Saving::Idle);
@@ -353,5 +437,40 @@ mod tests {
         assert_eq!(handle.manifest().checkpoints[0].position.opid, 5000);
         assert_eq!(node.facts.persistence.changes_since_save, 0);
         assert_eq!(node.facts.persistence.saves, 1);
+        assert_eq!(node.facts.persistence.save_keys_total, 0);
+    }
+
+    #[test]
+    fn a_save_point_orders_a_checkpoint_that_redis_tools_find() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut node, mut keys) = node_with_log(&directory.path().join("binlog"));
+        let dir = directory.path().to_str().unwrap().to_owned();
+        let set = |name: &str, words: &[&str]| Directive {
+            name: name.to_owned(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        let directives = [set("dir", &[&dir]), set("save", &["60", "100"])];
+        node.config.load(&directives).unwrap();
+        node.now = UnixMs(1_000_000);
+        node.facts.persistence.last_save_at = node.now;
+        let mut checkpointer = Checkpointer::new(node.net.wake_handle());
+        checkpointer.poll(&mut node, &mut keys);
+        fill(&mut keys, 99);
+        node.now = node.now.plus_ms(61_000);
+        checkpointer.poll(&mut node, &mut keys);
+        assert_eq!(node.saving, Saving::Idle, "99 changes are less than 100");
+        fill(&mut keys, 1);
+        checkpointer.poll(&mut node, &mut keys);
+        node.now = node.now.plus_ms(1_000);
+        checkpointer.poll(&mut node, &mut keys);
+        assert_eq!(node.saving, Saving::Running);
+        while node.saving == Saving::Running {
+            checkpointer.poll(&mut node, &mut keys);
+            thread::yield_now();
+        }
+        let checkpoint = keys.log().unwrap().log().manifest().checkpoints.pop().unwrap();
+        let image = std::fs::read(directory.path().join("binlog").join(checkpoint.file)).unwrap();
+        assert_eq!(std::fs::read(directory.path().join("dump.rdb")).unwrap(), image);
+        assert!(image.starts_with(b"REDIS"));
     }
 }

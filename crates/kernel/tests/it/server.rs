@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use kernel::config::file::Directive;
 use kernel::keyspace::Keyspace;
 use kernel::limits::Limits;
 use kernel::node::Node;
@@ -25,13 +26,26 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// With parameters of redis.conf.
+    pub(crate) fn start_with(parameters: &[(&str, &str)]) -> Server {
         let mut driver = Driver::new().unwrap();
         let listener =
             driver.listen("127.0.0.1:0".parse().unwrap(), &TcpOptions::default()).unwrap();
         let address = driver.local_address(listener).unwrap().to_string();
         let store = Store::new(DATABASES_DEFAULT, Graveyard::immediate(), Rng::new(SEED));
-        let node = Node::new(driver, Limits::default());
-        let mut executor = Executor::new(node, Keyspace::new(store, Rng::new(SEED)));
+        let mut node = Node::new(driver, Limits::default());
+        let mut keys = Keyspace::new(store, Rng::new(SEED));
+        let directive = |(name, value): &(&str, &str)| Directive {
+            name: (*name).to_owned(),
+            words: value.split(' ').map(str::to_owned).collect(),
+        };
+        let directives: Vec<Directive> = parameters.iter().map(directive).collect();
+        node.config.load(&directives).unwrap();
+        node.configure(&mut keys);
+        let mut executor = Executor::new(node, keys);
         let wake = executor.wake_handle();
         let is_over = Arc::new(AtomicBool::new(false));
         let is_told_over = Arc::clone(&is_over);
@@ -45,6 +59,10 @@ impl Server {
 
     pub(crate) fn connect(&self) -> Client {
         Client::connect(&self.address).unwrap()
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 }
 

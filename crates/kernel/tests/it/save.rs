@@ -1,0 +1,69 @@
+//! SAVE and BGSAVE at a node that keeps a log.
+
+use std::path::Path;
+
+use kernel::alone::Alone;
+use kernel::config::Config;
+use kernel::config::file::Directive;
+use testkit::client::Client;
+
+fn directive(name: &str, word: &str) -> Directive {
+    Directive { name: name.to_owned(), words: vec![word.to_owned()] }
+}
+
+/// The reply to words, raw; `None` when the server closes instead.
+fn hear(client: &mut Client, words: &str) -> Option<String> {
+    let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+    let (_, raw) = client.call_raw(&words).ok()?;
+    Some(String::from_utf8_lossy(&raw).into_owned())
+}
+
+/// Runs a node over `dir` while `act` talks to it.
+fn with_node(dir: &Path, act: impl FnOnce(&mut Client)) {
+    let mut config = Config::default();
+    let directives = [
+        directive("dir", dir.to_str().unwrap()),
+        directive("port", "0"),
+        directive("bind", "127.0.0.1"),
+        directive("save", ""),
+    ];
+    config.load(&directives).unwrap();
+    let node = Alone::open(config).unwrap();
+    let address = node.addresses()[0].to_string();
+    let thread = std::thread::spawn(move || node.run(&mut |_| {}).unwrap());
+    let mut client = Client::connect(&address).unwrap();
+    while hear(&mut client, "PING").is_some_and(|reply| reply.starts_with("-LOADING")) {}
+    act(&mut client);
+    assert_eq!(hear(&mut client, "SHUTDOWN"), None);
+    thread.join().unwrap();
+}
+
+#[test]
+fn save_answers_when_the_image_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let dump = dir.path().join("dump.rdb");
+    with_node(dir.path(), |client| {
+        assert_eq!(hear(client, "SET k v").as_deref(), Some("+OK\r\n"));
+        assert_eq!(hear(client, "SAVE").as_deref(), Some("+OK\r\n"));
+        let first = std::fs::read(&dump).unwrap();
+        assert!(first.starts_with(b"REDIS"));
+        assert_eq!(hear(client, "RPUSH l a b").as_deref(), Some(":2\r\n"));
+        let started = "+Background saving started\r\n";
+        assert_eq!(hear(client, "BGSAVE SCHEDULE").as_deref(), Some(started));
+        let is_over = |info: &str| {
+            ["rdb_bgsave_in_progress:0", "rdb_saves:2", "rdb_changes_since_last_save:0"]
+                .iter()
+                .all(|field| info.contains(field))
+        };
+        while !hear(client, "INFO persistence").is_some_and(|info| is_over(&info)) {}
+        assert_ne!(std::fs::read(&dump).unwrap(), first);
+        assert_eq!(
+            hear(client, "CONFIG GET dbfilename").as_deref(),
+            Some("*2\r\n$10\r\ndbfilename\r\n$8\r\ndump.rdb\r\n")
+        );
+    });
+    with_node(dir.path(), |client| {
+        assert_eq!(hear(client, "GET k").as_deref(), Some("$1\r\nv\r\n"));
+        assert_eq!(hear(client, "LLEN l").as_deref(), Some(":2\r\n"));
+    });
+}
