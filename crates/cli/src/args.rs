@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Run one node without a cluster, with the parameters of redis.conf
     Server(Server),
+    /// Run a data node (started by the agent)
+    Node(Node),
     /// Print the version
     Version,
 }
@@ -232,6 +234,19 @@ pub(crate) struct Config {
     /// Which of the config servers this is, 1 to 3
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) id: u8,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  pollux node --dir ./pollux-data/nodes/node-1\n\nThe directory holds node.conf. \
+                        The node waits for the orders of its agent."
+)]
+pub(crate) struct Node {
+    #[command(flatten)]
+    pub(crate) detach: Detach,
+    /// Directory of the node, with its node.conf
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 fn one_or_three(text: &str) -> Result<u8, String> {

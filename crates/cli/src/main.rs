@@ -2,6 +2,7 @@
 
 mod args;
 mod layout;
+mod node;
 mod operate;
 mod out;
 mod ports;
@@ -59,6 +60,10 @@ fn run(command: Command) -> Result<()> {
         Command::Config(args) => {
             log_to_stderr("info,openraft=error");
             block_on(roles::config(args))
+        }
+        Command::Node(args) => {
+            log_to_stderr("info");
+            node::run(&args)
         }
         Command::Server(args) => server::run(&args.words),
         Command::Version => {

@@ -6,9 +6,10 @@ use std::sync::Mutex;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use kernel::alone::{Alone, AloneError, Stage, Stopper};
+use kernel::alone::{Alone, AloneError, Stage};
 use kernel::config::file::{self, ReadError};
 use kernel::config::{Config, DirectiveError, LogLevel};
+use kernel::stopper::Stopper;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::out::{self, Trouble};
@@ -94,7 +95,7 @@ fn log_as_configured(config: &Config) -> Result<()> {
 }
 
 /// A thread of its own waits for the signals: the executor belongs to the data.
-fn stop_on_signals(stopper: Stopper) -> Result<()> {
+pub(crate) fn stop_on_signals(stopper: Stopper) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let (mut terminate, mut interrupt) = {
         let _inside = runtime.enter();

@@ -1,5 +1,6 @@
 //! May this command run now? The questions, in the order in which Redis asks them.
 
+use base::Tick;
 use catalog::{CommandSpec, Flag};
 use wire::resp::reply::{ErrorReply, Protocol};
 
@@ -7,6 +8,7 @@ use crate::client::Session;
 use crate::command::transaction::is_never_queued;
 use crate::keyspace::Keyspace;
 use crate::node::Holds;
+use crate::replicate::Replication;
 
 /// What is to be done with a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,6 +33,9 @@ const NOT_IN_TRANSACTION: ErrorReply =
 pub(crate) struct House<'a> {
     pub(crate) holds: &'a Holds,
     pub(crate) is_loading: bool,
+    pub(crate) replication: Option<&'a Replication>,
+    /// When the command begins.
+    pub(crate) tick: Tick,
 }
 
 impl House<'_> {
@@ -47,8 +52,15 @@ impl House<'_> {
         if session.transaction.is_some() && spec.has(Flag::NoMulti) {
             return Admission::Refuse(NOT_IN_TRANSACTION);
         }
-        if keys.is_replica() && has(spec, session, Flag::Write) {
-            return Admission::Refuse(READ_ONLY);
+        if has(spec, session, Flag::Write) {
+            if keys.is_replica() {
+                return Admission::Refuse(READ_ONLY);
+            }
+            if let Some(refusal) =
+                self.replication.and_then(|replication| replication.refuse_write(self.tick))
+            {
+                return Admission::Refuse(refusal);
+            }
         }
         if session.protocol == Protocol::Resp2
             && session.is_subscribed()

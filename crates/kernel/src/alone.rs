@@ -12,13 +12,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId};
 use binlog::{Directory, Health, Log, OpenError, Owner};
-use net::Wake;
 use tracing::warn;
 
 use crate::boot::{self, ListenError};
@@ -26,6 +23,7 @@ use crate::config::Config;
 use crate::config::file::Directive;
 use crate::info::LoadFacts;
 use crate::persist::{Restore, RestoreError, RestoreProgress};
+use crate::stopper::Stopper;
 use crate::turn::{Executor, monotonic_clock};
 
 /// Where the log lies in the directory `dir`.
@@ -98,30 +96,13 @@ pub enum Stage {
     Ready(RestoreProgress),
 }
 
-/// Ends a running node from another thread, cleanly.
-#[derive(Clone, Debug)]
-pub struct Stopper {
-    is_wanted: Arc<AtomicBool>,
-    wake: Wake,
-}
-
-impl Stopper {
-    pub fn stop(&self) {
-        self.is_wanted.store(true, Ordering::Release);
-        if let Err(error) = self.wake.wake() {
-            // It looks at the wish again at its next beat.
-            warn!(%error, "the executor could not be woken");
-        }
-    }
-}
-
 /// A node that listens, and owns its directory.
 #[derive(Debug)]
 pub struct Alone {
     executor: Executor,
     directory: Directory,
     addresses: Vec<SocketAddr>,
-    stop_wanted: Arc<AtomicBool>,
+    stopper: Stopper,
 }
 
 impl Alone {
@@ -136,7 +117,8 @@ impl Alone {
         if let Some(torn) = directory.torn() {
             warn!(file = %torn.file.display(), bytes = torn.bytes, why = torn.why, "torn end of the log cut");
         }
-        Ok(Alone { executor, directory, addresses, stop_wanted: Arc::default() })
+        let stopper = Stopper::new(executor.wake_handle());
+        Ok(Alone { executor, directory, addresses, stopper })
     }
 
     /// Where clients are accepted.
@@ -145,7 +127,7 @@ impl Alone {
     }
 
     pub fn stopper(&self) -> Stopper {
-        Stopper { is_wanted: Arc::clone(&self.stop_wanted), wake: self.executor.wake_handle() }
+        self.stopper.clone()
     }
 
     /// Loads and serves until SHUTDOWN or a [`Stopper`]; then everything executed is on disk.
@@ -160,7 +142,7 @@ impl Alone {
         let log = appender.log();
         self.executor.keys.attach_log(appender);
         tell(Stage::Ready(loaded));
-        let served = serve(&mut self.executor, &log, &self.stop_wanted);
+        let served = serve(&mut self.executor, &log, &self.stopper);
         let appender = self.executor.keys.detach_log().expect("attached above");
         // A log that failed cannot be stopped cleanly either; why it failed is the better answer.
         served.and(appender.stop().map(drop).map_err(AloneError::Open))
@@ -175,7 +157,7 @@ impl Alone {
         let mut started_at = None;
         while !restore.is_done() {
             executor.turn_at_once()?;
-            if is_over(executor, &self.stop_wanted) {
+            if is_over(executor, &self.stopper) {
                 return Ok(None);
             }
             restore.step(&mut executor.keys, LOAD_SLICE)?;
@@ -198,8 +180,8 @@ impl Alone {
 }
 
 /// Turns until the node is told to end, or cannot be trusted any more.
-fn serve(executor: &mut Executor, log: &Log, stop_wanted: &AtomicBool) -> Result<(), AloneError> {
-    while !is_over(executor, stop_wanted) {
+fn serve(executor: &mut Executor, log: &Log, stopper: &Stopper) -> Result<(), AloneError> {
+    while !is_over(executor, stopper) {
         executor.turn()?;
         let is_sound = log.is_sound();
         if !is_sound && let Health::Failed { why } = log.health() {
@@ -210,8 +192,8 @@ fn serve(executor: &mut Executor, log: &Log, stop_wanted: &AtomicBool) -> Result
     Ok(())
 }
 
-fn is_over(executor: &Executor, stop_wanted: &AtomicBool) -> bool {
-    executor.node.shutdown.is_some() || stop_wanted.load(Ordering::Acquire)
+fn is_over(executor: &Executor, stopper: &Stopper) -> bool {
+    executor.node.shutdown.is_some() || stopper.is_wanted()
 }
 
 /// Makes `dir` absolute, so that CONFIG GET tells where the data is; it must be there already.

@@ -19,8 +19,10 @@ use net::Token;
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::client::{Blocked, Session};
+use crate::command::replication::{Quorum, Reached};
 use crate::command::{BlockOn, Queued, TimeoutReply};
 use crate::keyspace::Keyspace;
+use crate::node::Node;
 
 /// Deadlines of parked clients.
 #[derive(Debug, Default)]
@@ -80,15 +82,31 @@ impl Blocking {
     }
 }
 
-/// The reply of a blocking command that is not served: `error`, or that of its timeout.
-pub(crate) fn reply_unserved(
-    reply: &mut ReplyWriter<'_>,
-    on: &BlockOn,
-    error: Option<&ErrorReply>,
-) {
-    match (error, on.on_timeout) {
-        (Some(error), _) => reply.error(error),
-        (None, TimeoutReply::Ok) => reply.ok(),
-        (None, TimeoutReply::NullArray | TimeoutReply::NullArrayAfterWait) => reply.null_array(),
+/// What a blocking command replies that is not served.
+#[derive(Clone, Debug)]
+pub(crate) enum Unserved {
+    Error(ErrorReply),
+    Ok,
+    NullArray,
+    Reached(Quorum, Reached),
+}
+
+impl Unserved {
+    /// The reply when the time of `on` is up.
+    pub(crate) fn timeout(on: &BlockOn, node: &Node, keys: &Keyspace) -> Unserved {
+        match on.on_timeout {
+            TimeoutReply::Ok => Unserved::Ok,
+            TimeoutReply::NullArray | TimeoutReply::NullArrayAfterWait => Unserved::NullArray,
+            TimeoutReply::Reached(quorum) => Unserved::Reached(quorum, quorum.reached(node, keys)),
+        }
+    }
+
+    pub(crate) fn write(&self, reply: &mut ReplyWriter<'_>) {
+        match self {
+            Unserved::Error(error) => reply.error(error),
+            Unserved::Ok => reply.ok(),
+            Unserved::NullArray => reply.null_array(),
+            Unserved::Reached(quorum, reached) => quorum.reply(reply, *reached),
+        }
     }
 }

@@ -9,13 +9,14 @@
 
 use std::net::SocketAddr;
 
-use base::UnixMs;
+use base::{Epoch, UnixMs};
 use catalog::CommandSpec;
 use net::Token;
 use wire::resp::reply::Protocol;
 use wire::resp::request::RequestParser;
 
 use crate::command::{BlockOn, Queued};
+use crate::replicate::handshake::Peer;
 
 /// Number of a connection, never reused in the life of a process (CLIENT ID).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -33,8 +34,10 @@ pub struct Session {
     pub protocol: Protocol,
     /// Logged in, or no password is asked for.
     pub is_authenticated: bool,
-    /// `POLLUX HELLO` proved that the peer is part of the cluster.
+    /// It arrived at the node address, where only POLLUX is understood.
     pub is_internal: bool,
+    /// Who proved with `POLLUX HELLO` to be part of the cluster, and the epoch that it knew.
+    pub introduced: Option<(Peer, Epoch)>,
     /// CLIENT SETNAME; empty: none.
     pub name: Vec<u8>,
     /// CLIENT SETINFO.
@@ -169,6 +172,7 @@ impl Clients {
             protocol: Protocol::Resp2,
             is_authenticated: false,
             is_internal: false,
+            introduced: None,
             name: Vec::new(),
             library_name: Vec::new(),
             library_version: Vec::new(),

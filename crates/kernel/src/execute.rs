@@ -11,8 +11,9 @@ use net::Token;
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::admit::{Admission, House};
-use crate::blocking::{Blocking, reply_unserved};
+use crate::blocking::{Blocking, Unserved};
 use crate::client::{ReplyMode, Session};
+use crate::command::internal;
 use crate::command::table::{self, Resolved};
 use crate::command::{Args, CmdResult, Handler, NodeTurn, Queued, Stop, Turn};
 use crate::keyspace::Keyspace;
@@ -49,12 +50,20 @@ impl Stage<'_> {
     #[inline]
     pub(crate) fn perform(&mut self, token: Token, resolved: Resolved, args: &Args<'_>) -> After {
         let Some(session) = self.node.clients.get_mut(token) else { return After::Stop };
+        if session.is_internal {
+            return self.perform_internal(token, args);
+        }
         let Resolved::Known { spec, handler } = resolved else {
             let error = table::unresolved(&resolved, args).expect("it is not known");
             let spec = if let Resolved::WrongArity { spec } = resolved { Some(spec) } else { None };
             return self.refuse(token, spec, &error);
         };
-        let house = House { holds: &self.node.holds, is_loading: self.node.is_loading };
+        let house = House {
+            holds: &self.node.holds,
+            is_loading: self.node.is_loading,
+            replication: self.node.replication.as_deref(),
+            tick: self.node.tick,
+        };
         match house.admit(spec, session, self.keys) {
             Admission::Run => self.run(token, spec, handler, args),
             Admission::Hold => After::Held,
@@ -65,6 +74,20 @@ impl Stage<'_> {
                 self.answer(token, |reply| reply.simple("QUEUED"));
                 After::Next
             }
+        }
+    }
+
+    /// One command of the cluster itself.
+    #[cold]
+    fn perform_internal(&mut self, token: Token, args: &Args<'_>) -> After {
+        if let Err(Stop::Error(error)) = self.call_node(token, internal::pollux, args) {
+            self.answer(token, |reply| reply.error(&error));
+        }
+        self.node.touch(token);
+        self.carry_out_requests();
+        match self.node.clients.get(token) {
+            Some(session) if !session.close_after_reply => After::Next,
+            _ => After::Stop,
         }
     }
 
@@ -314,7 +337,11 @@ impl Stage<'_> {
     pub(crate) fn end_wait(&mut self, token: Token, error: Option<&ErrorReply>) {
         let Some(session) = self.node.clients.get_mut(token) else { return };
         let Some(blocked) = self.blocking.unpark(self.keys, session) else { return };
-        self.answer(token, |reply| reply_unserved(reply, &blocked.on, error));
+        let unserved = match error {
+            Some(error) => Unserved::Error(error.clone()),
+            None => Unserved::timeout(&blocked.on, self.node, self.keys),
+        };
+        self.answer(token, |reply| unserved.write(reply));
         self.resumed.push(token);
     }
 
@@ -325,6 +352,13 @@ impl Stage<'_> {
                 Request::Close(token) => {
                     self.node.net.close(token);
                     self.forget(token);
+                }
+                Request::Attach(token, ask) => {
+                    self.forget(token);
+                    let mut replication =
+                        self.node.replication.take().expect("only then a replica asks");
+                    replication.attach(self.node, self.keys, token, *ask);
+                    self.node.replication = Some(replication);
                 }
                 Request::Unblock { token, error } => self.end_wait(token, error.as_ref()),
                 Request::UnblockAll(error) => {

@@ -15,6 +15,8 @@ use crate::turn::Executor;
 
 /// Buffers of a client that was silent for this long (ms) are given back.
 const TRIM_AFTER_MS: u64 = 2000;
+/// Who says nothing at the node address for this long (ms) has no business there.
+const STRANGER_MS_MAX: u64 = 5000;
 /// Clients looked at per beat, at least; all of them are seen once a second.
 const CLIENTS_PER_BEAT_MIN: usize = 64;
 
@@ -133,6 +135,9 @@ impl Executor {
 
 /// `timeout` closes clients that neither wait for something nor belong to the cluster.
 fn is_idle(session: &Session, silent_ms: u64, timeout: Duration) -> bool {
-    let may_be_silent = session.blocked.is_some() || session.is_subscribed() || session.is_internal;
+    if session.is_internal {
+        return session.introduced.is_none() && silent_ms > STRANGER_MS_MAX;
+    }
+    let may_be_silent = session.blocked.is_some() || session.is_subscribed();
     !timeout.is_zero() && !may_be_silent && u128::from(silent_ms) > timeout.as_millis()
 }

@@ -30,11 +30,14 @@ pub mod keyspace;
 pub mod latency;
 pub mod lease;
 pub mod limits;
+pub mod member;
 pub mod node;
 pub mod persist;
 pub mod pubsub;
+pub mod replicate;
 pub mod slowlog;
 pub mod stats;
+pub mod stopper;
 pub mod turn;
 
 /// The version of Redis whose behaviour clients may rely on.

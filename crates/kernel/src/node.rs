@@ -1,9 +1,10 @@
 //! Everything the executor owns besides the data itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Tick, UnixMs};
-use net::{Driver, Token};
+use net::{Driver, ListenerId, Token};
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::client::{Clients, Session};
@@ -12,7 +13,9 @@ use crate::info::Facts;
 use crate::keyspace::Keyspace;
 use crate::latency::LatencyMonitor;
 use crate::limits::Limits;
+use crate::persist::checkpoint::Desk;
 use crate::pubsub::PubSub;
+use crate::replicate::{Ask, Replication};
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::turn::{Turn, wall_clock};
@@ -37,6 +40,10 @@ pub struct Node {
     pub latency: LatencyMonitor,
     pub facts: Facts,
     pub saving: Saving,
+    /// Where checkpoints are ordered.
+    pub desk: Arc<Desk>,
+    /// The node's part in its cluster; `None`: it belongs to none.
+    pub replication: Option<Box<Replication>>,
     /// DEBUG SET-ACTIVE-EXPIRE: whether due keys are looked for.
     pub is_active_expire_on: bool,
     /// Wall time of the turn.
@@ -120,11 +127,16 @@ pub(crate) enum Request {
     },
     /// Ends every parked command with this error.
     UnblockAll(ErrorReply),
+    /// The connection becomes the link of a replica.
+    Attach(Token, Box<Ask>),
 }
 
 impl Node {
     pub fn new(net: Driver, limits: Limits) -> Node {
+        let desk = Arc::new(Desk::new(net.wake_handle()));
         Node {
+            desk,
+            replication: None,
             net,
             clients: Clients::default(),
             limits,
@@ -191,6 +203,17 @@ impl Node {
     /// For the running command's own client set `Session::close_after_reply`.
     pub fn close(&mut self, token: Token) {
         self.requests.push(Request::Close(token));
+    }
+
+    /// Whether this listener is for the cluster's own traffic.
+    pub(crate) fn is_node_address(&self, listener: ListenerId) -> bool {
+        self.replication.as_ref().is_some_and(|replication| replication.is_node_address(listener))
+    }
+
+    /// Closes all clients of the endpoint at once, whatever they were still to hear.
+    pub(crate) fn close_clients(&mut self) {
+        let clients = self.clients.iter().filter(|session| !session.is_internal);
+        self.requests.extend(clients.map(|session| Request::Close(session.token)));
     }
 
     /// Ends the parked command of a client: with its timeout reply, or with `error`.

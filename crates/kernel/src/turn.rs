@@ -11,6 +11,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Tick, UnixMs};
@@ -35,6 +36,10 @@ const LOG_PATIENCE: Duration = Duration::from_millis(2);
 
 /// How much further than it has come an unfinished request may grow before it is looked at again (bytes).
 const PARTIAL_BYTES_MORE: usize = 1 << 20;
+
+/// Connections at the node address: agents and replicas are few.
+const PEERS_COUNT_MAX: usize = 64;
+
 const TOO_MANY_CLIENTS: ErrorReply = ErrorReply::new("ERR max number of clients reached");
 const PROTECTED: ErrorReply = ErrorReply::new(
     "DENIED Pollux runs in protected mode and has no password: it takes connections of its own machine \
@@ -58,7 +63,7 @@ pub struct Executor {
     pub(crate) blocking: Blocking,
     barrier: Barrier,
     pub(crate) housekeeper: Housekeeper,
-    checkpointer: Checkpointer,
+    pub(crate) checkpointer: Checkpointer,
     events: Vec<Event>,
     /// Clients with input to parse, in order of arrival.
     ready: Vec<Token>,
@@ -72,7 +77,7 @@ pub struct Executor {
 
 impl Executor {
     pub fn new(node: Node, keys: Keyspace) -> Executor {
-        let checkpointer = Checkpointer::new(node.net.wake_handle());
+        let checkpointer = Checkpointer::new(Arc::clone(&node.desk));
         Executor {
             node,
             keys,
@@ -124,7 +129,9 @@ impl Executor {
             Duration::ZERO
         } else {
             let beat = self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock());
-            beat.min(self.checkpointer.patience())
+            let replication = self.node.replication.as_ref();
+            let role = replication.map_or(Duration::MAX, |role| role.patience(monotonic_clock()));
+            beat.min(self.checkpointer.patience()).min(role)
         }
     }
 
@@ -144,7 +151,13 @@ impl Executor {
         let mut events = std::mem::take(&mut self.events);
         for event in events.drain(..) {
             match event {
-                Event::Accepted { token, peer, .. } => self.welcome(token, peer),
+                Event::Accepted { token, peer, listener } => {
+                    if self.node.is_node_address(listener) {
+                        self.welcome_peer(token, peer);
+                    } else {
+                        self.welcome(token, peer);
+                    }
+                }
                 Event::AcceptFailed { error, .. } => warn!(%error, "cannot accept connections"),
                 Event::Received { token, count } => {
                     self.node.counters.bytes_in += count as u64;
@@ -165,6 +178,17 @@ impl Executor {
             }
         }
         self.events = events;
+    }
+
+    /// Connections at the node address count apart from clients: a full node must still be led.
+    fn welcome_peer(&mut self, token: Token, peer: std::net::SocketAddr) {
+        let node = &mut self.node;
+        if node.clients.iter().filter(|session| session.is_internal).count() >= PEERS_COUNT_MAX {
+            warn!(%peer, "too many connections at the node address");
+            return node.net.close(token);
+        }
+        let local = node.net.local(token).unwrap_or(peer);
+        node.clients.insert(token, peer, local, node.now).is_internal = true;
     }
 
     fn welcome(&mut self, token: Token, peer: std::net::SocketAddr) {
@@ -304,6 +328,7 @@ impl Executor {
 
     /// Lets replies leave whose barrier has passed, and sends them.
     fn reply(&mut self) {
+        self.silence_if_run_out();
         let passed = self.keys.passed_op();
         let mut touched = std::mem::take(&mut self.node.touched);
         for token in touched.drain(..) {
@@ -364,6 +389,8 @@ impl Executor {
         }
         self.keys.housekeep();
         self.checkpointer.poll(&mut self.node, &mut self.keys);
+        self.replicate();
+        self.answer_waiting();
         if !self.node.requests.is_empty() {
             self.stage(|stage| stage.carry_out_requests());
         }

@@ -9,6 +9,7 @@
 //!     2 heartbeat       epoch u64 | opid u64 | unix ms u64
 //!     3 snapshot chunk  bytes of the RDB file, in order          both ways
 //!     4 snapshot end    epoch u64 | opid u64 | bytes u64           32 close  reason (UTF-8)
+//!     5 snapshot begin  bytes u64
 //! ```
 //!
 //! Invariants
@@ -31,6 +32,7 @@ mod kind {
     pub(super) const HEARTBEAT: u8 = 2;
     pub(super) const SNAPSHOT_CHUNK: u8 = 3;
     pub(super) const SNAPSHOT_END: u8 = 4;
+    pub(super) const SNAPSHOT_BEGIN: u8 = 5;
     pub(super) const ACK: u8 = 16;
     pub(super) const CLOSE: u8 = 32;
 }
@@ -55,6 +57,10 @@ pub enum Frame<'a> {
     Heartbeat {
         newest: Position,
         at: UnixMs,
+    },
+    /// A snapshot of `bytes` follows in chunks.
+    SnapshotBegin {
+        bytes: u64,
     },
     SnapshotChunk(&'a [u8]),
     /// The snapshot is complete: it was `bytes` long and stands at `position`.
@@ -95,6 +101,10 @@ impl<'a> Frame<'a> {
             Frame::Heartbeat { newest, at } => {
                 put(out, [newest.epoch.0, newest.opid, at.0]);
                 kind::HEARTBEAT
+            }
+            Frame::SnapshotBegin { bytes } => {
+                out.extend_from_slice(&bytes.to_le_bytes());
+                kind::SNAPSHOT_BEGIN
             }
             Frame::SnapshotChunk(bytes) => {
                 out.extend_from_slice(bytes);
@@ -169,6 +179,10 @@ fn decode_payload(kind: u8, payload: &[u8]) -> Result<Frame<'_>, FrameError> {
             let [epoch, opid, at] = numbers()?;
             Frame::Heartbeat { newest: Position { epoch: Epoch(epoch), opid }, at: UnixMs(at) }
         }
+        kind::SNAPSHOT_BEGIN => {
+            let bytes = payload.try_into().map_err(|_| FrameError::Malformed(kind))?;
+            Frame::SnapshotBegin { bytes: u64::from_le_bytes(bytes) }
+        }
         kind::SNAPSHOT_CHUNK => Frame::SnapshotChunk(payload),
         kind::SNAPSHOT_END => {
             let [epoch, opid, bytes] = numbers()?;
@@ -213,6 +227,7 @@ mod tests {
         vec![
             Frame::Records(b"records"),
             Frame::Heartbeat { newest: position, at: UnixMs(1_700_000_000_000) },
+            Frame::SnapshotBegin { bytes: 12 },
             Frame::SnapshotChunk(b""),
             Frame::SnapshotEnd { position, bytes: 12 },
             Frame::Ack(Ack { applied: 3, written: 2, fsynced: 1 }),

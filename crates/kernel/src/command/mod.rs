@@ -25,6 +25,7 @@ mod element;
 mod expiry;
 mod hash;
 pub mod help;
+pub(crate) mod internal;
 mod keys;
 pub mod latency;
 mod lcs;
@@ -33,6 +34,7 @@ pub mod memory;
 mod object;
 pub mod pubsub;
 mod queued;
+pub mod replication;
 mod scan;
 pub mod server;
 mod set;
@@ -97,6 +99,8 @@ pub enum TimeoutReply {
     /// As `NullArray`, but null inside MULTI (BLMOVE): what RESP2 sees of the difference between a
     /// command that did not wait and one that waited in vain.
     NullArrayAfterWait,
+    /// How many nodes have what the client wrote.
+    Reached(replication::Quorum),
 }
 
 /// The function behind a command name.

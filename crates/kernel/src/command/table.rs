@@ -28,6 +28,7 @@ const FILES: &[&[Binding]] = &[
     super::memory::COMMANDS,
     super::object::COMMANDS,
     super::pubsub::COMMANDS,
+    super::replication::COMMANDS,
     super::server::COMMANDS,
     super::set::COMMANDS,
     super::slowlog::COMMANDS,

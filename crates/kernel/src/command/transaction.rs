@@ -7,7 +7,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, BlockOn, CmdResult, Handler, NodeTurn, Queued, Stop, TimeoutReply, Turn};
-use crate::blocking::reply_unserved;
+use crate::blocking::Unserved;
 use crate::client::{Transaction, Watched};
 use crate::execute;
 use crate::stats::Ended;
@@ -113,6 +113,8 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
         Err(Stop::Block(BlockOn { on_timeout: TimeoutReply::NullArrayAfterWait, .. })) => {
             cx.turn.reply.null();
         }
-        Err(Stop::Block(on)) => reply_unserved(&mut cx.turn.reply, &on, None),
+        Err(Stop::Block(on)) => {
+            Unserved::timeout(&on, cx.node, cx.turn.keys).write(&mut cx.turn.reply);
+        }
     }
 }

@@ -63,6 +63,11 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// `wake` ends a wait of the executor that serves this desk.
+    pub fn new(wake: Wake) -> Desk {
+        Desk { state: Mutex::default(), news: Condvar::new(), wake }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -177,10 +182,9 @@ pub(crate) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(crate) fn new(wake: Wake) -> Checkpointer {
-        let desk = Desk { state: Mutex::default(), news: Condvar::new(), wake };
+    pub(crate) fn new(desk: Arc<Desk>) -> Checkpointer {
         Checkpointer {
-            desk: Arc::new(desk),
+            desk,
             running: None,
             is_draining: false,
             pace: Pace::Idle,
@@ -212,6 +216,16 @@ impl Checkpointer {
             self.take_order(node, keys);
         }
         self.tell(node, keys);
+    }
+
+    /// The data is about to be replaced, or the log to be closed: what runs is worth nothing.
+    pub(crate) fn abandon(&mut self, keys: &mut Keyspace) {
+        self.newest = None;
+        if let Some(running) = self.running.take() {
+            running.snapshot.abort(keys.store_mut());
+            self.is_draining = true;
+            self.desk.end_round(Err("the node changes its data".to_owned()));
+        }
     }
 
     fn take_order(&mut self, node: &mut Node, keys: &mut Keyspace) {
@@ -418,12 +432,12 @@ mod tests {
         let (mut node, mut keys) = node_with_log(directory.path());
         let handle = keys.log().unwrap().log();
         fill(&mut keys, 5000);
-        let mut checkpointer = Checkpointer::new(node.net.wake_handle());
+        let mut checkpointer = Checkpointer::new(Arc::clone(&node.desk));
         checkpointer.poll(&mut node, &mut keys);
         assert_eq!(node.saving, Saving::Idle);
         assert_eq!(node.facts.persistence.changes_since_save, 5000);
 
-        let desk = Arc::clone(&checkpointer.desk);
+        let desk = Arc::clone(&node.desk);
         let rounds = desk.want();
         node.saving = Saving::Wanted;
         checkpointer.poll(&mut node, &mut keys);
@@ -453,7 +467,7 @@ mod tests {
         node.config.load(&directives).unwrap();
         node.now = UnixMs(1_000_000);
         node.facts.persistence.last_save_at = node.now;
-        let mut checkpointer = Checkpointer::new(node.net.wake_handle());
+        let mut checkpointer = Checkpointer::new(Arc::clone(&node.desk));
         checkpointer.poll(&mut node, &mut keys);
         fill(&mut keys, 99);
         node.now = node.now.plus_ms(61_000);

@@ -1,0 +1,150 @@
+//! WAIT, WAITAOF, ROLE: what a client may know of replicas.
+//!
+//! A client that waits is parked without a key; the executor looks at it when an acknowledgement came
+//! or its time is up, and answers with what was reached until then.
+
+use wire::resp::reply::{ErrorReply, ReplyWriter};
+
+use super::table::Binding;
+use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply};
+use crate::keyspace::Keyspace;
+use crate::node::Node;
+
+pub(crate) const COMMANDS: &[Binding] = &[
+    ("role", Handler::Node(role)),
+    ("wait", Handler::Node(wait)),
+    ("waitaof", Handler::Node(waitaof)),
+];
+
+/// What a client waits for: its newest write, on so many nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quorum {
+    pub op: u64,
+    /// On the disk of this node.
+    pub local: bool,
+    /// On so many replicas.
+    pub replicas: usize,
+    /// On their disks; else in their memory.
+    pub is_durable: bool,
+}
+
+/// How many nodes have it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reached {
+    pub local: bool,
+    pub replicas: usize,
+}
+
+impl Quorum {
+    pub(crate) fn reached(&self, node: &Node, keys: &Keyspace) -> Reached {
+        let replication = node.replication.as_deref();
+        Reached {
+            local: keys.log().is_some_and(|log| log.durable() >= self.op),
+            replicas: replication.map_or(0, |r| r.acknowledged(self.op, self.is_durable)),
+        }
+    }
+
+    pub(crate) fn is_met(&self, reached: Reached) -> bool {
+        reached.replicas >= self.replicas && (reached.local || !self.local)
+    }
+
+    pub(crate) fn reply(&self, reply: &mut ReplyWriter<'_>, reached: Reached) {
+        let replicas = i64::try_from(reached.replicas).unwrap_or(i64::MAX);
+        if self.is_durable {
+            reply.array(2);
+            reply.integer(i64::from(reached.local));
+        }
+        reply.integer(replicas);
+    }
+}
+
+/// Answers at once when it is met, else parks the client.
+fn wait_for(cx: &mut NodeTurn<'_>, quorum: Quorum, timeout_ms: u64) -> CmdResult {
+    let reached = quorum.reached(cx.node, cx.turn.keys);
+    if quorum.is_met(reached) {
+        quorum.reply(&mut cx.turn.reply, reached);
+        return Ok(());
+    }
+    Err(Stop::Block(BlockOn {
+        keys: Vec::new(),
+        awaited: Awaited::List,
+        deadline: (timeout_ms > 0).then(|| cx.node.now.plus_ms(timeout_ms)),
+        on_timeout: TimeoutReply::Reached(quorum),
+    }))
+}
+
+fn timeout_ms(args: &Args<'_>, at: usize) -> Result<u64, Stop> {
+    let ms = args
+        .int(at)
+        .map_err(|_| ErrorReply::new("ERR timeout is not an integer or out of range"))?;
+    u64::try_from(ms).map_err(|_| ErrorReply::new("ERR timeout is negative").into())
+}
+
+fn refuse_replica(cx: &NodeTurn<'_>, name: &str) -> Result<(), Stop> {
+    if !cx.turn.keys.is_replica() {
+        return Ok(());
+    }
+    let text = format!(
+        "ERR {name} cannot be used with replica instances. Please also note that since Redis 4.0 if a \
+         replica is configured to be writable (which is not the default) writes to replicas are just \
+         local and are not propagated."
+    );
+    Err(ErrorReply::from(text).into())
+}
+
+/// `WAIT numreplicas timeout`
+fn wait(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    refuse_replica(cx, "WAIT")?;
+    let replicas = usize::try_from(args.int(1)?).unwrap_or(0);
+    let timeout_ms = timeout_ms(args, 2)?;
+    let op = cx.turn.session.waits_for_op;
+    wait_for(cx, Quorum { op, local: false, replicas, is_durable: false }, timeout_ms)
+}
+
+/// `WAITAOF numlocal numreplicas timeout`
+fn waitaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let local = match args.int(1)? {
+        local @ (0 | 1) => local == 1,
+        _ => {
+            let text = "ERR value is out of range, must be between 0 and 1";
+            return Err(ErrorReply::new(text).into());
+        }
+    };
+    let replicas = usize::try_from(args.int(2)?)
+        .map_err(|_| ErrorReply::new("ERR value is out of range, must be positive"))?;
+    let timeout_ms = timeout_ms(args, 3)?;
+    refuse_replica(cx, "WAITAOF")?;
+    let op = cx.turn.session.waits_for_op;
+    wait_for(cx, Quorum { op, local, replicas, is_durable: true }, timeout_ms)
+}
+
+fn role(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    let facts = &cx.node.facts.replication;
+    let offset = i64::try_from(cx.turn.keys.newest_op()).unwrap_or(i64::MAX);
+    let reply = &mut cx.turn.reply;
+    if let Some(master) = &facts.master {
+        let state = match (master.is_up, master.is_syncing) {
+            (true, _) => "connected",
+            (false, true) => "sync",
+            (false, false) => "connect",
+        };
+        reply.array(5);
+        reply.bulk(b"slave");
+        reply.bulk(master.address.ip().to_string().as_bytes());
+        reply.integer(i64::from(master.address.port()));
+        reply.bulk(state.as_bytes());
+        reply.integer(offset);
+        return Ok(());
+    }
+    reply.array(3);
+    reply.bulk(b"master");
+    reply.integer(offset);
+    reply.array(facts.replicas.len());
+    for replica in &facts.replicas {
+        reply.array(3);
+        reply.bulk(replica.address.ip().to_string().as_bytes());
+        reply.bulk(replica.address.port().to_string().as_bytes());
+        reply.bulk(replica.acked_op.to_string().as_bytes());
+    }
+    Ok(())
+}

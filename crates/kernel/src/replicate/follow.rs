@@ -1,0 +1,291 @@
+//! What only a replica does: applies what its link brings, and brings its log onto the master's history.
+//!
+//! ```text
+//!   Continue n   our log ends at n: the stream goes on            else: cut behind n, load, dial again
+//!   Snapshot     set our tail aside, start over with the image, load; records follow
+//!   Records      apply, append the very bytes, acknowledge
+//! ```
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use base::{NodeId, Position, Tick};
+use binlog::{Barrier, History, RawBatch};
+use store::ApplyError;
+use wire::effect::{Effect, EffectError};
+use wire::frame::Ack;
+use wire::record::Record;
+
+use super::link::{Event, Link, Target};
+use super::{Data, DataError, Leader, Replication, Role, Surroundings};
+use crate::keyspace::Keyspace;
+use crate::turn::monotonic_clock;
+
+/// How long batches are applied before other work gets its turn.
+const APPLY_SLICE: Duration = Duration::from_millis(5);
+
+/// A replica's state beside its data.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    leader: Leader,
+    link: Option<Link>,
+    pub(super) is_up: bool,
+    pub(super) is_syncing: bool,
+    /// Of a snapshot: bytes here, and bytes in all.
+    received: (u64, u64),
+    /// Newest op of the master, as it last said.
+    pub(super) newest: u64,
+    /// When this node last had everything that it knew of.
+    pub(super) caught_up_at: Tick,
+    pub(super) heard_at: Tick,
+    pub(super) down_since: Tick,
+    pub(super) why_down: Option<String>,
+}
+
+/// A batch that does not fit this node's data: the data must be fetched anew.
+#[derive(Debug, thiserror::Error)]
+enum BatchError {
+    #[error("op {opid} cannot be read: {error}")]
+    Effect { opid: u64, error: EffectError },
+    #[error("op {opid} does not fit the data: {error}")]
+    Apply { opid: u64, error: ApplyError },
+}
+
+impl Upstream {
+    pub(super) fn new(node: NodeId, address: SocketAddr) -> Upstream {
+        let now = monotonic_clock();
+        Upstream {
+            leader: Leader { node, address },
+            link: None,
+            is_up: false,
+            is_syncing: false,
+            received: (0, 0),
+            newest: 0,
+            caught_up_at: now,
+            heard_at: now,
+            down_since: now,
+            why_down: Some("connecting".to_owned()),
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.leader.address
+    }
+
+    pub(super) fn is_behind(&self, node: NodeId, address: SocketAddr) -> bool {
+        self.leader == Leader { node, address }
+    }
+
+    /// How much of a snapshot is here, 0 to 100.
+    pub(super) fn percent(&self) -> u8 {
+        let (bytes, total) = self.received;
+        let percent = (bytes.min(total) * 100).checked_div(total).unwrap_or(0);
+        u8::try_from(percent).expect("the part is at most the whole")
+    }
+
+    /// Notes how much has arrived; each tenth is worth a line.
+    fn progress(&mut self, bytes: u64, total: u64) {
+        let before = self.percent() / 10;
+        self.received = (bytes, total);
+        if self.percent() / 10 > before {
+            tracing::info!(percent = self.percent(), bytes, total, "receiving a snapshot");
+        }
+    }
+
+    fn go_down(&mut self, why: String, now: Tick) {
+        if self.why_down.as_ref() != Some(&why) {
+            tracing::warn!(master = %self.leader.node, why, "link down");
+        }
+        if self.is_up {
+            self.down_since = now;
+        }
+        self.is_up = false;
+        self.is_syncing = false;
+        self.why_down = Some(why);
+    }
+}
+
+impl Replication {
+    /// Starts a link from where the log ends. `wants_full`: the data cannot be built from the log.
+    pub(super) fn dial(&mut self, keys: &Keyspace, wants_full: bool) -> Result<(), DataError> {
+        let request = self.sync_request(keys).ok_or(DataError::Lost)?;
+        let directory = match (&self.data, keys.log()) {
+            (Data::Waiting(directory), _) => directory.path().to_owned(),
+            (_, Some(log)) => log.log().directory().to_owned(),
+            _ => return Err(DataError::Lost),
+        };
+        let Role::Replica(upstream) = &mut self.role else { return Ok(()) };
+        let target = Target {
+            identity: self.identity.clone(),
+            epoch: self.epoch,
+            master: upstream.leader.node,
+            address: upstream.leader.address,
+            directory,
+        };
+        // The old link first: two must not write into the same directory.
+        upstream.link = None;
+        let request = super::SyncRequest { wants_full, ..request };
+        upstream.link = Some(Link::start(target, request, self.wake.clone())?);
+        Ok(())
+    }
+
+    /// A replica's share of the turn: takes what the link has brought.
+    pub(super) fn follow(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        now: Tick,
+    ) -> Result<(), DataError> {
+        while !matches!(self.data, Data::Loading(_) | Data::Lost) {
+            let Role::Replica(upstream) = &mut self.role else { return Ok(()) };
+            let Some(event) = upstream.link.as_ref().and_then(Link::try_next) else { break };
+            upstream.heard_at = now;
+            match event {
+                Event::Continue { after } => self.go_on(around, after)?,
+                Event::Full { common, reason } => {
+                    tracing::info!(common, reason, "full synchronisation");
+                    upstream.is_syncing = true;
+                    upstream.received = (0, 0);
+                    upstream.why_down = None;
+                }
+                Event::Progress { bytes, total } => upstream.progress(bytes, total),
+                Event::Snapshot { image, position, history, common } => {
+                    self.start_over(around, &image, position, history, common)?;
+                }
+                Event::Records(batch) => self.take_records(around, batch)?,
+                Event::Heartbeat { newest } => upstream.newest = newest.opid,
+                Event::Down { why } => upstream.go_down(why, now),
+            }
+            if monotonic_clock().since(now) >= APPLY_SLICE {
+                self.has_more = true;
+                break;
+            }
+        }
+        self.acknowledge(around.keys, now);
+        Ok(())
+    }
+
+    /// The master's history and ours are one up to `after`.
+    fn go_on(&mut self, around: &mut Surroundings<'_>, after: u64) -> Result<(), DataError> {
+        let Role::Replica(upstream) = &mut self.role else { return Ok(()) };
+        let end = match (&self.data, around.keys.log()) {
+            (Data::Waiting(directory), _) => directory.position().opid,
+            (_, Some(log)) => log.position().opid,
+            _ => return Err(DataError::Lost),
+        };
+        if after == end {
+            upstream.is_up = true;
+            upstream.is_syncing = false;
+            upstream.why_down = None;
+            tracing::info!(master = %upstream.leader.node, after, "link up");
+            return match std::mem::replace(&mut self.data, Data::Lost) {
+                Data::Waiting(directory) => self.begin_loading(directory),
+                data => {
+                    self.data = data;
+                    Ok(())
+                }
+            };
+        }
+        let mut directory = self.unload(around)?;
+        if !directory.can_rebuild(after) {
+            tracing::warn!(after, "no checkpoint reaches the common point");
+            self.data = Data::Waiting(directory);
+            return self.dial(around.keys, true);
+        }
+        self.discard(&mut directory, after)?;
+        self.data = Data::Waiting(directory);
+        self.dial(around.keys, false)
+    }
+
+    /// A snapshot has arrived and replaces everything.
+    fn start_over(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        image: &Path,
+        position: Position,
+        history: History,
+        common: u64,
+    ) -> Result<(), DataError> {
+        let mut directory = self.unload(around)?;
+        let common = common.min(directory.position().opid);
+        self.discard(&mut directory, common)?;
+        directory.start_over(image, position, history)?;
+        tracing::info!(%position, "snapshot received");
+        if let Role::Replica(upstream) = &mut self.role {
+            upstream.is_up = true;
+            upstream.is_syncing = false;
+        }
+        self.begin_loading(directory)
+    }
+
+    fn take_records(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        batch: RawBatch,
+    ) -> Result<(), DataError> {
+        match apply(around.keys, &batch) {
+            Ok(()) => {
+                around.node.counters.repl_bytes_in += batch.bytes().len() as u64;
+                let newest = batch.end().opid;
+                let log = around.keys.log_mut().expect("a running node has a log");
+                log.append_raw(batch);
+                log.wake_when(Barrier::Written, newest);
+                log.wake_when(Barrier::Durable, newest);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "this node's data is not the master's: fetching it anew");
+                self.dial(around.keys, true)
+            }
+        }
+    }
+
+    /// Tells the master how far this node is, and itself how far behind.
+    fn acknowledge(&mut self, keys: &Keyspace, now: Tick) {
+        let Role::Replica(upstream) = &mut self.role else { return };
+        // An answer must come first: our log may hold ops that the master never had.
+        let Some(log) = keys.log().filter(|_| upstream.is_up) else { return };
+        let applied = log.position().opid;
+        if applied >= upstream.newest {
+            upstream.newest = applied;
+            upstream.caught_up_at = now;
+        }
+        if let Some(link) = &upstream.link {
+            link.acknowledge(Ack { applied, written: log.written(), fsynced: log.durable() });
+        }
+    }
+
+    /// Applies what has arrived already: it may be all that is left of the old master.
+    pub(super) fn drain_link(&mut self, around: &mut Surroundings<'_>) {
+        let Role::Replica(upstream) = &self.role else { return };
+        if !matches!(self.data, Data::Running) {
+            return;
+        }
+        loop {
+            match upstream.link.as_ref().and_then(Link::try_next) {
+                Some(Event::Records(batch)) => {
+                    if let Err(error) = apply(around.keys, &batch) {
+                        tracing::error!(%error, "the last batch of the old master was not taken");
+                        return;
+                    }
+                    around.keys.log_mut().expect("a running node has a log").append_raw(batch);
+                }
+                Some(Event::Heartbeat { .. } | Event::Down { .. }) => {}
+                Some(_) | None => return,
+            }
+        }
+    }
+}
+
+fn apply(keys: &mut Keyspace, batch: &RawBatch) -> Result<(), BatchError> {
+    let mut rest = batch.bytes();
+    while !rest.is_empty() {
+        let (record, length) = Record::decode(rest).expect("the link checked the batch");
+        let opid = record.head.opid.get();
+        let effect =
+            Effect::decode(record.payload).map_err(|error| BatchError::Effect { opid, error })?;
+        keys.replay(record.head.db, &effect).map_err(|error| BatchError::Apply { opid, error })?;
+        rest = &rest[length..];
+    }
+    Ok(())
+}

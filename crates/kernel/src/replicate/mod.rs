@@ -1,0 +1,471 @@
+//! A node of a cluster: which role it has, and what follows from that for its data.
+//!
+//! ```text
+//!   order (POLLUX ROLE) --> accept: epoch, role ----.                    between turns:
+//!                                                   v
+//!   data:  Waiting --handshake or order--> Loading --> Running --order--> (role changes in place)
+//!             ^          cut the tail,        ^           |
+//!             |          start over           '-----------'  the histories differ: cut, load anew
+//!
+//!   master:  followers (sender threads), lease, endpoint      replica:  link thread -> batches -> log
+//! ```
+//!
+//! Invariants
+//! - A command only notes an order; it is carried out after the turn was committed.
+//! - The endpoint is bound only by a master whose data is complete and whose lease holds.
+//! - Nothing is cut from a log before it was set aside, durably.
+//! - A replica changes nothing by itself: its log is the master's, byte for byte.
+
+mod follow;
+pub mod handshake;
+mod lead;
+mod link;
+mod master;
+mod orders;
+mod report;
+mod sender;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base::{Epoch, NodeId, Tick};
+use binlog::{Directory, OpenError};
+use net::{ListenerId, Token, Wake};
+use wire::effect::Effect;
+use wire::resp::reply::ErrorReply;
+
+use crate::boot;
+use crate::command::TimeoutReply;
+use crate::keyspace::Keyspace;
+use crate::lease::{self, Lease};
+use crate::node::Node;
+use crate::persist::checkpoint::Checkpointer;
+use crate::persist::{Restore, RestoreError};
+use crate::turn::{Executor, monotonic_clock, wall_clock};
+use follow::Upstream;
+use handshake::{Identity, SyncRequest};
+use lead::Lead;
+use master::Arrival;
+pub use orders::Order;
+
+/// How long loading goes on between two turns.
+const LOAD_SLICE: Duration = Duration::from_millis(5);
+/// Loading that takes longer than this is reported, each time it has passed again.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// What the node does for its shard.
+#[derive(Debug)]
+enum Role {
+    /// Nothing was ordered yet.
+    None,
+    Master(Lead),
+    Replica(Upstream),
+}
+
+/// Where the data is.
+#[derive(Debug)]
+enum Data {
+    /// On disk; the log's end is known, nothing is loaded.
+    Waiting(Box<Directory>),
+    Loading(Box<Loading>),
+    /// In memory, complete; the log runs.
+    Running,
+    /// It cannot be used; the error says why.
+    Lost,
+}
+
+/// Checkpoint and log on their way into memory.
+#[derive(Debug)]
+struct Loading {
+    directory: Box<Directory>,
+    restore: Restore,
+    reported: Tick,
+}
+
+/// Ops that were set aside because the shard's history went on without them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Discards {
+    total: u64,
+    latest: u64,
+}
+
+/// Why the data cannot be brought into the state that a role needs.
+#[derive(Debug, thiserror::Error)]
+enum DataError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("the node holds no usable data")]
+    Lost,
+}
+
+/// The node's part in its cluster. `None` in a [`Node`] that belongs to none.
+#[derive(Debug)]
+pub struct Replication {
+    identity: Identity,
+    /// Where other nodes and the agent are heard.
+    listener: ListenerId,
+    wake: Wake,
+    pub(crate) lease: Lease,
+    /// The newest epoch in which this process was given a role.
+    epoch: Epoch,
+    role: Role,
+    data: Data,
+    /// Accepted, not carried out yet.
+    order: Option<Order>,
+    discards: Discards,
+    error: Option<String>,
+    has_more: bool,
+}
+
+/// What a change of role reaches.
+struct Surroundings<'a> {
+    node: &'a mut Node,
+    keys: &'a mut Keyspace,
+    checkpointer: &'a mut Checkpointer,
+}
+
+impl Replication {
+    /// A node without a role over a recovered log. `listener` is that of the node address.
+    pub fn new(
+        identity: Identity,
+        directory: Directory,
+        listener: ListenerId,
+        wake: Wake,
+    ) -> Replication {
+        Replication {
+            identity,
+            listener,
+            wake,
+            lease: Lease::new(wall_clock().0),
+            epoch: Epoch(0),
+            role: Role::None,
+            data: Data::Waiting(Box::new(directory)),
+            order: None,
+            discards: Discards::default(),
+            error: None,
+            has_more: false,
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether connections of this listener come from the cluster itself.
+    pub(crate) fn is_node_address(&self, listener: ListenerId) -> bool {
+        self.listener == listener
+    }
+
+    /// Why a client's write may not be executed at `now`.
+    #[inline]
+    pub(crate) fn refuse_write(&self, now: Tick) -> Option<ErrorReply> {
+        match &self.role {
+            Role::Master(lead) if self.order.is_none() => {
+                if !self.lease.holds(now) {
+                    return Some(lease::RUN_OUT);
+                }
+                lead.refuse_write()
+            }
+            Role::None | Role::Master(_) | Role::Replica(_) => Some(lease::RUN_OUT),
+        }
+    }
+
+    /// Whether clients are connected that must hear nothing any more: the lease has run out.
+    pub(crate) fn is_run_out(&self, now: Tick) -> bool {
+        matches!(&self.role, Role::Master(lead) if lead.is_bound()) && !self.lease.holds(now)
+    }
+
+    /// Replicas that have `op` in memory, or on disk.
+    pub(crate) fn acknowledged(&self, op: u64, is_durable: bool) -> usize {
+        match &self.role {
+            Role::Master(lead) => lead.followers.acknowledged(op, is_durable),
+            Role::None | Role::Replica(_) => 0,
+        }
+    }
+
+    /// How long the executor may wait before it looks here again.
+    pub(crate) fn patience(&self, now: Tick) -> Duration {
+        if self.has_more || self.order.is_some() || matches!(self.data, Data::Loading(_)) {
+            return Duration::ZERO;
+        }
+        match self.lease.ms_left(now) {
+            Some(left) if left > 0 => Duration::from_millis(left.unsigned_abs()),
+            _ => Duration::MAX,
+        }
+    }
+
+    /// The work between two turns: orders, loading, what the link brought, the endpoint.
+    fn poll(&mut self, around: &mut Surroundings<'_>) {
+        let now = monotonic_clock();
+        self.has_more = false;
+        if let Some(order) = self.order.take() {
+            let carried_out = self.carry_out(order, around);
+            self.note(carried_out);
+        }
+        if matches!(self.data, Data::Loading(_)) {
+            let loaded = self.load(around);
+            self.note(loaded);
+        }
+        match self.role {
+            Role::None => {}
+            Role::Master(_) => self.lead(around, now),
+            Role::Replica(_) => {
+                let followed = self.follow(around, now);
+                self.note(followed);
+            }
+        }
+        self.tell_info(around, now);
+    }
+
+    /// Remembers what went wrong, for STATE; the next order or success takes it back.
+    fn note(&mut self, result: Result<(), DataError>) {
+        if let Err(error) = result {
+            tracing::error!(%error, "the node cannot do as ordered");
+            if !matches!(self.data, Data::Running | Data::Waiting(_)) {
+                self.data = Data::Lost;
+            }
+            self.error = Some(error.to_string());
+        }
+    }
+
+    // --- data
+
+    /// Where this node's log ends, and the history it has.
+    fn sync_request(&self, keys: &Keyspace) -> Option<SyncRequest> {
+        let (position, history) = match (&self.data, keys.log()) {
+            (Data::Waiting(directory), _) => (directory.position(), directory.history().clone()),
+            (Data::Running, Some(log)) => (log.position(), log.log().history()),
+            _ => return None,
+        };
+        let mut history = history;
+        history.truncate_after(position.opid);
+        Some(SyncRequest { position, history, wants_full: false })
+    }
+
+    /// Stops the log, or gives up loading: the directory, with nothing in memory.
+    fn unload(&mut self, around: &mut Surroundings<'_>) -> Result<Box<Directory>, DataError> {
+        around.checkpointer.abandon(around.keys);
+        let directory = match std::mem::replace(&mut self.data, Data::Lost) {
+            Data::Waiting(directory) => return Ok(directory),
+            Data::Loading(loading) => loading.directory,
+            Data::Running => {
+                let log = around.keys.detach_log().expect("a running node has a log");
+                Box::new(log.stop()?)
+            }
+            Data::Lost => return Err(DataError::Lost),
+        };
+        let emptied = around.keys.store_mut().apply(0, &Effect::FlushAll);
+        emptied.expect("database 0 is always there");
+        Ok(directory)
+    }
+
+    /// Sets everything behind `after` aside, and counts it.
+    fn discard(&mut self, directory: &mut Directory, after: u64) -> Result<(), DataError> {
+        let discarded = directory.truncate_after(after)?;
+        if discarded.count > 0 {
+            self.discards.total += discarded.count;
+            self.discards.latest = discarded.count;
+            let file = discarded.file.unwrap_or_default();
+            tracing::warn!(
+                ops = discarded.count,
+                after,
+                file = %file.display(),
+                "ops that the shard's history does not have were set aside"
+            );
+        }
+        Ok(())
+    }
+
+    fn begin_loading(&mut self, directory: Box<Directory>) -> Result<(), DataError> {
+        let restore = Restore::begin(&directory)?;
+        tracing::info!(position = %directory.position(), "loading");
+        let reported = monotonic_clock();
+        self.data = Data::Loading(Box::new(Loading { directory, restore, reported }));
+        Ok(())
+    }
+
+    /// A slice of loading; at its end the log runs.
+    fn load(&mut self, around: &mut Surroundings<'_>) -> Result<(), DataError> {
+        let Data::Loading(loading) = &mut self.data else { return Ok(()) };
+        around.node.is_loading = true;
+        loading.restore.step(around.keys, LOAD_SLICE)?;
+        let progress = loading.restore.progress();
+        if !loading.restore.is_done() {
+            let now = monotonic_clock();
+            if now.since(loading.reported) >= REPORT_EVERY {
+                loading.reported = now;
+                tracing::info!(
+                    percent = progress.percent(),
+                    keys = progress.keys,
+                    ops = progress.ops,
+                    "loading"
+                );
+            }
+            return Ok(());
+        }
+        let Data::Loading(loading) = std::mem::replace(&mut self.data, Data::Lost) else {
+            unreachable!("matched above");
+        };
+        let settings = around.node.config.settings();
+        let options = boot::log_options(settings, self.wake.clone());
+        let mut log = loading.directory.start(options)?;
+        log.note_epoch(self.epoch)?;
+        tracing::info!(position = %log.position(), keys = around.keys.store().len(), "loaded");
+        around.keys.attach_log(log);
+        around.node.is_loading = false;
+        around.node.facts.persistence.keys_loaded = around.keys.store().len() as u64;
+        self.data = Data::Running;
+        if matches!(self.role, Role::Master(_)) { self.begin_reign(around) } else { Ok(()) }
+    }
+
+    // --- orders
+
+    fn carry_out(&mut self, order: Order, around: &mut Surroundings<'_>) -> Result<(), DataError> {
+        self.error = None;
+        match order {
+            Order::Master { epoch, endpoint } => {
+                tracing::info!(%epoch, "ordered to be the master");
+                if matches!(self.role, Role::Replica(_)) {
+                    self.drain_link(around);
+                }
+                self.role = Role::Master(Lead::new(endpoint));
+                match std::mem::replace(&mut self.data, Data::Lost) {
+                    Data::Waiting(directory) => self.begin_loading(directory),
+                    Data::Running => {
+                        self.data = Data::Running;
+                        self.begin_reign(around)
+                    }
+                    // The reign begins when it is complete.
+                    data @ Data::Loading(_) => {
+                        self.data = data;
+                        Ok(())
+                    }
+                    Data::Lost => Err(DataError::Lost),
+                }
+            }
+            Order::Replica { epoch, master, address } => {
+                tracing::info!(%epoch, %master, %address, "ordered to be a replica");
+                self.step_down(around);
+                self.role = Role::Replica(Upstream::new(master, address));
+                around.keys.set_replica(true);
+                if matches!(self.data, Data::Loading(_)) {
+                    let directory = self.unload(around)?;
+                    around.node.is_loading = false;
+                    self.data = Data::Waiting(directory);
+                }
+                if let Some(log) = around.keys.log_mut() {
+                    log.follow();
+                    log.note_epoch(epoch)?;
+                }
+                self.dial(around.keys, false)
+            }
+        }
+    }
+
+    /// Ends what only a master does. Clients hear no more of this node.
+    fn step_down(&mut self, around: &mut Surroundings<'_>) {
+        self.lease.revoke();
+        around.node.holds.fence_until = None;
+        if let Role::Master(lead) = &mut self.role {
+            lead.end(around.node);
+        }
+    }
+
+    /// The data is complete, and this node is its master from here on.
+    fn begin_reign(&mut self, around: &mut Surroundings<'_>) -> Result<(), DataError> {
+        let log = around.keys.log_mut().expect("a running node has a log");
+        if log.epoch() < self.epoch {
+            log.begin_reign(self.epoch)?;
+        }
+        around.keys.set_replica(false);
+        tracing::info!(epoch = %self.epoch, newest = around.keys.newest_op(), "master");
+        Ok(())
+    }
+
+    /// A replica asked for the log: its socket leaves the executor and gets threads of its own.
+    pub(crate) fn attach(&mut self, node: &mut Node, keys: &Keyspace, token: Token, ask: Ask) {
+        let (Role::Master(lead), Some(log)) = (&mut self.role, keys.log()) else {
+            node.net.close(token);
+            return;
+        };
+        let attached = node.net.detach(token).and_then(|detached| {
+            let arrival = Arrival {
+                node: ask.node,
+                request: ask.request,
+                socket: detached.socket,
+                unsent: detached.output,
+            };
+            lead.followers.attach(arrival, &log.log(), ask.desk, self.wake.clone())
+        });
+        match attached {
+            Ok(handshake::Answer::Continue { .. }) => node.counters.sync_partial_ok += 1,
+            Ok(handshake::Answer::Full { .. }) => node.counters.sync_full += 1,
+            Err(error) => tracing::warn!(node = %ask.node, %error, "a replica was lost at once"),
+        }
+    }
+}
+
+/// A replica's `POLLUX SYNC`, carried out when the command has ended.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) node: NodeId,
+    pub(crate) request: SyncRequest,
+    pub(crate) desk: std::sync::Arc<crate::persist::checkpoint::Desk>,
+}
+
+/// Whom a replica is to follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Leader {
+    node: NodeId,
+    address: SocketAddr,
+}
+
+impl Executor {
+    /// The share of a turn that belongs to the node's role in its cluster.
+    pub(crate) fn replicate(&mut self) {
+        let Some(mut replication) = self.node.replication.take() else { return };
+        let mut around = Surroundings {
+            node: &mut self.node,
+            keys: &mut self.keys,
+            checkpointer: &mut self.checkpointer,
+        };
+        replication.poll(&mut around);
+        self.node.replication = Some(replication);
+        self.stage(|stage| stage.carry_out_requests());
+    }
+
+    /// Answers those whose WAIT is over: enough nodes have what they wrote.
+    pub(crate) fn answer_waiting(&mut self) {
+        let node = &self.node;
+        let is_over = |token: &Token| {
+            let blocked = node.clients.get(*token).and_then(|session| session.blocked.as_ref());
+            let Some(TimeoutReply::Reached(quorum)) = blocked.map(|blocked| blocked.on.on_timeout)
+            else {
+                return false;
+            };
+            quorum.is_met(quorum.reached(node, &self.keys))
+        };
+        let over: Vec<Token> = self.blocking.parked().filter(is_over).collect();
+        for token in over {
+            self.stage(|stage| stage.end_wait(token, None));
+        }
+    }
+
+    /// Closes every client, unheard, when the lease has run out meanwhile: what it would read may be
+    /// outdated, and what it wrote may be lost.
+    pub(crate) fn silence_if_run_out(&mut self) {
+        let Some(replication) = &self.node.replication else { return };
+        if replication.is_run_out(monotonic_clock()) {
+            self.node.close_clients();
+            self.stage(|stage| stage.carry_out_requests());
+        }
+    }
+}

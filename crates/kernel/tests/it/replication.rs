@@ -1,0 +1,234 @@
+//! Two and three nodes of a shard: who follows whom, from where, and what becomes of what differs.
+
+use cluster::api::{NodePhase, NodeRole};
+use kernel::replicate::handshake::Peer;
+use testkit::client::Client;
+use wire::resp::response::Response;
+
+use crate::shard::{Node, call, free_endpoint, hello, text};
+
+/// A lease that outlasts every test.
+const LONG_MS: u64 = 600_000;
+
+#[test]
+fn a_replica_follows_from_memory_and_after_a_restart_from_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let mut client = first.make_master(1, free_endpoint(), LONG_MS);
+    second.make_replica(1, &one);
+    for number in 0..100 {
+        call(&mut client, &format!("RPUSH list {number}"));
+    }
+    let at = first.state().opid;
+    assert_eq!(at, 100);
+    let state = second.until_at(at);
+    assert_eq!((state.role, state.phase), (NodeRole::Replica, NodePhase::Ready));
+    first.until(|state| state.replicas.first().is_some_and(|r| r.acked == at && r.lag_ops == 0));
+
+    drop(second);
+    let two = two.restart(dir.path());
+    call(&mut client, "RPUSH list 100");
+    let mut second = two.agent();
+    assert_eq!(second.state().phase, NodePhase::Waiting);
+    assert_eq!(second.state().opid, 100);
+    second.make_replica(1, &one);
+    let state = second.until_at(101);
+    assert_eq!(state.discarded_ops, 0);
+}
+
+#[test]
+fn what_the_new_master_never_had_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let mut client = first.make_master(1, free_endpoint(), LONG_MS);
+    second.make_replica(1, &one);
+    call(&mut client, "SET both 1");
+    second.until_at(1);
+    // Node 2 becomes master without node 1 knowing; both go on.
+    let mut elsewhere = second.make_master(2, free_endpoint(), LONG_MS);
+    for number in 0..3 {
+        call(&mut client, &format!("SET lost {number}"));
+    }
+    call(&mut elsewhere, "SET kept 1");
+    first.make_replica(2, &two);
+    let state = first.until_at(2);
+    assert_eq!((state.discarded_ops, state.last_discarded_ops), (3, 3));
+    assert_eq!(one.files("discarded-1").len(), 1);
+
+    let mut client = first.make_master(3, free_endpoint(), LONG_MS);
+    assert_eq!(text(&call(&mut client, "GET both")), "1");
+    assert_eq!(text(&call(&mut client, "GET kept")), "1");
+    assert_eq!(call(&mut client, "EXISTS lost"), Response::Integer(0));
+}
+
+#[test]
+fn a_full_synchronisation_brings_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    // Node 2 has a history of its own, which has nothing in common with that of node 1.
+    let mut alone = second.make_master(1, free_endpoint(), LONG_MS);
+    call(&mut alone, "SET own 1");
+    let mut client = first.make_master(2, free_endpoint(), LONG_MS);
+    let value = "v".repeat(1000);
+    for number in 0..2000 {
+        call(&mut client, &format!("SET key:{number} {value}"));
+    }
+    second.make_replica(2, &one);
+    let state = second.until_at(2000);
+    assert_eq!(state.discarded_ops, 1);
+    call(&mut client, "SET after 1");
+    second.until_at(2001);
+
+    let mut client = second.make_master(3, free_endpoint(), LONG_MS);
+    assert_eq!(call(&mut client, "DBSIZE"), Response::Integer(2001));
+    assert_eq!(call(&mut client, "EXISTS own after key:1999"), Response::Integer(2));
+    assert_eq!(text(&call(&mut client, "GET key:77")), value);
+}
+
+#[test]
+fn a_switchover_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let endpoint = free_endpoint();
+    let mut client = first.make_master(1, endpoint, LONG_MS);
+    second.make_replica(1, &one);
+    for number in 0..500 {
+        call(&mut client, &format!("SET key:{number} 1"));
+    }
+    first.order("FENCE 1 60000");
+    client.send(b"*3\r\n$3\r\nSET\r\n$4\r\nheld\r\n$1\r\n1\r\n").unwrap();
+    let fenced = first.state();
+    assert!(fenced.fenced);
+    let state = second.until_at(fenced.opid);
+    assert_eq!(state.opid_epoch, fenced.opid_epoch);
+    first.make_replica(2, &two);
+    first.until(|state| !state.endpoint_bound);
+    let mut client = second.make_master(2, endpoint, LONG_MS);
+    // The connection ended without an answer: the held write happened nowhere.
+    assert_eq!(call(&mut client, "DBSIZE"), Response::Integer(500));
+    call(&mut client, "SET more 1");
+    let state = first.until_at(501);
+    assert_eq!(state.discarded_ops, 0);
+    assert_eq!(state.epoch.0, 2);
+}
+
+#[test]
+fn a_fence_holds_writes_until_it_is_lifted() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Node::start(dir.path(), 1);
+    let mut first = one.agent();
+    let mut client = first.make_master(1, free_endpoint(), LONG_MS);
+    first.order("FENCE 1 60000");
+    client.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n1\r\n").unwrap();
+    assert_eq!(first.state().opid, 0);
+    first.order("UNFENCE 1");
+    assert_eq!(text(&client.receive().unwrap().0), "OK");
+    assert_eq!(first.until(|state| state.opid == 1).opid, 1);
+    assert!(first.refused("FENCE 2 1000").starts_with("STALE"));
+}
+
+#[test]
+fn a_master_without_a_lease_serves_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Node::start(dir.path(), 1);
+    let mut first = one.agent();
+    let endpoint = free_endpoint();
+    first.order(&format!("ROLE MASTER 1 {endpoint}"));
+    let state = first.until(|state| state.phase == NodePhase::Ready);
+    assert!(!state.endpoint_bound && state.lease_ms_left.is_none());
+    first.order(&format!("LEASE {} 1 300", state.nonce));
+    first.until(|state| state.endpoint_bound);
+    let mut client = Client::connect(&endpoint.to_string()).unwrap();
+    call(&mut client, "SET k 1");
+    let state = first.until(|state| !state.endpoint_bound);
+    assert!(state.lease_ms_left.is_some_and(|left| left <= 0));
+    assert!(client.call(&[b"PING"]).is_err(), "its clients are closed");
+    assert!(Client::connect(&endpoint.to_string()).is_err(), "its endpoint is closed");
+    // A lease asked for before it ran out counts from then; a new one lets it go on.
+    assert!(first.refused(&format!("LEASE {} 2 3000", state.nonce)).starts_with("STALE"));
+    assert!(first.refused("LEASE 1 1 3000").starts_with("STALE"));
+    first.order(&format!("LEASE {} 1 60000", state.nonce));
+    first.until(|state| state.endpoint_bound);
+    let mut client = Client::connect(&endpoint.to_string()).unwrap();
+    assert_eq!(text(&call(&mut client, "GET k")), "1");
+}
+
+#[test]
+fn old_orders_and_second_masters_of_an_epoch_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let mut first = one.agent();
+    let endpoint = free_endpoint();
+    drop(first.make_master(5, endpoint, LONG_MS));
+    let replica = format!("node-2 {}", two.address);
+    assert!(first.refused(&format!("ROLE REPLICA 4 {replica}")).starts_with("STALE"));
+    assert!(first.refused(&format!("ROLE REPLICA 5 {replica}")).starts_with("STALE"));
+    first.order(&format!("ROLE MASTER 5 {endpoint}"));
+    drop(first);
+    let one = one.restart(dir.path());
+    let mut first = one.agent();
+    assert_eq!(first.state().epoch.0, 0, "a new process has no role");
+    assert!(first.refused("ROLE MASTER 5 -").starts_with("STALE"), "an epoch has one master");
+    first.order("ROLE MASTER 6 -");
+}
+
+#[test]
+fn strangers_are_refused_before_anything_happens() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Node::start(dir.path(), 1);
+    let check = |bytes: &[u8], expect: &str| {
+        let mut client = Client::connect(&one.address.to_string()).unwrap();
+        client.send(bytes).unwrap();
+        let answer = text(&client.receive().unwrap().0);
+        assert!(answer.starts_with(expect), "{answer}");
+        assert!(client.receive().is_err(), "closed after {answer}");
+    };
+    check(b"GET / HTTP/1.1\r\n\r\n", "ERR this address is for the cluster's own traffic");
+    check(b"*1\r\n$4\r\nPING\r\n", "ERR this address is for the cluster's own traffic");
+    check(b"*2\r\n$6\r\nPOLLUX\r\n$5\r\nSTATE\r\n", "NOAUTH");
+    check(b"*1\r\n$999999999\r\n", "ERR Protocol error");
+    check(b"*2\r\n$6\r\nPOLLUX\r\n$5\r\nHELLO\r\n", "ERR wrong number");
+    let mut wrong = hello(Peer::Agent);
+    wrong.secret = b"guess".to_vec();
+    let words = wrong.words();
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let mut client = Client::connect(&one.address.to_string()).unwrap();
+    assert_eq!(text(&client.call(&words).unwrap()), "IDENTITY secret differs");
+    assert!(client.receive().is_err());
+    assert_eq!(one.agent().state().role, NodeRole::None);
+}
+
+#[test]
+fn pollux_is_unknown_at_the_endpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Node::start(dir.path(), 1);
+    let mut client = one.agent().make_master(1, free_endpoint(), LONG_MS);
+    let answer = text(&call(&mut client, "POLLUX STATE"));
+    assert!(answer.starts_with("ERR unknown command 'POLLUX'"), "{answer}");
+}
+
+#[test]
+fn a_client_may_wait_for_replicas_and_disks() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let mut client = first.make_master(1, free_endpoint(), LONG_MS);
+    call(&mut client, "SET k 1");
+    assert_eq!(call(&mut client, "WAIT 0 0"), Response::Integer(0));
+    assert_eq!(call(&mut client, "WAIT 1 1"), Response::Integer(0), "nobody follows");
+    assert_eq!(text(&call(&mut client, "WAIT 1 -1")), "ERR timeout is negative");
+    second.make_replica(1, &one);
+    assert_eq!(call(&mut client, "WAIT 1 0"), Response::Integer(1));
+    let both = Response::Array(vec![Response::Integer(1), Response::Integer(1)]);
+    assert_eq!(call(&mut client, "WAITAOF 1 1 0"), both);
+    let role = call(&mut client, "ROLE");
+    let Response::Array(role) = role else { panic!("{role:?}") };
+    assert_eq!(text(&role[0]), "master");
+    assert!(matches!(&role[2], Response::Array(replicas) if replicas.len() == 1));
+    let info = text(&call(&mut client, "INFO replication"));
+    assert!(info.contains("role:master") && info.contains("connected_slaves:1"), "{info}");
+}
