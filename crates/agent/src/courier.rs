@@ -23,7 +23,7 @@ use crate::obey::{self, Command, Said};
 
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(100);
-/// The same while a switchover holds somebody's writes on this host.
+/// The same while a switchover holds somebody's writes on this host, or its master has died.
 const LOOK_HURRIED: Duration = Duration::from_millis(10);
 /// Pause between two attempts to connect.
 const RECONNECT: Duration = Duration::from_millis(20);
@@ -37,7 +37,7 @@ pub(crate) struct Assignment {
     pub revision: u64,
     pub order: Option<Arc<NodeOrder>>,
     pub lease: Option<LeaseGrant>,
-    /// Somewhere on this host writes are held: look more often.
+    /// Somewhere on this host writes are held, or a master has just died: look more often.
     pub hurry: bool,
     /// The process is to flush and to end.
     pub ending: bool,

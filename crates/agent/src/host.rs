@@ -200,7 +200,7 @@ impl Keepers {
             self.keeper(node);
         }
         let revision = self.orders.as_ref().map_or(0, |orders| orders.revision);
-        let hurry = self.ordered().any(|order| matches!(order.role, Role::Fenced { .. }));
+        let hurry = self.ordered().any(|order| self.is_watched_closely(order));
         let credentials = Credentials { cluster: Some(self.cluster), secret: self.secret.clone() };
         for (node, handle) in &self.keepers {
             let order = self.ordered().find(|order| order.node == *node).cloned();
@@ -230,6 +230,22 @@ impl Keepers {
         }
     }
 
+    /// Somebody's writes are held, or a master has died and the choice among its replicas wants their newest answers.
+    fn is_watched_closely(&self, order: &NodeOrder) -> bool {
+        match &order.role {
+            Role::Fenced { .. } => true,
+            Role::Master { process, .. } => {
+                let report = self.keepers.get(&order.node).map(|handle| handle.report.borrow());
+                report.is_some_and(|report| {
+                    report.as_ref().is_some_and(|report| report.process.proves_death_of(*process))
+                })
+            }
+            Role::Wait | Role::Replica { .. } | Role::Stopped | Role::Killed | Role::Removed => {
+                false
+            }
+        }
+    }
+
     /// One report out, one set of orders in.
     async fn exchange(&mut self, client: &Client) {
         self.seq += 1;
@@ -238,7 +254,10 @@ impl Keepers {
         let answer = tokio::select! {
             answer = timeout(SYNC_DEADLINE, client.sync(&report)) => answer,
             // What is parked over there is out of date: say the news at once.
-            () = host.urgent.notified() => return sleep(PACE).await,
+            () = host.urgent.notified() => {
+                self.instruct();
+                return sleep(PACE).await;
+            }
         };
         let trouble = match answer {
             Ok(Ok(orders)) => {
@@ -269,7 +288,11 @@ impl Keepers {
             host: self.name.clone(),
             agent,
             revision: self.orders.as_ref().map_or(0, |orders| orders.revision),
-            nodes: self.keepers.values().map(|handle| handle.report.borrow().clone()).collect(),
+            nodes: self
+                .keepers
+                .values()
+                .filter_map(|handle| handle.report.borrow().clone())
+                .collect(),
         }
     }
 
@@ -287,6 +310,7 @@ impl Keepers {
         self.leases.clone_from(&orders.leases);
         let is_new = orders.revision > held;
         if is_new {
+            // Before anybody hears of them: an agent that crashed and went back to older orders could take a fence back.
             let keep = HostOrders { leases: Vec::new(), ..orders.clone() };
             if let Err(error) = save(&self.orders_file, &keep) {
                 tracing::error!(%error, path = %self.orders_file.display(), "orders not saved");
@@ -314,8 +338,9 @@ impl Keepers {
     }
 }
 
-fn is_gone(report: &NodeReport) -> bool {
-    !matches!(report.process, ProcessState::Running { .. })
+fn is_gone(report: &Option<NodeReport>) -> bool {
+    let process = report.as_ref().map(|report| &report.process);
+    process.is_some_and(|process| !matches!(process, ProcessState::Running { .. }))
 }
 
 impl Drop for Keepers {

@@ -10,7 +10,8 @@
 //! Invariants
 //! - The keeper is the only one that starts or kills its node.
 //! - The report says `Running` from before the process is started, and anything else only after the
-//!   kernel has said that it is gone.
+//!   kernel has said that it is gone. There is no report at all before it was looked for a process of an earlier
+//!   agent: `Absent` would prove the death of a master that lives.
 //! - A data directory is removed only when ordered, and never while a process may use it.
 
 use std::fs;
@@ -24,7 +25,7 @@ use base::{ClusterId, NodeId, Tick};
 use cluster::api::{NodeOrder, NodeReport, ProcessState, Role};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::clock::monotonic;
 use crate::courier::{self, Assignment, News, Peer};
@@ -87,7 +88,8 @@ pub(crate) struct Instruction {
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub instruction: watch::Sender<Instruction>,
-    pub report: watch::Receiver<NodeReport>,
+    /// `None` until it is known whether the node's process runs.
+    pub report: watch::Receiver<Option<NodeReport>>,
     pub task: JoinHandle<()>,
 }
 
@@ -116,15 +118,7 @@ pub async fn kill_nodes(nodes_dir: &Path, binary: &Path) -> io::Result<()> {
 /// Starts keeping `node`.
 pub(crate) fn keep(node: NodeId, host: Arc<Host>) -> Handle {
     let (instruction, instructions) = watch::channel(Instruction::default());
-    let (report, reports) = watch::channel(NodeReport {
-        node,
-        revision: 0,
-        process: ProcessState::Absent,
-        address: None,
-        state: None,
-        silent_ms: 0,
-        error: None,
-    });
+    let (report, reports) = watch::channel(None);
     let keeper = Keeper::new(node, host, instructions, report);
     Handle { instruction, report: reports, task: tokio::spawn(keeper.run()) }
 }
@@ -161,7 +155,7 @@ struct Keeper {
     spec: Spec,
     host: Arc<Host>,
     instructions: watch::Receiver<Instruction>,
-    report: watch::Sender<NodeReport>,
+    report: watch::Sender<Option<NodeReport>>,
     running: Option<Running>,
     /// Valid while nothing runs.
     ended: ProcessState,
@@ -175,7 +169,7 @@ impl Keeper {
         node: NodeId,
         host: Arc<Host>,
         instructions: watch::Receiver<Instruction>,
-        report: watch::Sender<NodeReport>,
+        report: watch::Sender<Option<NodeReport>>,
     ) -> Keeper {
         let dir = host.nodes_dir.join(node.to_string());
         let spec = node_spec(&host.binary, &dir);
@@ -196,13 +190,17 @@ impl Keeper {
 
     /// Until the instructions end.
     async fn run(mut self) {
-        match Process::find(&self.spec, Some(&self.dir.join(PID_FILE))) {
-            Ok(Some(process)) => {
-                tracing::info!(node = %self.node, pid = process.pid(), "found running");
-                self.watch(process);
+        loop {
+            match Process::find(&self.spec, Some(&self.dir.join(PID_FILE))) {
+                Ok(Some(process)) => {
+                    tracing::info!(node = %self.node, pid = process.pid(), "found running");
+                    self.watch(process);
+                    break;
+                }
+                Ok(None) => break,
+                Err(error) => self.fail("cannot look for its process", &error),
             }
-            Ok(None) => {}
-            Err(error) => self.fail("cannot look for its process", &error),
+            sleep(CYCLE).await;
         }
         let mut cycle = interval(CYCLE);
         cycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -458,9 +456,9 @@ impl Keeper {
         };
         let mut is_urgent = false;
         self.report.send_if_modified(|old| {
-            is_urgent = !is_same_news(old, &new);
-            let changed = *old != new;
-            *old = new;
+            is_urgent = old.as_ref().is_none_or(|old| !is_same_news(old, &new));
+            let changed = old.as_ref() != Some(&new);
+            *old = Some(new);
             changed
         });
         if is_urgent {

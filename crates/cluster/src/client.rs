@@ -5,7 +5,7 @@
 //! it out twice does no harm.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::ClusterId;
@@ -22,6 +22,9 @@ use crate::api::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for an answer, unless the call says otherwise.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same while there is another server to ask. A server that was stopped (SIGSTOP) accepts connections and never
+/// answers; the leases of masters (3 s) must not run out over the wait for it.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -61,11 +64,10 @@ impl ClientError {
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
-    addresses: Vec<String>,
+    /// In the order in which they are asked: who answered last comes first, who failed last comes last.
+    addresses: Mutex<VecDeque<String>>,
     cluster: ClusterId,
     secret: String,
-    /// Who answered the last time.
-    leader: Mutex<Option<String>>,
 }
 
 impl Client {
@@ -76,7 +78,7 @@ impl Client {
             .no_proxy()
             .build()
             .expect("a client without TLS has nothing to fail at");
-        Client { http, addresses, cluster, secret: secret.to_owned(), leader: Mutex::new(None) }
+        Client { http, addresses: Mutex::new(addresses.into()), cluster, secret: secret.to_owned() }
     }
 
     /// `POST /v1/hosts/{host}/sync`
@@ -142,21 +144,28 @@ impl Client {
         manner: &Manner,
     ) -> Result<A, ClientError> {
         let mut last = String::from("no config server is known");
-        let mut queue = self.order_of_asking();
+        let mut queue = self.addresses().clone();
+        let tried = queue.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let patience = match manner.is_repeatable && queue.len() > 1 {
+            true => manner.patience.min(TURN_AWAY_TIMEOUT),
+            false => manner.patience,
+        };
         // Each server names at most one other, so this bounds the hops as well.
-        let mut attempts = 2 * self.addresses.len() + 1;
+        let mut attempts = 2 * queue.len() + 1;
+        let mut dead: Vec<String> = Vec::new();
         while let Some(address) = queue.pop_front()
             && attempts > 0
         {
             attempts -= 1;
-            match self.ask(&address, &method, path, body, manner.patience).await {
+            match self.ask(&address, &method, path, body, patience).await {
                 Ok(Ok(answer)) => {
-                    self.remember(Some(address));
+                    self.prefer(&address);
                     return Ok(answer);
                 }
                 Ok(Err(refusal)) if refusal.is_retryable() => {
                     last = refusal.to_string();
-                    if let Some(leader) = refusal.leader {
+                    // The others may still believe in a leader that was just found dead.
+                    if let Some(leader) = refusal.leader.filter(|leader| !dead.contains(leader)) {
                         queue.retain(|other| *other != leader);
                         queue.push_front(leader);
                     }
@@ -164,14 +173,16 @@ impl Client {
                 Ok(Err(refusal)) => return Err(ClientError::Refused(refusal)),
                 Err(error) if error.is_connect() || manner.is_repeatable => {
                     last = with_causes(&error);
+                    self.put_last(&address);
+                    dead.push(address);
                 }
                 Err(error) => {
+                    self.put_last(&address);
                     return Err(ClientError::Unknown { address, last: with_causes(&error) });
                 }
             }
         }
-        self.remember(None);
-        Err(ClientError::Unreachable { tried: self.addresses.join(", "), last })
+        Err(ClientError::Unreachable { tried, last })
     }
 
     /// One request to one server. The outer error means that it could not be asked.
@@ -201,15 +212,26 @@ impl Client {
         Ok(Err(serde_json::from_slice(&body).unwrap_or_else(|_| foreign_answer(address, status))))
     }
 
-    /// The one that led the last time first.
-    fn order_of_asking(&self) -> VecDeque<String> {
-        let leader = self.leader.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let others = self.addresses.iter().filter(|address| Some(*address) != leader.as_ref());
-        leader.iter().chain(others).cloned().collect()
+    fn addresses(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, leader: Option<String>) {
-        *self.leader.lock().unwrap_or_else(PoisonError::into_inner) = leader;
+    fn prefer(&self, address: &str) {
+        let mut addresses = self.addresses();
+        if let Some(at) = addresses.iter().position(|known| known == address)
+            && let Some(known) = addresses.remove(at)
+        {
+            addresses.push_front(known);
+        }
+    }
+
+    fn put_last(&self, address: &str) {
+        let mut addresses = self.addresses();
+        if let Some(at) = addresses.iter().position(|known| known == address)
+            && let Some(known) = addresses.remove(at)
+        {
+            addresses.push_back(known);
+        }
     }
 }
 

@@ -5,14 +5,16 @@
 //! - A state is kept only when it carries the cluster, shard, node and incarnation that the report's node should
 //!   have: an answer from a foreign process cannot influence a decision.
 //! - Of two agents of one host the one that started later is believed; of two reports the one with the
-//!   greater sequence number.
+//!   greater sequence number; none that is older than the promotion of a node of the host.
 //! - All instants are those of this leader's monotonic clock.
 
 use std::collections::BTreeMap;
 
 use base::{ClusterId, NodeId, ShardId, Tick};
 
-use crate::api::{Agent, HostReport, NodePhase, NodeReport, NodeRole, NodeState, ProcessState};
+use crate::api::{
+    Agent, HostReport, NodePhase, NodeReport, NodeRole, NodeState, ProcessState, ReportNumber,
+};
 use crate::lease::Leases;
 use crate::state::{Mastership, Node, Shard, State, SwitchoverPhase};
 
@@ -118,6 +120,10 @@ impl Observed {
                 return Err(ReportRefused::OutOfOrder);
             }
         }
+        let promoted_on = desired.nodes_of(&report.host).map(|node| node.promoted_on).max();
+        if promoted_on.is_some_and(|number| report.agent.number() < number) {
+            return Err(ReportRefused::OutOfOrder);
+        }
         let seen = SeenHost { agent: report.agent.clone(), at: now };
         self.hosts.insert(report.host.clone(), seen);
         for told in &report.nodes {
@@ -219,6 +225,12 @@ impl Observed {
     /// ms since the host was heard of; counted from the start of the leadership if it never was.
     pub fn host_silent_ms(&self, host: &str, now: Tick) -> u64 {
         now.ms_since(self.hosts.get(host).map_or(self.leading_since, |seen| seen.at))
+    }
+
+    /// Number of the newest report of the node's host.
+    pub fn newest_report(&self, desired: &State, id: NodeId) -> ReportNumber {
+        let host = desired.nodes.get(&id).and_then(|node| self.hosts.get(&node.host));
+        host.map(|seen| seen.agent.number()).unwrap_or_default()
     }
 
     /// The node's newest state, if its host reports and the node itself answers.

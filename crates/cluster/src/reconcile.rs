@@ -116,8 +116,9 @@ fn replace(
         Verdict::Wait(_) => {}
         Verdict::Chosen { node, process } => {
             record.decision = format!("{proof}; {node} holds the newest history of those in sync");
+            let report = observed.newest_report(desired, node);
             let (shard, from_epoch) = (shard.id, shard.epoch);
-            plan.push(Command::Promote { shard, from_epoch, node, process, record });
+            plan.push(Command::Promote { shard, from_epoch, node, process, report, record });
         }
         Verdict::Refused(why) => {
             // Before anything was heard there is nothing to refuse, and a refusal is said once, not every tick.

@@ -161,6 +161,7 @@ fn promote(
         from_epoch: shard.epoch,
         node: switchover.target,
         process,
+        report: observed.newest_report(desired, switchover.target),
         record,
     }
 }

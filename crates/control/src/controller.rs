@@ -49,6 +49,20 @@ pub(crate) struct Controller {
 struct Leading {
     term: u64,
     observed: Observed,
+    /// When it was last looked at; that happens many times a second unless this process is stopped.
+    looked: Tick,
+}
+
+impl Leading {
+    /// Called before every look: a look right after a pause must not conclude anything from the time that passed.
+    fn wake(&mut self, now: Tick) {
+        let pause_ms = now.ms_since(self.looked);
+        if pause_ms > PAUSE_MS {
+            tracing::warn!(pause_ms, "this process was paused");
+            self.observed.forgive_pause(now);
+        }
+        self.looked = now;
+    }
 }
 
 impl Controller {
@@ -60,23 +74,13 @@ impl Controller {
     /// Follows the leadership and the clock until it is dropped.
     pub(crate) async fn run(self: Arc<Controller>) {
         let mut servers = self.consensus.watch_servers();
-        let mut last = clock::tick();
         loop {
+            self.follow_leadership().await;
+            self.step_here().await;
             tokio::select! {
                 () = tokio::time::sleep(TICK) => {}
                 () = servers.changed() => {}
             }
-            let now = clock::tick();
-            if now.ms_since(last) > PAUSE_MS {
-                tracing::warn!(ms = now.ms_since(last), "this process was paused");
-                if let Some(leading) = &mut *self.memory() {
-                    leading.observed.forgive_pause(now);
-                }
-            }
-            last = now;
-            self.follow_leadership().await;
-            self.step().await;
-            last = last.max(clock::tick());
         }
     }
 
@@ -94,8 +98,9 @@ impl Controller {
         let confirm = self.consensus.leads_with_newest_state();
         if let Ok(true) = tokio::time::timeout(CONFIRM_TIMEOUT, confirm).await {
             tracing::info!(term = servers.term, "leader");
-            let observed = Observed::new(clock::tick());
-            *self.memory() = Some(Leading { term: servers.term, observed });
+            let looked = clock::tick();
+            let observed = Observed::new(looked);
+            *self.memory() = Some(Leading { term: servers.term, observed, looked });
         }
     }
 
@@ -115,7 +120,9 @@ impl Controller {
         };
         // Read under the lock, so that whoever holds it later sees no older state.
         let state = self.consensus.state();
-        Ok(look(&state, &mut leading.observed, clock::tick()))
+        let now = clock::tick();
+        leading.wake(now);
+        Ok(look(&state, &mut leading.observed, now))
     }
 
     /// Whom to ask instead.
@@ -148,8 +155,16 @@ impl Controller {
         })
     }
 
-    /// Decides and commits until there is nothing left to decide.
-    pub(crate) async fn step(&self) {
+    /// Decides and commits until there is nothing left to decide. In a task of its own, because a request ends when its
+    /// client hangs up, and a step must not end between a commit and the note of it.
+    pub(crate) async fn step(self: &Arc<Controller>) {
+        let controller = Arc::clone(self);
+        if let Err(error) = tokio::spawn(async move { controller.step_here().await }).await {
+            tracing::error!(%error, "a step of the controller failed");
+        }
+    }
+
+    async fn step_here(&self) {
         let _one_at_a_time = self.stepping.lock().await;
         for _ in 0..ROUNDS_MAX {
             let plan = self.with(|state, observed, now| {
@@ -162,11 +177,8 @@ impl Controller {
             }
             let mut any_applied = false;
             for command in plan {
-                match self.consensus.propose(command.clone()).await {
-                    Ok(applied) => {
-                        any_applied = true;
-                        self.note(&command, &applied, decided);
-                    }
+                match self.commit_at(&command, decided).await {
+                    Ok(_) => any_applied = true,
                     Err(ProposeError::Rejected(rejected)) => {
                         tracing::debug!(%rejected, ?command, "came too late");
                     }
@@ -180,6 +192,17 @@ impl Controller {
                 return;
             }
         }
+    }
+
+    /// Commits a command that a person asked for.
+    pub(crate) async fn commit(&self, command: &Command) -> Result<Applied, ProposeError> {
+        self.commit_at(command, clock::tick()).await
+    }
+
+    async fn commit_at(&self, command: &Command, decided: Tick) -> Result<Applied, ProposeError> {
+        let applied = self.consensus.propose(command.clone()).await?;
+        self.note(command, &applied, decided);
+        Ok(applied)
     }
 
     /// Remembers what the leader alone needs of a command that was committed.

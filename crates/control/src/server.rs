@@ -62,6 +62,9 @@ pub enum StartError {
     Consensus(#[from] OpenError),
     #[error("serving ended: {0}")]
     Serve(io::Error),
+    /// Most likely the disk: nothing that was confirmed is lost, and nothing more is confirmed.
+    #[error("this server can take part no more: {0}")]
+    Failed(String),
 }
 
 /// A config server that runs in this process.
@@ -126,9 +129,13 @@ impl Server {
         self.address
     }
 
-    /// Returns when serving failed.
+    /// Returns when the server has become useless.
     async fn failed(&mut self) -> StartError {
-        match (&mut self.serving).await {
+        let served = tokio::select! {
+            served = &mut self.serving => served,
+            why = self.consensus.failed() => return StartError::Failed(why),
+        };
+        match served {
             Ok(Ok(())) => StartError::Serve(io::Error::other("the listener was closed")),
             Ok(Err(error)) => StartError::Serve(error),
             Err(error) => StartError::Serve(io::Error::other(error)),

@@ -33,7 +33,10 @@ impl ApiError {
             ErrorCode::Unauthorized => 401,
             ErrorCode::ForeignCluster => 403,
             ErrorCode::NotFound => 404,
+            ErrorCode::Method => 405,
+            ErrorCode::Slow => 408,
             ErrorCode::Exists | ErrorCode::Conflict | ErrorCode::Stale => 409,
+            ErrorCode::TooLarge => 413,
             ErrorCode::NotLeader => 421,
             ErrorCode::NotEligible => 422,
             ErrorCode::Internal => 500,
@@ -59,6 +62,12 @@ pub enum ErrorCode {
     /// The request belongs to another cluster.
     ForeignCluster,
     NotFound,
+    /// The path exists, and does not answer this method.
+    Method,
+    /// The body of the request did not arrive in time.
+    Slow,
+    /// The body of the request is larger than any that makes sense.
+    TooLarge,
     /// There is one of that name already.
     Exists,
     /// Something else is under way that excludes this.

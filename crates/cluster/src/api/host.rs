@@ -18,6 +18,20 @@ pub struct Agent {
     pub seq: u64,
 }
 
+impl Agent {
+    /// Orders the reports of one host.
+    pub fn number(&self) -> ReportNumber {
+        ReportNumber { start: self.start, seq: self.seq }
+    }
+}
+
+/// Place of a report among those of its host: of two, the greater was made later.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub struct ReportNumber {
+    pub start: u64,
+    pub seq: u64,
+}
+
 /// What an agent knows about its host.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HostReport {

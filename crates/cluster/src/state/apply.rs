@@ -9,7 +9,7 @@ use super::{
     Applied, Command, EVENTS_COUNT_MAX, HOSTS_COUNT_MAX, Instance, Mastership, Node, Proposal,
     Rejected, Shard, State, Switchover, SwitchoverPhase,
 };
-use crate::api::{Cause, Event, EventKind, MoveRecord, PhaseTiming, ProcessId};
+use crate::api::{Cause, Event, EventKind, MoveRecord, PhaseTiming, ProcessId, ReportNumber};
 
 /// Priority of a node unless someone sets another.
 const PRIORITY_DEFAULT: u32 = 100;
@@ -41,8 +41,10 @@ impl State {
                 self.node_mut(*node)?.had_data = true;
                 None
             }
-            Command::Promote { shard, from_epoch, node, process, record } => {
-                self.promote(at, (*shard, *from_epoch), (*node, *process), record)?
+            Command::Promote { shard, from_epoch, node, process, report, record } => {
+                let event = self.promote(at, (*shard, *from_epoch), (*node, *process), record)?;
+                self.node_mut(*node)?.promoted_on = *report;
+                event
             }
             Command::Suspect { shard, epoch, cause, record } => {
                 self.suspect(at, (*shard, *epoch), *cause, record)?
@@ -169,6 +171,7 @@ impl State {
                 address: None,
                 had_data: false,
                 discarded_ops: 0,
+                promoted_on: ReportNumber::default(),
             },
         );
         id

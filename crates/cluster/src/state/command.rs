@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base::{Epoch, NodeId, ShardId, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Cause, Edition, MoveRecord, PhaseTiming, ProcessId};
+use crate::api::{Cause, Edition, MoveRecord, PhaseTiming, ProcessId, ReportNumber};
 
 /// A command with the wall-clock time at which the leader proposed it, which becomes the time of its events:
 /// applying must not read a clock.
@@ -60,6 +60,9 @@ pub enum Command {
         from_epoch: Epoch,
         node: NodeId,
         process: ProcessId,
+        /// The newest report of the node's host that the decision knows of.
+        #[serde(default)]
+        report: ReportNumber,
         record: MoveRecord,
     },
     /// The master is to be replaced but may be alive.

@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use base::{Epoch, Incarnation, NodeId, ShardId};
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Cause, Edition, Event, ProcessId};
+use crate::api::{Cause, Edition, Event, ProcessId, ReportNumber};
 pub use command::{Applied, Command, Proposal, Rejected};
 
 /// Events that are kept; older ones are dropped.
@@ -64,8 +64,8 @@ pub struct Timing {
     pub lag_ms_max: u64,
     /// How long a replica may miss that before it leaves the in-sync set.
     pub drop_ms: u64,
-    /// A node that leaves its agent without an answer for so long is to be replaced. Longer than the longest
-    /// command that should not cost a failover.
+    /// A node that leaves its agent without an answer for so long is to be replaced. Longer than a lease: by then a
+    /// master that cannot be asked has no right to write any more, so waiting longer would spare nobody.
     pub hung_ms: u64,
     /// A host without a report for so long is to be replaced as a place for masters.
     pub host_silent_ms: u64,
@@ -82,7 +82,7 @@ impl Default for Timing {
             lease_ms: 3000,
             lag_ms_max: 5000,
             drop_ms: 1000,
-            hung_ms: 6000,
+            hung_ms: 3500,
             host_silent_ms: 5000,
             gather_ms: 5000,
             fence_ms: 2000,
@@ -182,6 +182,10 @@ pub struct Node {
     pub had_data: bool,
     /// Ops that it reported as discarded, in total.
     pub discarded_ops: u64,
+    /// The newest report of its host when it was last promoted. An older one that turns up late, at whichever
+    /// config server, is about processes of the past and proves no death.
+    #[serde(default)]
+    pub promoted_on: ReportNumber,
 }
 
 impl State {

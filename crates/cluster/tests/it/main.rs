@@ -2,6 +2,7 @@
 //! `== title`, a world, `----`, and the plan that must come of it. `UPDATE=1` rewrites the plans.
 
 mod contract;
+mod simulation;
 mod state;
 mod world;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{Epoch, NodeId, ShardId, UnixMs};
-use cluster::api::{Cause, Edition, EventKind, MoveRecord, ProcessId, Role};
+use cluster::api::{Cause, Edition, EventKind, MoveRecord, ProcessId, ReportNumber, Role};
 use cluster::orders::orders;
 use cluster::state::{Applied, Command, Mastership, Proposal, Rejected, State, SwitchoverPhase};
 
@@ -45,6 +45,7 @@ fn promote(from_epoch: u64, node: u32, cause: Cause) -> Command {
         from_epoch: Epoch(from_epoch),
         node: NodeId(node),
         process: ProcessId { pid: node, started: 1 },
+        report: ReportNumber::default(),
         record: record(cause),
     }
 }
@@ -172,6 +173,7 @@ fn discarded_ops_find_the_event_that_cost_them() {
         from_epoch: Epoch(1),
         node: NodeId(2),
         process: ProcessId { pid: 2, started: 1 },
+        report: ReportNumber::default(),
         record: lost,
     };
     let event = apply(&mut state, promote).expect("promote").event.expect("event");

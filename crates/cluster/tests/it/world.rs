@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId, Tick};
 use cluster::api::{
     Agent, Cause, Edition, HostReport, LinkState, NodePhase, NodeReport, NodeRole, NodeState,
-    ProcessId, ProcessState,
+    ProcessId, ProcessState, ReportNumber,
 };
 use cluster::observed::Observed;
 use cluster::state::{
@@ -156,6 +156,7 @@ fn add_node(desired: &mut State, id: NodeId, line: &str) {
         address: Some(format!("127.0.0.1:{}", 8000 + id.0)),
         had_data: words.contains(&"had-data") || words.contains(&"at"),
         discarded_ops: 0,
+        promoted_on: ReportNumber::default(),
     };
     desired.nodes.insert(id, node);
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   table "log":   index u64 -> entry (JSON)
-//!   table "meta":  "vote" | "committed" | "purged" | "snapshot_meta" | "snapshot" -> value (JSON)
+//!   table "meta":  "owner" | "vote" | "committed" | "purged" | "snapshot_meta" | "snapshot" -> value (JSON)
 //! ```
 //!
 //! Invariants
@@ -33,6 +33,7 @@ use super::{Entry, LogId, TypeConfig, Vote};
 const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
+const OWNER: &str = "owner";
 const VOTE: &str = "vote";
 const COMMITTED: &str = "committed";
 const PURGED: &str = "purged";
@@ -46,19 +47,44 @@ pub(crate) struct Store {
     db: Arc<Database>,
 }
 
+fn foreign(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
 fn failed(error: impl Into<redb::Error>) -> io::Error {
     io::Error::other(error.into())
 }
 
 impl Store {
-    /// Opens or makes the file. A file that redb cannot repair is refused, never replaced.
-    pub(crate) fn open(path: &Path) -> io::Result<Store> {
-        let db = Database::create(path).map_err(failed)?;
+    /// Opens or makes the file of `owner`. A file that redb cannot repair, or that is another's, is refused, never
+    /// replaced: a server that votes with a foreign memory can elect two leaders.
+    pub(crate) fn open(path: &Path, owner: &str) -> io::Result<Store> {
+        let mut db = Database::create(path).map_err(failed)?;
+        // Read once as a whole: damage is found now and not when a page happens to be needed.
+        if !db.check_integrity().map_err(failed)? {
+            tracing::warn!(path = %path.display(), "repaired; what had been synced is there");
+        }
+        Store::adopt(db, owner)
+    }
+
+    pub(super) fn adopt(db: Database, owner: &str) -> io::Result<Store> {
         let store = Store { db: Arc::new(db) };
         store.write_here(Durability::Immediate, |transaction| {
+            let is_new = transaction.list_tables().map_err(failed)?.next().is_none();
             transaction.open_table(LOG).map_err(failed)?;
-            transaction.open_table(META).map_err(failed)?;
-            Ok(())
+            let mut meta = transaction.open_table(META).map_err(failed)?;
+            if is_new {
+                meta.insert(OWNER, encode(&owner)?.as_slice()).map_err(failed)?;
+            }
+            let found: Option<String> = match meta.get(OWNER).map_err(failed)? {
+                Some(bytes) => Some(decode(bytes.value())?),
+                None => None,
+            };
+            match found {
+                Some(found) if found == owner => Ok(()),
+                Some(found) => Err(foreign(format!("it belongs to {found}, not to {owner}"))),
+                None => Err(foreign("it holds something else than a Raft log".to_owned())),
+            }
         })?;
         Ok(store)
     }

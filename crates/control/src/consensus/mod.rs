@@ -144,8 +144,19 @@ impl Consensus {
         secret: &str,
     ) -> Result<Consensus, OpenError> {
         let failed = |source| OpenError::Database { path: database.to_owned(), source };
-        let store = log::Store::open(database).map_err(failed)?;
+        let owner = format!("server {own_id} of cluster {cluster}");
+        let store = log::Store::open(database, &owner).map_err(failed)?;
         let machine = machine::Machine::open(store.clone()).map_err(failed)?;
+        Consensus::start((store, machine), own_id, members, cluster, secret).await
+    }
+
+    async fn start(
+        (store, machine): (log::Store, machine::Machine),
+        own_id: ServerId,
+        members: &BTreeMap<ServerId, String>,
+        cluster: ClusterId,
+        secret: &str,
+    ) -> Result<Consensus, OpenError> {
         let state = machine.watch();
         let network = net::Network::new(own_id, cluster, secret.to_owned())?;
         let config = Config {
@@ -253,6 +264,20 @@ impl Consensus {
         net::serve(&self.raft, path, body).await
     }
 
+    /// Returns when this server can take part no more, with the reason: its disk failed, in most cases. What is on
+    /// disk is good; a process that starts anew goes on from there.
+    pub(crate) async fn failed(&self) -> String {
+        let mut metrics = self.raft.metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_watched().running_state {
+                return fatal.to_string();
+            }
+            if metrics.changed().await.is_err() {
+                return "raft has stopped".to_owned();
+            }
+        }
+    }
+
     /// Stops taking part.
     pub(crate) async fn shutdown(&self) {
         if let Err(error) = self.raft.shutdown().await {
@@ -262,27 +287,4 @@ impl Consensus {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use openraft::StorageError;
-    use openraft::testing::log::{StoreBuilder, Suite};
-    use tempfile::TempDir;
-
-    struct Fresh;
-
-    impl StoreBuilder<TypeConfig, log::Store, machine::Machine, TempDir> for Fresh {
-        async fn build(
-            &self,
-        ) -> Result<(TempDir, log::Store, machine::Machine), StorageError<TypeConfig>> {
-            let dir = tempfile::tempdir().expect("tempdir");
-            let store = log::Store::open(&dir.path().join("raft.redb")).expect("store");
-            let machine = machine::Machine::open(store.clone()).expect("machine");
-            Ok((dir, store, machine))
-        }
-    }
-
-    #[tokio::test]
-    async fn the_store_passes_the_conformance_suite() {
-        Suite::test_all(Fresh).await.expect("conformance");
-    }
-}
+mod tests;

@@ -53,7 +53,7 @@ pub(super) async fn failover(
         Step::Join(event) => event,
         Step::Commit(command) => {
             let is_final = matches!(*command, Command::Promote { .. });
-            let applied = app.controller.consensus.propose(*command).await;
+            let applied = app.controller.commit(&command).await;
             let event = applied.map_err(|error| not_proposed(&app, error))?.event.unwrap_or(0);
             // The end of the story may be its beginning.
             if is_final { event.saturating_sub(1) } else { event }
@@ -188,8 +188,16 @@ fn force(
     let decision = format!("a person accepted the loss of what {node} does not hold");
     let mut record = record(observed, shard, Cause::Forced, decision, now);
     record.candidates = choice.candidates;
+    let report = observed.newest_report(state, node);
     let (shard, from_epoch) = (shard.id, shard.epoch);
-    Ok(Step::Commit(Box::new(Command::Promote { shard, from_epoch, node, process, record })))
+    Ok(Step::Commit(Box::new(Command::Promote {
+        shard,
+        from_epoch,
+        node,
+        process,
+        report,
+        record,
+    })))
 }
 
 /// Waits for the event that ends what began with event `began`.

@@ -15,6 +15,9 @@ use super::{App, Failure, parse};
 
 /// How long a report is parked while there is nothing new to answer.
 const PARK: Duration = Duration::from_millis(100);
+/// The same while a choice among replicas waits for their next answers: for so long at most is it hurried.
+const PARK_HURRIED: Duration = Duration::from_millis(10);
+const HURRY_MS: u64 = 1000;
 const HOST_BYTES_MAX: usize = 64;
 
 pub(super) async fn sync(
@@ -32,7 +35,12 @@ pub(super) async fn sync(
     let controller = &app.controller;
     controller.accept(&report)?;
     controller.step().await;
-    park(app.controller.consensus.watch(), report.revision).await;
+    let is_hurried = controller.with(|_, observed, now| {
+        let mut since = observed.shards.values().filter_map(|shard| shard.masterless_since);
+        since.any(|since| now.ms_since(since) < HURRY_MS)
+    })?;
+    let pause = if is_hurried { PARK_HURRIED } else { PARK };
+    park(app.controller.consensus.watch(), report.revision, pause).await;
     let leases = controller.grant_leases(&host).await;
     // Orders are made by the leader only, so that an agent never hears of a state that was left behind.
     let (revision, nodes) =
@@ -47,10 +55,10 @@ pub(super) async fn sync(
 }
 
 /// Returns when the state is another than that of `revision`, or after a while.
-async fn park(mut state: watch::Receiver<Arc<DesiredState>>, revision: u64) {
+async fn park(mut state: watch::Receiver<Arc<DesiredState>>, revision: u64, pause: Duration) {
     let news = async { state.wait_for(|state| state.revision != revision).await.is_ok() };
     // Whether news came, the time is up or the server stops: the answer is made of what is known then.
-    drop(tokio::time::timeout(PARK, news).await);
+    drop(tokio::time::timeout(pause, news).await);
 }
 
 fn is_host_name(name: &str) -> bool {

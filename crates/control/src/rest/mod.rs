@@ -1,5 +1,7 @@
 //! The REST API. Every answer that is not a success is an [`ApiError`] with its HTTP status.
 //!
+//! Reading is open to whoever reaches the address; what changes anything takes the cluster's secret.
+//!
 //! | path | who | what |
 //! |---|---|---|
 //! | `GET /v1/health` | all | alive? a leader known? answered by every server |
@@ -16,8 +18,9 @@ mod instances;
 mod pages;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -31,8 +34,12 @@ use serde::de::DeserializeOwned;
 use crate::consensus::{BODY_BYTES_MAX, ProposeError, ServeError};
 use crate::controller::Controller;
 
-/// Largest body of a request that is not Raft's.
+/// Largest body of a request that is not Raft's: the report of a host with thousands of nodes.
 const REQUEST_BYTES_MAX: usize = 4 << 20;
+/// Within this the whole body of a request must have arrived.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest text of axum's own refusals.
+const REFUSAL_BYTES_MAX: usize = 4096;
 
 /// What every handler needs.
 #[derive(Clone, Debug)]
@@ -69,9 +76,6 @@ impl IntoResponse for Failure {
 }
 
 pub(crate) fn router(app: App) -> Router {
-    let raft = Router::new()
-        .route("/v1/raft/{message}", post(raft))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     Router::new()
         .route("/v1/health", get(pages::health))
         .route("/v1/cluster", get(pages::cluster))
@@ -81,8 +85,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/instances/{name}", get(instances::show).delete(instances::delete))
         .route("/v1/instances/{name}/failover", post(failover::failover))
         .route("/v1/hosts/{host}/sync", post(hosts::sync))
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .merge(raft)
+        .route("/v1/raft/{message}", post(raft))
+        // The guard has read the body by then, within its own bounds.
+        .layer(DefaultBodyLimit::disable())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn_with_state(app.clone(), guard))
@@ -96,27 +101,63 @@ async fn unknown_path(request: Request) -> Failure {
 
 async fn unknown_method(request: Request) -> Failure {
     let (method, path) = (request.method(), request.uri().path());
-    ApiError::new(ErrorCode::Invalid, format!("{path} does not answer {method}")).into()
+    ApiError::new(ErrorCode::Method, format!("{path} does not answer {method}")).into()
 }
 
-/// Lets internal requests in only with the right cluster and secret, and changes never from a web page.
+/// Every request passes here first. Internal ones prove cluster and secret, changes the secret, and changes are
+/// never taken from a web page. Only then is the body read, with a bound on its size and on the time that it takes.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Result<Response, Failure> {
     let path = request.uri().path();
     let is_internal = path.starts_with("/v1/hosts/") || path.starts_with("/v1/raft/");
-    check_credentials(&app, request.headers(), is_internal)?;
-    if !request.method().is_safe() && request.headers().contains_key(header::ORIGIN) {
+    let is_change = !request.method().is_safe();
+    check_credentials(&app, request.headers(), is_internal, is_change)?;
+    if is_change && request.headers().contains_key(header::ORIGIN) {
         let error = ApiError::new(ErrorCode::Unauthorized, "changes are not taken from web pages");
         return Err(error.into());
     }
-    Ok(next.run(request).await)
+    let bytes_max = if path.starts_with("/v1/raft/") { BODY_BYTES_MAX } else { REQUEST_BYTES_MAX };
+    let (parts, body) = request.into_parts();
+    let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, bytes_max)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            let text = format!("the body breaks off, or is larger than {bytes_max} bytes");
+            return Err(ApiError::new(ErrorCode::TooLarge, text).into());
+        }
+        Err(_) => {
+            let text = format!("the body did not arrive in {} s", BODY_TIMEOUT.as_secs());
+            return Err(ApiError::new(ErrorCode::Slow, text).into());
+        }
+    };
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    Ok(in_our_form(response).await)
 }
 
-/// Headers that are given must be right; internal requests must give them. The cluster is looked at first: a
-/// stranger learns that it came to the wrong place, not whether its secret is right.
-fn check_credentials(app: &App, headers: &HeaderMap, required: bool) -> Result<(), ApiError> {
+/// Refusals of the framework itself (a path that is not UTF-8, a query that does not parse) are plain text: gives
+/// them the form of all others.
+async fn in_our_form(response: Response) -> Response {
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !response.status().is_client_error() || is_json {
+        return response;
+    }
+    let text = to_bytes(response.into_body(), REFUSAL_BYTES_MAX).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Failure(ApiError::new(ErrorCode::Invalid, text)).into_response()
+}
+
+/// Headers that are given must be right; internal requests must give both, changes the secret. The cluster is looked at
+/// first: a stranger learns that it came to the wrong place, not whether its secret is right.
+fn check_credentials(
+    app: &App,
+    headers: &HeaderMap,
+    is_internal: bool,
+    is_change: bool,
+) -> Result<(), ApiError> {
     match headers.get(CLUSTER_HEADER).map(HeaderValue::as_bytes) {
         Some(theirs) if theirs == app.cluster.to_string().as_bytes() => {}
-        None if !required => {}
+        None if !is_internal => {}
         Some(_) | None => {
             let text = format!("this is a config server of cluster {}", app.cluster);
             return Err(ApiError::new(ErrorCode::ForeignCluster, text)
@@ -125,9 +166,12 @@ fn check_credentials(app: &App, headers: &HeaderMap, required: bool) -> Result<(
     }
     match headers.get(SECRET_HEADER) {
         Some(theirs) if is_same_secret(theirs.as_bytes(), app.secret.as_bytes()) => Ok(()),
-        None if !required => Ok(()),
+        None if !is_internal && !is_change => Ok(()),
         Some(_) | None => {
-            Err(ApiError::new(ErrorCode::Unauthorized, "the cluster secret is missing or wrong"))
+            Err(ApiError::new(ErrorCode::Unauthorized, "the cluster secret is missing or wrong")
+                .hint(format!(
+                    "send the header {SECRET_HEADER}; `pollux up` keeps it in pollux.json"
+                )))
         }
     }
 }

@@ -54,14 +54,24 @@ async fn every_mistake_has_a_code_and_a_message() {
         error.code
     };
     assert_eq!(error(http.get(url("/v1/nothing"))).await, ErrorCode::NotFound);
-    assert_eq!(error(http.put(url("/v1/status"))).await, ErrorCode::Invalid);
+    let post = |path: &str| http.post(url(path)).header("x-pollux-secret", SECRET);
+    assert_eq!(error(post("/v1/status")).await, ErrorCode::Method);
+    assert_eq!(error(http.get(url("/v1/hosts/h/sync"))).await, ErrorCode::ForeignCluster);
     assert_eq!(error(http.get(url("/v1/instances/x"))).await, ErrorCode::NotFound);
-    assert_eq!(error(http.post(url("/v1/instances")).body("{")).await, ErrorCode::Invalid);
+    assert_eq!(error(http.get(url("/v1/instances/%ff"))).await, ErrorCode::Invalid);
+    assert_eq!(error(http.get(url("/v1/events?after=x"))).await, ErrorCode::Invalid);
+    assert_eq!(error(post("/v1/instances").body("{")).await, ErrorCode::Invalid);
     let misspelt = r#"{"name":"a","prot":1}"#;
-    assert_eq!(error(http.post(url("/v1/instances")).body(misspelt)).await, ErrorCode::Invalid);
-    assert_eq!(error(http.post(url("/v1/instances/x/failover"))).await, ErrorCode::NotFound);
-    let from_page = http.post(url("/v1/instances")).header("origin", "http://evil.example");
+    assert_eq!(error(post("/v1/instances").body(misspelt)).await, ErrorCode::Invalid);
+    assert_eq!(error(post("/v1/instances").body("[".repeat(100_000))).await, ErrorCode::Invalid);
+    let huge = vec![b' '; (4 << 20) + 1];
+    assert_eq!(error(post("/v1/instances").body(huge)).await, ErrorCode::TooLarge);
+    assert_eq!(error(post("/v1/instances/x/failover")).await, ErrorCode::NotFound);
+    let from_page = post("/v1/instances").header("origin", "http://evil.example");
     assert_eq!(error(from_page).await, ErrorCode::Unauthorized);
+    // Changes take the secret; a stranger is turned away before the body is looked at.
+    assert_eq!(error(http.post(url("/v1/instances")).body("{")).await, ErrorCode::Unauthorized);
+    assert_eq!(error(http.delete(url("/v1/instances/x"))).await, ErrorCode::Unauthorized);
     // Internal requests prove cluster and secret, in this order.
     let sync = || http.post(url("/v1/hosts/h/sync"));
     assert_eq!(error(sync()).await, ErrorCode::ForeignCluster);
@@ -93,6 +103,29 @@ async fn stale_reports_are_refused() {
     older_agent.agent.start = 0;
     assert_eq!(code(world.client.sync(&older_agent).await), ErrorCode::Stale);
     world.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_from_before_the_promotion_proves_no_death() {
+    let world = single().await;
+    let mut host = Host::new("h");
+    host.exchange(&world.client).await.expect("join");
+    world.client.create_instance(&instance("cache", 1, 7000)).await.expect("create");
+    host.exchange(&world.client).await.expect("orders");
+    let mut late = host.report();
+    late.nodes.iter_mut().for_each(|node| {
+        (node.process, node.state) = (cluster::api::ProcessState::Absent, None);
+    });
+    host.until(&world.client, "a master", |shard| shard.master.is_some()).await;
+    // A new leader has heard nothing yet, so only the state can tell it that this report is too old.
+    world.server.stop().await;
+    let server = Server::start(options(world.dir.path(), 1, &world.ports)).await.expect("again");
+    let client = client(&world.ports);
+    leader(&client).await;
+    assert_eq!(code(client.sync(&late).await), ErrorCode::Stale);
+    let shard = host.until(&client, "it is seen", |shard| shard.nodes[0].pid.is_some()).await;
+    assert_eq!(shard.epoch, base::Epoch(1));
+    server.stop().await;
 }
 
 #[tokio::test]
@@ -128,6 +161,17 @@ async fn a_server_says_why_it_does_not_start() {
     let error = Server::start(foreign).await.expect_err("foreign");
     assert!(error.to_string().contains("belongs to server 1 of cluster"), "{error}");
     let database = world.dir.path().join("config-1/raft.redb");
+    // The log of another server of the same cluster: with its votes in memory this one could elect a second leader.
+    let ports = free_ports(3);
+    let second = Server::start(options(other.path(), 2, &ports)).await.expect("start");
+    second.stop().await;
+    let own = std::fs::read(&database).expect("read");
+    std::fs::copy(other.path().join("config-2/raft.redb"), &database).expect("copy");
+    let error = Server::start(options(world.dir.path(), 1, &world.ports)).await.expect_err("alien");
+    assert!(error.to_string().contains("it belongs to server 2 of cluster"), "{error}");
+    std::fs::write(&database, own).expect("write");
+    let server = Server::start(options(world.dir.path(), 1, &world.ports)).await.expect("own");
+    server.stop().await;
     std::fs::write(&database, b"not a database").expect("write");
     let error = Server::start(options(world.dir.path(), 1, &world.ports)).await.expect_err("bad");
     assert!(matches!(error, StartError::Consensus(_)), "{error}");
