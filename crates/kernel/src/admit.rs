@@ -53,6 +53,9 @@ impl House<'_> {
             return Admission::Refuse(NOT_IN_TRANSACTION);
         }
         if has(spec, session, Flag::Write) {
+            if !keys.is_log_sound() {
+                return Admission::Refuse(log_trouble(keys));
+            }
             if keys.is_replica() {
                 return Admission::Refuse(READ_ONLY);
             }
@@ -104,6 +107,12 @@ fn has(spec: &CommandSpec, session: &Session, flag: Flag) -> bool {
     }
     let Some(transaction) = &session.transaction else { return false };
     spec.name == "exec" && transaction.queue.iter().any(|command| command.spec.has(flag))
+}
+
+#[cold]
+fn log_trouble(keys: &Keyspace) -> ErrorReply {
+    let why = keys.log_trouble().unwrap_or_else(|| "the disk was full".to_owned());
+    format!("MISCONF Errors writing to the AOF file: {why}").into()
 }
 
 fn is_for_subscribers(name: &str) -> bool {

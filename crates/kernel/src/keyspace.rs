@@ -58,6 +58,8 @@ pub struct Keyspace {
     is_replica: bool,
     /// Nothing may change but by the running command: a fence or a pause holds writes.
     is_still: bool,
+    /// At the beginning of the turn the log took what is written.
+    is_log_sound: bool,
     rng: Rng,
     tally: Tally,
     pub(crate) interest: Interest,
@@ -74,6 +76,7 @@ impl Keyspace {
             no_touch: false,
             is_replica: false,
             is_still: false,
+            is_log_sound: true,
             rng,
             tally: Tally::default(),
             interest: Interest::default(),
@@ -135,10 +138,16 @@ impl Keyspace {
         self.is_replica = is_replica;
     }
 
+    /// Whether what is written now reaches the disk; see [`Keyspace::log_trouble`].
+    #[inline]
+    pub(crate) fn is_log_sound(&self) -> bool {
+        self.is_log_sound
+    }
+
     /// Whether due keys may be deleted and victims evicted, though no client asks for it.
     #[inline]
     pub(crate) fn may_clean_up(&self) -> bool {
-        !self.is_replica && !self.is_still
+        !self.is_replica && !self.is_still && self.is_log_sound
     }
 
     // --- the turn
@@ -146,6 +155,7 @@ impl Keyspace {
     /// The time of the turn, and whether only commands may change anything in it.
     pub(crate) fn begin_turn(&mut self, now: UnixMs, is_still: bool) {
         self.is_still = is_still;
+        self.is_log_sound = self.log.as_ref().is_none_or(|log| log.log().is_sound());
         if now != self.now {
             self.now = now;
             let access = Access { now, ..*self.store.access() };

@@ -2,3 +2,9 @@
 
 #[cfg(test)]
 mod e2e;
+#[cfg(test)]
+mod server;
+
+/// The program under test.
+#[cfg(test)]
+const POLLUX: &str = env!("CARGO_BIN_EXE_pollux");

@@ -1,6 +1,6 @@
 //! The keyspace's end of the log: atomic groups, commits, and how far promises have come true.
 
-use binlog::{Appender, Barrier, SyncPolicy};
+use binlog::{Appender, Barrier, Health, SyncPolicy};
 
 use super::Keyspace;
 
@@ -78,6 +78,14 @@ impl Keyspace {
             SyncPolicy::Always => !log.wake_when(Barrier::Durable, op),
             SyncPolicy::EverySecond => !log.wake_when(Barrier::Written, op),
             SyncPolicy::Never => false,
+        }
+    }
+
+    /// Why the log takes nothing more at the moment; `None` when it does.
+    pub fn log_trouble(&self) -> Option<String> {
+        match self.log.as_ref()?.log().health() {
+            Health::Sound => None,
+            Health::Full { why } | Health::Failed { why } => Some(why),
         }
     }
 

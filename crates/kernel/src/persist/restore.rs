@@ -222,3 +222,6 @@ impl Restore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,5 +3,4 @@
 mod config_servers;
 mod refusals;
 
-/// The program under test.
-const POLLUX: &str = env!("CARGO_BIN_EXE_pollux");
+use super::POLLUX;
