@@ -175,6 +175,11 @@ impl Log {
         Cursor::new(Arc::clone(&self.shared), from)
     }
 
+    /// Bytes of records that are kept in memory for readers.
+    pub fn tail_bytes(&self) -> usize {
+        self.shared.tail.bytes()
+    }
+
     /// The oldest OpID that can still be read; `None` when the log holds no record.
     pub fn oldest(&self) -> Option<OpId> {
         let oldest = self.shared.segments().first().map(|segment| segment.first);

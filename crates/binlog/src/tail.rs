@@ -186,6 +186,11 @@ impl Tail {
         inner.closed
     }
 
+    /// Bytes of the batches in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     /// The oldest OpID in memory.
     pub(crate) fn oldest(&self) -> Option<OpId> {
         self.lock().batches.front().map(|batch| batch.first)

@@ -25,6 +25,8 @@ const NOT_LOGGED_IN: ErrorReply = ErrorReply::new("NOAUTH Authentication require
 const READ_ONLY: ErrorReply =
     ErrorReply::new("READONLY You can't write against a read only replica.");
 const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
+const OUT_OF_MEMORY: ErrorReply =
+    ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");
 const NOT_IN_TRANSACTION: ErrorReply =
     ErrorReply::new("ERR Command not allowed inside a transaction");
 
@@ -36,6 +38,8 @@ pub(crate) struct House<'a> {
     pub(crate) replication: Option<&'a Replication>,
     /// When the command begins.
     pub(crate) tick: Tick,
+    /// The data takes more than `maxmemory`, and no key may go.
+    pub(crate) is_full: bool,
 }
 
 impl House<'_> {
@@ -51,6 +55,9 @@ impl House<'_> {
         }
         if session.transaction.is_some() && spec.has(Flag::NoMulti) {
             return Admission::Refuse(NOT_IN_TRANSACTION);
+        }
+        if self.is_full && needs_memory(spec, session) {
+            return Admission::Refuse(OUT_OF_MEMORY);
         }
         if has(spec, session, Flag::Write) {
             if !keys.is_log_sound() {
@@ -113,6 +120,14 @@ fn has(spec: &CommandSpec, session: &Session, flag: Flag) -> bool {
 fn log_trouble(keys: &Keyspace) -> ErrorReply {
     let why = keys.log_trouble().unwrap_or_else(|| "the disk was full".to_owned());
     format!("MISCONF Errors writing to the AOF file: {why}").into()
+}
+
+/// Whether the command may take more memory; a transaction's queue takes it for every command.
+#[cold]
+fn needs_memory(spec: &CommandSpec, session: &Session) -> bool {
+    let is_queued = session.transaction.is_some()
+        && !matches!(spec.name, "exec" | "discard" | "quit" | "reset");
+    is_queued || has(spec, session, Flag::Denyoom)
 }
 
 fn is_for_subscribers(name: &str) -> bool {

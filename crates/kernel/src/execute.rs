@@ -16,6 +16,7 @@ use crate::client::{ReplyMode, Session};
 use crate::command::internal;
 use crate::command::table::{self, Resolved};
 use crate::command::{Args, CmdResult, Handler, NodeTurn, Queued, Stop, Turn};
+use crate::eviction::Room;
 use crate::keyspace::Keyspace;
 use crate::latency;
 use crate::node::{Node, Request};
@@ -49,8 +50,7 @@ impl Stage<'_> {
     /// Executes, queues, parks, refuses or holds one command of a client.
     #[inline]
     pub(crate) fn perform(&mut self, token: Token, resolved: Resolved, args: &Args<'_>) -> After {
-        let Some(session) = self.node.clients.get_mut(token) else { return After::Stop };
-        if session.is_internal {
+        if self.node.clients.get_mut(token).is_some_and(|session| session.is_internal) {
             return self.perform_internal(token, args);
         }
         let Resolved::Known { spec, handler } = resolved else {
@@ -58,12 +58,15 @@ impl Stage<'_> {
             let spec = if let Resolved::WrongArity { spec } = resolved { Some(spec) } else { None };
             return self.refuse(token, spec, &error);
         };
+        let is_full = self.make_room() == Room::None;
         let house = House {
             holds: &self.node.holds,
             is_loading: self.node.is_loading,
             replication: self.node.replication.as_deref(),
             tick: self.node.tick,
+            is_full,
         };
+        let Some(session) = self.node.clients.get_mut(token) else { return After::Stop };
         match house.admit(spec, session, self.keys) {
             Admission::Run => self.run(token, spec, handler, args),
             Admission::Hold => After::Held,
@@ -242,6 +245,8 @@ impl Stage<'_> {
             end_skip(&mut session);
         }
         self.node.clients.put_session(session);
+        // A fence that the command has set holds from here, not from the next turn on.
+        self.keys.hold_still(self.node.is_loading || self.node.holds.hold_writes());
         result
     }
 

@@ -18,12 +18,15 @@
 //! - A due key is never visible. A master deletes the due keys that it meets; a replica, and a
 //!   master whose writes are held, leave them alone.
 
+mod cleanup;
 mod interest;
 mod log;
 mod look;
 
 use base::UnixMs;
 use binlog::Appender;
+use store::evict::Evictor;
+use store::expire::Expirer;
 use store::{Access, Outcome, Place, Rng, Store};
 use wire::effect::Effect;
 use wire::record::Flags;
@@ -62,6 +65,10 @@ pub struct Keyspace {
     is_log_sound: bool,
     rng: Rng,
     tally: Tally,
+    expirer: Expirer,
+    evictor: Evictor,
+    /// See [`Keyspace::buried_bytes`].
+    buried_bytes: u64,
     pub(crate) interest: Interest,
 }
 
@@ -79,6 +86,9 @@ impl Keyspace {
             is_log_sound: true,
             rng,
             tally: Tally::default(),
+            expirer: Expirer::default(),
+            evictor: Evictor::default(),
+            buried_bytes: 0,
             interest: Interest::default(),
         }
     }
@@ -154,13 +164,19 @@ impl Keyspace {
 
     /// The time of the turn, and whether only commands may change anything in it.
     pub(crate) fn begin_turn(&mut self, now: UnixMs, is_still: bool) {
-        self.is_still = is_still;
+        self.hold_still(is_still);
         self.is_log_sound = self.log.as_ref().is_none_or(|log| log.log().is_sound());
         if now != self.now {
             self.now = now;
             let access = Access { now, ..*self.store.access() };
             self.store.set_access(access);
         }
+    }
+
+    /// Whether from now on only commands may change anything.
+    #[inline]
+    pub(crate) fn hold_still(&mut self, is_still: bool) {
+        self.is_still = is_still;
     }
 
     /// What follows is about this database.
@@ -230,12 +246,6 @@ impl Keyspace {
         self.tally.changes += 1;
         self.note_after(db, effect);
         Ok(outcome)
-    }
-
-    /// Removes a due key that was met.
-    pub(crate) fn delete_due(&mut self, db: u16, key: &[u8]) {
-        self.apply_in(db, &Effect::Delete { key }, Flags::EXPIRED);
-        self.tally.expired += 1;
     }
 
     /// Changes of whole databases: which watched keys will they change?

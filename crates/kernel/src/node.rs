@@ -9,6 +9,7 @@ use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::client::{Clients, Session};
 use crate::config::Config;
+use crate::eviction::Eviction;
 use crate::info::Facts;
 use crate::keyspace::Keyspace;
 use crate::latency::LatencyMonitor;
@@ -46,6 +47,7 @@ pub struct Node {
     pub replication: Option<Box<Replication>>,
     /// DEBUG SET-ACTIVE-EXPIRE: whether due keys are looked for.
     pub is_active_expire_on: bool,
+    pub(crate) eviction: Eviction,
     /// Wall time of the turn.
     pub now: UnixMs,
     /// When the running command began.
@@ -152,6 +154,7 @@ impl Node {
             facts: Facts::new(wall_clock()),
             saving: Saving::default(),
             is_active_expire_on: true,
+            eviction: Eviction::default(),
             now: UnixMs(0),
             tick: Tick(0),
             touched: Vec::new(),

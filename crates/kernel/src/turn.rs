@@ -26,6 +26,7 @@ use crate::batch::{Batch, Rest};
 use crate::blocking::Blocking;
 use crate::client::Session;
 use crate::execute::{After, Stage};
+use crate::expiry::ExpiryCycle;
 use crate::housekeep::Housekeeper;
 use crate::keyspace::Keyspace;
 use crate::node::Node;
@@ -63,6 +64,7 @@ pub struct Executor {
     pub(crate) blocking: Blocking,
     barrier: Barrier,
     pub(crate) housekeeper: Housekeeper,
+    pub(crate) expiry: ExpiryCycle,
     pub(crate) checkpointer: Checkpointer,
     events: Vec<Event>,
     /// Clients with input to parse, in order of arrival.
@@ -84,6 +86,7 @@ impl Executor {
             blocking: Blocking::default(),
             barrier: Barrier::default(),
             housekeeper: Housekeeper::default(),
+            expiry: ExpiryCycle::default(),
             checkpointer,
             events: Vec::new(),
             ready: Vec::new(),
@@ -123,9 +126,10 @@ impl Executor {
 
     /// How long the turn may wait for something to do.
     fn patience(&self) -> Duration {
+        let is_cleaning_up = self.expiry.is_running() || self.node.eviction.is_unfinished;
         if self.keys.is_log_behind() {
             LOG_PATIENCE
-        } else if self.is_released || !self.ready.is_empty() {
+        } else if self.is_released || is_cleaning_up || !self.ready.is_empty() {
             Duration::ZERO
         } else {
             let beat = self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock());
@@ -397,8 +401,13 @@ impl Executor {
         if self.housekeeper.is_due(&self.node, now) {
             self.look_after_clients();
             self.bound_clients();
+            self.begin_expiry_cycle();
             self.node.counters.sample(monotonic_clock(), store::memory::used_bytes());
         }
+        self.expire();
+        self.stage(|stage| stage.make_room());
+        // What was removed reaches log and replicas now, not when a client happens to come.
+        self.commit();
     }
 
     pub(crate) fn stage<R>(&mut self, act: impl FnOnce(&mut Stage<'_>) -> R) -> R {

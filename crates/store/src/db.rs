@@ -218,6 +218,13 @@ impl Db {
         Some(entry)
     }
 
+    /// Sets the access clock of a key; it is no part of the data, so no snapshot needs to know.
+    pub(crate) fn set_clock(&mut self, key: &[u8], clock: u32) {
+        if let Some(entry) = self.slots.find_mut(Place::of(key), key) {
+            entry.set_clock(clock);
+        }
+    }
+
     /// Stores an entry, in the place of one with the same key if there is one.
     pub(crate) fn insert(&mut self, env: &mut Environment, entry: Entry) {
         self.insert_at(env, Place::of(entry.key()), entry);

@@ -163,8 +163,15 @@ impl Evictor {
     }
 
     fn best(&mut self, store: &Store, samples: usize, rng: &mut Rng) -> Option<Victim> {
-        for _ in 0..ROUNDS_MAX {
-            for number in 0..store.databases() {
+        // Most databases have no key that may go, and often none has: then nothing is worth a round.
+        let is_eligible = |number: &u16| {
+            let db = store.db(*number);
+            if self.policy.is_volatile() { db.volatile_len() > 0 } else { !db.is_empty() }
+        };
+        let eligible: Vec<u16> = (0..store.databases()).filter(is_eligible).collect();
+        let rounds = if eligible.is_empty() { 0 } else { ROUNDS_MAX };
+        for _ in 0..rounds {
+            for &number in &eligible {
                 self.sample(store, number, samples, rng);
             }
             while let Some(candidate) = self.pool.pop() {

@@ -3,6 +3,9 @@
 //! The store only sends; whoever owns the thread (the kernel) receives and drops. Without a
 //! thread (tests, tools) everything is dropped at once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crossbeam_channel::{Receiver, Sender};
 
 /// Something to be dropped elsewhere.
@@ -12,6 +15,21 @@ pub type Garbage = Box<dyn std::any::Any + Send>;
 #[derive(Clone, Debug, Default)]
 pub struct Graveyard {
     thread: Option<Sender<Garbage>>,
+    pending: Arc<AtomicUsize>,
+}
+
+/// Garbage that is counted until it is gone: fields are dropped in this order.
+struct Buried<G> {
+    _garbage: G,
+    _grave: Grave,
+}
+
+struct Grave(Arc<AtomicUsize>);
+
+impl Drop for Grave {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
 }
 
 impl Graveyard {
@@ -24,7 +42,7 @@ impl Graveyard {
     /// bound: what waits in it was in the store before, so it is memory that is not yet free, never new.
     pub fn background() -> (Graveyard, Receiver<Garbage>) {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        (Graveyard { thread: Some(sender) }, receiver)
+        (Graveyard { thread: Some(sender), pending: Arc::default() }, receiver)
     }
 
     /// Drops `garbage`, elsewhere if possible.
@@ -32,12 +50,15 @@ impl Graveyard {
         if let Some(thread) = &self.thread {
             // The thread is gone only when the process ends; the error hands the garbage back, to be
             // dropped here.
-            drop(thread.send(Box::new(garbage)));
+            self.pending.fetch_add(1, Ordering::Relaxed);
+            let grave = Grave(Arc::clone(&self.pending));
+            drop(thread.send(Box::new(Buried { _garbage: garbage, _grave: grave })));
         }
     }
 
-    /// Values that wait to be freed (INFO: lazyfree_pending_objects).
+    /// Values that are not freed yet, the one that is being freed included (INFO:
+    /// lazyfree_pending_objects).
     pub fn pending(&self) -> usize {
-        self.thread.as_ref().map_or(0, Sender::len)
+        self.pending.load(Ordering::Acquire)
     }
 }

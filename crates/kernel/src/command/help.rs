@@ -11,6 +11,8 @@ pub(crate) const COMMANDS: &[Binding] = &[
     ("config|help", Handler::Data(help)),
     ("latency|help", Handler::Data(help)),
     ("memory|help", Handler::Data(help)),
+    ("object|help", Handler::Data(help)),
+    ("pubsub|help", Handler::Data(help)),
     ("slowlog|help", Handler::Data(help)),
 ];
 

@@ -52,6 +52,8 @@ fn watch(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         if cx.session.watched.iter().any(|watched| watched.db == db && *watched.key == *key) {
             continue;
         }
+        // What is removed now cannot break the transaction later.
+        cx.keys.settle(key);
         let was_expired = cx.keys.is_expired(db, key);
         cx.keys.interest.watch(db, key, cx.session.token);
         cx.session.watched.push(Watched { db, key: key.into(), was_expired });

@@ -25,9 +25,7 @@ use base::glob;
 use wire::resp::reply::ErrorReply;
 
 pub use kind::OutputLimit;
-pub use settings::{
-    AppendFsync, EvictionPolicy, LocalAccess, LogLevel, OutputLimits, SavePoint, Settings,
-};
+pub use settings::{AppendFsync, LocalAccess, LogLevel, OutputLimits, SavePoint, Settings};
 use table::{Change, PARAMETERS, Parameter};
 
 /// All parameters of one node.

@@ -2,6 +2,7 @@
 
 use base::UnixMs;
 use binlog::SyncPolicy;
+use store::evict::Policy;
 use store::{Access, Thresholds};
 
 use super::Values;
@@ -13,7 +14,7 @@ pub struct Settings {
     // memory
     /// Bytes; 0 is no limit.
     pub maxmemory: u64,
-    pub maxmemory_policy: EvictionPolicy,
+    pub maxmemory_policy: Policy,
     /// Keys looked at for each eviction.
     pub maxmemory_samples: u32,
     /// 0..=100: how long one command may evict.
@@ -127,49 +128,6 @@ pub enum AppendFsync {
     No,
 }
 
-/// Which key has to go when maxmemory is reached.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum EvictionPolicy {
-    VolatileLru,
-    VolatileLfu,
-    VolatileRandom,
-    VolatileTtl,
-    AllkeysLru,
-    AllkeysLfu,
-    AllkeysRandom,
-    NoEviction,
-}
-
-impl EvictionPolicy {
-    const ALL: [EvictionPolicy; 8] = [
-        EvictionPolicy::VolatileLru,
-        EvictionPolicy::VolatileLfu,
-        EvictionPolicy::VolatileRandom,
-        EvictionPolicy::VolatileTtl,
-        EvictionPolicy::AllkeysLru,
-        EvictionPolicy::AllkeysLfu,
-        EvictionPolicy::AllkeysRandom,
-        EvictionPolicy::NoEviction,
-    ];
-
-    /// Whether entries keep a frequency instead of a time of last use.
-    pub fn is_lfu(self) -> bool {
-        matches!(self, EvictionPolicy::VolatileLfu | EvictionPolicy::AllkeysLfu)
-    }
-
-    /// The name in redis.conf.
-    pub fn name(self) -> &'static str {
-        super::table::POLICIES[self as usize]
-    }
-
-    fn read(name: &str) -> EvictionPolicy {
-        Self::ALL
-            .into_iter()
-            .find(|policy| policy.name() == name)
-            .expect("the kind of maxmemory-policy lists these names")
-    }
-}
-
 /// Who may use a command that can do harm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LocalAccess {
@@ -238,7 +196,7 @@ impl Settings {
             read_output_limits(values.text("client-output-buffer-limit"));
         Settings {
             maxmemory,
-            maxmemory_policy: EvictionPolicy::read(values.text("maxmemory-policy")),
+            maxmemory_policy: policy(values.text("maxmemory-policy")),
             maxmemory_samples: values.number("maxmemory-samples"),
             maxmemory_eviction_tenacity: values.number("maxmemory-eviction-tenacity"),
             lfu_log_factor: values.number("lfu-log-factor"),
@@ -337,6 +295,10 @@ impl LogLevel {
             _ => LogLevel::Notice,
         }
     }
+}
+
+fn policy(name: &str) -> Policy {
+    Policy::parse(name).expect("the kind of maxmemory-policy lists these names")
 }
 
 fn memory_share(text: &str, maxmemory: u64) -> u64 {

@@ -94,7 +94,7 @@ const ACCESS: Kind = Kind::Choice(&["no", "yes", "local"]);
 const FACILITIES: &[&str] =
     &["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"];
 /// In the order in which the error text lists them.
-pub(super) const POLICIES: &[&str] = &[
+const POLICIES: &[&str] = &[
     "volatile-lru",
     "volatile-lfu",
     "volatile-random",

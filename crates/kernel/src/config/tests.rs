@@ -24,7 +24,7 @@ fn the_table_is_sorted_and_its_defaults_are_values() {
 #[test]
 fn defaults_are_those_of_redis() {
     let settings = Config::default().settings;
-    assert_eq!(settings.maxmemory_policy, EvictionPolicy::NoEviction);
+    assert_eq!(settings.maxmemory_policy, store::evict::Policy::NoEviction);
     assert_eq!(settings.appendfsync, AppendFsync::Everysec);
     assert_eq!((settings.databases, settings.hz, settings.port), (16, 10, 6379));
     assert_eq!(settings.save_points.len(), 3);

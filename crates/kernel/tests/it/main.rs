@@ -3,8 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod hostile;
+mod memory;
 mod replication;
 mod save;
 mod server;
 mod shard;
 mod transcript;
+
+#[global_allocator]
+static ALLOCATOR: store::memory::CountingAllocator<std::alloc::System> =
+    store::memory::CountingAllocator(std::alloc::System);

@@ -37,7 +37,7 @@ fn write(path: &Path, parts: &[&[&str]]) {
     let mut keys = keyspace();
     keys.attach_log(log);
     let mut node = Node::new(net::Driver::new().unwrap(), Limits::default());
-    let mut checkpointer = Checkpointer::new(node.net.wake_handle());
+    let mut checkpointer = Checkpointer::new(std::sync::Arc::clone(&node.desk));
     for (at, part) in parts.iter().enumerate() {
         for key in *part {
             set(&mut keys, key, &at.to_string());
