@@ -76,8 +76,16 @@ impl<'a> Scan<'a> {
 
 /// A cursor as any earlier reply gave it, or not: any number is one.
 pub(crate) fn cursor(text: &[u8]) -> Result<u64, Stop> {
-    let digits = std::str::from_utf8(text).ok().filter(|text| !text.starts_with('+'));
-    let cursor = digits.and_then(|digits| digits.parse().ok());
+    let number = |digits: &[u8]| {
+        let digits = std::str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'));
+        digits.and_then(|digits| digits.parse::<u64>().ok())
+    };
+    // Redis reads it by `strtoul`, to which -1 is the largest number.
+    let cursor = match text {
+        [b'-', digits @ ..] => number(digits).map(u64::wrapping_neg),
+        [b'+', digits @ ..] => number(digits),
+        digits => number(digits),
+    };
     cursor.ok_or(Stop::Error(ErrorReply::new("ERR invalid cursor")))
 }
 

@@ -6,7 +6,7 @@ use wire::rdb::load::{ListNode, Value};
 
 /// The value to store, in the encoding that the thresholds ask for. `None` when the file holds what no key
 /// can: a collection without elements, or an element twice.
-pub(super) fn body<'v>(value: &'v mut Value, limits: &Thresholds) -> Option<Body<'v>> {
+pub(crate) fn body<'v>(value: &'v mut Value, limits: &Thresholds) -> Option<Body<'v>> {
     let body = match value {
         Value::String(bytes) => Body::string(bytes),
         Value::List(nodes) => Body::List(Box::new(list(std::mem::take(nodes), limits))),

@@ -3,6 +3,13 @@
 use store::{StringRef, Value, list, set};
 use wire::rdb::save::{Head, ListNode, Writer};
 
+/// The payload that DUMP gives for a value.
+pub(crate) fn dump(value: Value<'_>) -> Vec<u8> {
+    let mut writer = Writer::for_dump();
+    put(&mut writer, &Head { key: b"", expire: None }, value);
+    writer.finish()
+}
+
 /// Appends one key, in the encoding that the store has it in where RDB knows that one.
 pub(super) fn put(writer: &mut Writer, head: &Head<'_>, value: Value<'_>) {
     match value {

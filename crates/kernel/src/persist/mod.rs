@@ -15,8 +15,8 @@
 //! - What is loaded replaces nothing until it was decoded and checked.
 
 pub mod checkpoint;
-mod decode;
-mod encode;
+pub(crate) mod decode;
+pub(crate) mod encode;
 pub mod file;
 pub mod load;
 mod reload;

@@ -283,22 +283,7 @@ impl Reader {
             unreachable!("called in this state only")
         };
         let mut cursor = Cursor(&self.buffer[self.at..]);
-        let value = match shape {
-            Shape::Whole { kind } => Some(whole_value(*kind, cursor.string()?.decode()?)?),
-            Shape::Uncounted { kind } => {
-                let missing = cursor.length()?;
-                *shape = Shape::Elements { kind: *kind, missing, so_far: empty_value(*kind) };
-                None
-            }
-            Shape::Elements { missing: 0, so_far, .. } => {
-                Some(std::mem::replace(so_far, Value::String(Vec::new())))
-            }
-            Shape::Elements { kind, missing, so_far } => {
-                element(*kind, &mut cursor, so_far)?;
-                *missing -= 1;
-                None
-            }
-        };
+        let value = shape.read(&mut cursor)?;
         self.at = self.buffer.len() - cursor.0.len();
         let Some(value) = value else { return Ok(None) };
         let State::Value { key, .. } = std::mem::replace(&mut self.state, State::Opcode) else {
@@ -349,6 +334,45 @@ impl Shape {
             kind::MODULE | kind::MODULE_2 => Err(RdbError::Unsupported("value of a module")),
             unknown => Err(RdbError::UnknownType(unknown)),
         }
+    }
+
+    /// Reads one unit: the whole value, the count, or one element. The value when it is complete.
+    fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<Value>, Halt> {
+        match self {
+            Shape::Whole { kind } => Ok(Some(whole_value(*kind, cursor.string()?.decode()?)?)),
+            Shape::Uncounted { kind } => {
+                let (kind, missing) = (*kind, cursor.length()?);
+                *self = Shape::Elements { kind, missing, so_far: empty_value(kind) };
+                Ok(None)
+            }
+            Shape::Elements { missing: 0, so_far, .. } => {
+                Ok(Some(std::mem::replace(so_far, Value::String(Vec::new()))))
+            }
+            Shape::Elements { kind, missing, so_far } => {
+                element(*kind, cursor, so_far)?;
+                *missing -= 1;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// The value that fills `bytes`: a type, and what belongs to it.
+pub(super) fn read_value(bytes: &[u8]) -> Result<Value, RdbError> {
+    let mut cursor = Cursor(bytes);
+    let value = cursor.byte().and_then(|kind| {
+        let mut shape = Shape::of(kind)?;
+        loop {
+            if let Some(value) = shape.read(&mut cursor)? {
+                return Ok(value);
+            }
+        }
+    });
+    match value {
+        Ok(value) if cursor.0.is_empty() => Ok(value),
+        Ok(_) => Err(RdbError::Malformed("value: more bytes than it has")),
+        Err(Halt::CutOff) => Err(RdbError::Malformed("value: fewer bytes than it has")),
+        Err(Halt::Wrong(error)) => Err(error),
     }
 }
 

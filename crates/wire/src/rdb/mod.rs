@@ -20,6 +20,7 @@
 //! - Reading allocates by what arrived: a length is compared with its bound and then waited for.
 //! - A value that is handed out is well-formed: listpacks, intsets and ziplists were walked to their end.
 
+pub mod dump;
 mod legacy;
 pub mod load;
 pub mod lzf;

@@ -34,12 +34,21 @@ pub enum ListNode<'a> {
     Plain(&'a [u8]),
 }
 
-/// Writes one RDB file.
+/// Writes one RDB file, or one DUMP payload.
 #[derive(Debug)]
 pub struct Writer {
     out: Vec<u8>,
     crc: Crc64Debug,
     strings: StringEncoder,
+    form: Form,
+}
+
+/// What the bytes are to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    File,
+    /// One value, without its key.
+    Dump,
 }
 
 /// The digest of the `crc` crate has no `Debug`.
@@ -54,12 +63,22 @@ impl std::fmt::Debug for Crc64Debug {
 impl Writer {
     /// Writes the header. `is_compressing`: strings above 20 bytes go through LZF (`rdbcompression`).
     pub fn new(is_compressing: bool) -> Writer {
-        let out = format!("REDIS{VERSION:04}").into_bytes();
+        let header = format!("REDIS{VERSION:04}").into_bytes();
+        Writer::begin(header, is_compressing, Form::File)
+    }
+
+    /// Writes a DUMP payload: one value must follow, whose head is left out.
+    pub fn for_dump() -> Writer {
+        Writer::begin(Vec::new(), true, Form::Dump)
+    }
+
+    fn begin(out: Vec<u8>, is_compressing: bool, form: Form) -> Writer {
         let compressor = is_compressing.then(Compressor::new);
         Writer {
             out,
             crc: Crc64Debug(CRC64.digest()),
             strings: StringEncoder { compressor, packed: Vec::new() },
+            form,
         }
     }
 
@@ -74,9 +93,12 @@ impl Writer {
         std::mem::take(&mut self.out)
     }
 
-    /// Ends the file and returns its last bytes.
+    /// Ends the file, or the payload, and returns its last bytes.
     pub fn finish(mut self) -> Vec<u8> {
-        self.out.push(opcode::EOF);
+        match self.form {
+            Form::File => self.out.push(opcode::EOF),
+            Form::Dump => self.out.extend_from_slice(&VERSION.to_le_bytes()),
+        }
         let mut last = self.take();
         last.extend_from_slice(&self.crc.0.finalize().to_le_bytes());
         last
@@ -180,6 +202,10 @@ impl Writer {
     }
 
     fn head(&mut self, head: &Head<'_>, kind: u8) {
+        if self.form == Form::Dump {
+            self.out.push(kind);
+            return;
+        }
         if let Some(at) = head.expire {
             self.out.push(opcode::EXPIRE_MS);
             self.out.extend_from_slice(&at.0.to_le_bytes());

@@ -1,0 +1,215 @@
+//! DUMP and RESTORE: a value as a sealed string of bytes, for another place or another time.
+
+use base::UnixMs;
+use store::{Hash, List, Set, Zset};
+use wire::effect::{Effect, End, Expiry};
+use wire::rdb::dump::{self, OpenError};
+use wire::rdb::load::Value;
+use wire::resp::reply::ErrorReply;
+
+use super::table::Binding;
+use super::{Args, CmdResult, Handler, Stop, Turn};
+use crate::keyspace::Keyspace;
+use crate::persist::{decode, encode};
+
+pub(crate) const COMMANDS: &[Binding] =
+    &[("dump", Handler::Data(dump_command)), ("restore", Handler::Data(restore))];
+
+const BUSY_KEY: ErrorReply = ErrorReply::new("BUSYKEY Target key name already exists.");
+const BAD_TTL: ErrorReply = ErrorReply::new("ERR Invalid TTL value, must be >= 0");
+const BAD_IDLE_TIME: ErrorReply = ErrorReply::new("ERR Invalid IDLETIME value, must be >= 0");
+const BAD_FREQUENCY: ErrorReply =
+    ErrorReply::new("ERR Invalid FREQ value, must be >= 0 and <= 255");
+const BAD_SEAL: ErrorReply = ErrorReply::new("ERR DUMP payload version or checksum are wrong");
+const BAD_DATA: ErrorReply = ErrorReply::new("ERR Bad data format");
+/// An effect takes no further element beyond so many, or so many bytes of them.
+const ELEMENTS_PER_EFFECT: usize = 1024;
+const BYTES_PER_EFFECT: usize = 1 << 20;
+/// The longest idle time that an access clock can tell (seconds).
+const IDLE_SECONDS_MAX: u32 = (1 << 24) - 1;
+
+fn dump_command(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    match cx.keys.value(args.key(1)) {
+        Some(value) => cx.reply.bulk(&encode::dump(value)),
+        None => cx.reply.null(),
+    }
+    Ok(())
+}
+
+/// Options of RESTORE.
+#[derive(Default)]
+struct Options {
+    is_replacing: bool,
+    is_absolute: bool,
+    /// At most one of the two is set.
+    idle_seconds: Option<u32>,
+    frequency: Option<u8>,
+}
+
+impl Options {
+    fn parse(args: &Args<'_>) -> Result<Options, Stop> {
+        let mut options = Options::default();
+        let mut at = 4;
+        while at < args.len() {
+            let has_value = at + 1 < args.len();
+            if args.is(at, "replace") {
+                options.is_replacing = true;
+            } else if args.is(at, "absttl") {
+                options.is_absolute = true;
+            } else if args.is(at, "idletime") && has_value && options.frequency.is_none() {
+                let seconds = u64::try_from(args.int(at + 1)?).map_err(|_| BAD_IDLE_TIME)?;
+                let seconds = u32::try_from(seconds).unwrap_or(IDLE_SECONDS_MAX);
+                options.idle_seconds = Some(seconds.min(IDLE_SECONDS_MAX));
+                at += 1;
+            } else if args.is(at, "freq") && has_value && options.idle_seconds.is_none() {
+                let count = u8::try_from(args.int(at + 1)?).map_err(|_| BAD_FREQUENCY)?;
+                options.frequency = Some(count);
+                at += 1;
+            } else {
+                return Err(ErrorReply::SYNTAX.into());
+            }
+            at += 1;
+        }
+        Ok(options)
+    }
+
+    /// The access clock of the restored key; `None` for that of a new one. What does not fit the policy is ignored.
+    fn clock(&self, access: &store::Access) -> Option<u32> {
+        if access.is_lfu {
+            self.frequency.map(|count| access.lfu_clock(count))
+        } else {
+            self.idle_seconds.map(|seconds| access.idle_clock(seconds))
+        }
+    }
+}
+
+/// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds | FREQ count]`
+fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let (key, now) = (args.key(1), cx.keys.now());
+    let options = Options::parse(args)?;
+    let is_there = cx.keys.peek_entry(key).is_some();
+    if is_there && !options.is_replacing {
+        return Err(BUSY_KEY.into());
+    }
+    let ttl = u64::try_from(args.int(2)?).map_err(|_| BAD_TTL)?;
+    let value = dump::open(args.key(3)).map_err(|error| match error {
+        OpenError::Seal => BAD_SEAL,
+        OpenError::Value(_) => BAD_DATA,
+    })?;
+    let value = Restored::check(value, cx.keys).ok_or(BAD_DATA)?;
+    let expiry = match ttl {
+        0 => None,
+        at if options.is_absolute => Some(UnixMs(at)),
+        ms => Some(now.plus_ms(ms)),
+    };
+    if is_there {
+        cx.keys.apply(Effect::Delete { key });
+    }
+    if expiry.is_none_or(|at| at > now) {
+        value.put(cx.keys, key, expiry);
+        if let Some(clock) = options.clock(cx.keys.store().access()) {
+            let db = cx.keys.db();
+            cx.keys.store_mut().set_clock(db, key, clock);
+        }
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+/// A value that was found to be one that a key can hold.
+enum Restored {
+    String(Vec<u8>),
+    List(Box<List>),
+    Hash(Box<Hash>),
+    Set(Box<Set>),
+    Zset(Box<Zset>),
+}
+
+impl Restored {
+    /// `None` for a collection that is empty or has an element twice.
+    fn check(mut value: Value, keys: &Keyspace) -> Option<Restored> {
+        if let Value::String(bytes) = value {
+            return Some(Restored::String(bytes));
+        }
+        match decode::body(&mut value, &keys.store().thresholds())? {
+            store::Body::List(list) => Some(Restored::List(list)),
+            store::Body::Hash(hash) => Some(Restored::Hash(hash)),
+            store::Body::Set(set) => Some(Restored::Set(set)),
+            store::Body::Zset(zset) => Some(Restored::Zset(zset)),
+            store::Body::Int(_) | store::Body::Inline(_) | store::Body::Large(_) => {
+                unreachable!("strings were taken out above")
+            }
+        }
+    }
+
+    /// Stores the value under a key that is not there, by effects of bounded size: they are one atomic group, as
+    /// they belong to one command.
+    fn put(self, keys: &mut Keyspace, key: &[u8], expiry: Option<UnixMs>) {
+        match self {
+            Restored::String(value) => {
+                let expiry = expiry.map_or(Expiry::Clear, Expiry::At);
+                keys.apply(Effect::SetString { key, value: &value, expiry });
+                return;
+            }
+            Restored::List(list) => {
+                in_parts(list.iter().map(|element| element.to_vec()), Vec::len, |part| {
+                    let values = part.iter().map(Vec::as_slice).collect();
+                    keys.apply(Effect::ListPush { key, end: End::Tail, values });
+                });
+            }
+            Restored::Set(set) => {
+                in_parts(set.iter().map(|member| member.to_vec()), Vec::len, |part| {
+                    let members = part.iter().map(Vec::as_slice).collect();
+                    keys.apply(Effect::SetAdd { key, members });
+                });
+            }
+            Restored::Hash(hash) => {
+                let pairs = hash.iter().map(|(field, value)| [field.to_vec(), value.to_vec()]);
+                in_parts(
+                    pairs,
+                    |[field, value]| field.len() + value.len(),
+                    |part| {
+                        let pairs = part.iter().flatten().map(Vec::as_slice).collect();
+                        keys.apply(Effect::HashSet { key, pairs });
+                    },
+                );
+            }
+            Restored::Zset(zset) => {
+                let members = zset.iter().map(|(score, member)| (score, member.to_vec()));
+                in_parts(
+                    members,
+                    |(_, member)| member.len(),
+                    |part| {
+                        let members =
+                            part.iter().map(|(score, member)| (*score, &**member)).collect();
+                        keys.apply(Effect::ZsetAdd { key, members });
+                    },
+                );
+            }
+        }
+        if let Some(at) = expiry {
+            keys.apply(Effect::ExpireAt { key, at });
+        }
+    }
+}
+
+/// Hands over `items` in parts that one effect may hold.
+fn in_parts<T>(
+    items: impl Iterator<Item = T>,
+    bytes_of: impl Fn(&T) -> usize,
+    mut take: impl FnMut(&[T]),
+) {
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    for item in items {
+        bytes += bytes_of(&item);
+        part.push(item);
+        if part.len() == ELEMENTS_PER_EFFECT || bytes >= BYTES_PER_EFFECT {
+            take(&part);
+            part.clear();
+            bytes = 0;
+        }
+    }
+    if !part.is_empty() {
+        take(&part);
+    }
+}

@@ -1,0 +1,107 @@
+//! DUMP and RESTORE of values of every size, and payloads that were tampered with.
+
+use testkit::client::Client;
+use wire::rdb::crc64;
+use wire::resp::response::Response;
+
+use crate::server::Server;
+
+/// Bytes behind the value: version and checksum.
+const SEAL_BYTES: usize = 10;
+/// Changed bytes tried for each value.
+const CHANGES: usize = 400;
+
+/// Commands that make one value of every encoding, under the key `k`.
+fn values() -> Vec<Vec<String>> {
+    let fill = |name: &str, count: usize, item: &dyn Fn(usize) -> Vec<String>| {
+        let words = [name.to_owned(), "k".to_owned()];
+        words.into_iter().chain((0..count).flat_map(item)).collect::<Vec<String>>()
+    };
+    let text = |at: usize| vec![format!("element-{at}")];
+    let pair = |at: usize| vec![format!("field-{at}"), format!("value-{at}")];
+    let scored = |at: usize| vec![format!("{at}.5"), format!("member-{at}")];
+    vec![
+        vec!["SET".into(), "k".into(), "-17".into()],
+        vec!["SET".into(), "k".into(), "short".into()],
+        vec!["SET".into(), "k".into(), "long ".repeat(5000)],
+        fill("RPUSH", 3, &text),
+        fill("RPUSH", 3000, &text),
+        fill("SADD", 20, &|at| vec![at.to_string()]),
+        fill("SADD", 20, &text),
+        fill("SADD", 3000, &text),
+        fill("HSET", 3, &pair),
+        fill("HSET", 3000, &pair),
+        fill("ZADD", 3, &scored),
+        fill("ZADD", 3000, &scored),
+    ]
+}
+
+fn call(client: &mut Client, words: &[&[u8]]) -> Response {
+    client.call(words).unwrap()
+}
+
+fn dump(client: &mut Client, key: &[u8]) -> Vec<u8> {
+    match call(client, &[b"DUMP", key]) {
+        Response::Bulk(payload) => payload,
+        other => panic!("DUMP answers {other:?}"),
+    }
+}
+
+/// Gives a payload the checksum that its bytes have now.
+fn seal(payload: &mut [u8]) {
+    let at = payload.len() - 8;
+    let checksum = crc64(&payload[..at]).to_le_bytes();
+    payload[at..].copy_from_slice(&checksum);
+}
+
+#[test]
+fn what_is_dumped_is_restored() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for value in values() {
+        call(&mut client, &[b"FLUSHALL"]);
+        let words: Vec<&[u8]> = value.iter().map(String::as_bytes).collect();
+        call(&mut client, &words);
+        let payload = dump(&mut client, b"k");
+        let digest = |client: &mut Client| call(client, &[b"DEBUG", b"DIGEST-VALUE", b"k"]);
+        let encoding = |client: &mut Client| call(client, &[b"OBJECT", b"ENCODING", b"k"]);
+        let before = (digest(&mut client), encoding(&mut client));
+        call(&mut client, &[b"DEL", b"k"]);
+        let restored = call(&mut client, &[b"RESTORE", b"k", b"0", &payload]);
+        assert_eq!(restored, Response::Simple("OK".into()), "{}", value[0]);
+        assert_eq!((digest(&mut client), encoding(&mut client)), before, "{}", value[0]);
+    }
+}
+
+#[test]
+fn tampered_payloads_are_refused_or_are_values() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut random = 20_261_121_u64;
+    let mut next = |bound: usize| {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(random >> 33).unwrap() % bound
+    };
+    for value in values() {
+        call(&mut client, &[b"FLUSHALL"]);
+        let words: Vec<&[u8]> = value.iter().map(String::as_bytes).collect();
+        call(&mut client, &words);
+        let payload = dump(&mut client, b"k");
+        for change in 0..CHANGES {
+            let mut tampered = payload.clone();
+            // Most of what can go wrong is said in the first bytes.
+            let bound = if change % 2 == 0 { 24 } else { tampered.len() };
+            let at = next(bound.min(tampered.len() - SEAL_BYTES));
+            tampered[at] = u8::try_from(next(256)).unwrap();
+            seal(&mut tampered);
+            match call(&mut client, &[b"RESTORE", b"t", b"0", &tampered, b"REPLACE"]) {
+                Response::Error(_) => {}
+                // It is a value, if another one: reading all of it must work.
+                Response::Simple(_) => drop(dump(&mut client, b"t")),
+                other => panic!("RESTORE answers {other:?}"),
+            }
+        }
+    }
+    assert_eq!(call(&mut client, &[b"PING"]), Response::Simple("PONG".into()));
+}
