@@ -7,6 +7,8 @@
 //! Real config servers (Raft, redb, fsync, HTTP on loopback), and a host that reports. What a real agent and the
 //! promoted node add is measured by `cargo xtask failover`.
 
+#![expect(clippy::print_stdout, reason = "the table is the point of it")]
+
 #[path = "../tests/it/world.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]
 mod world;
