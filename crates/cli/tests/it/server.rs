@@ -41,7 +41,8 @@ impl Server {
         }
         let mut errors = String::new();
         child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        panic!("it did not get ready: {errors}");
+        let status = child.wait().unwrap();
+        panic!("it did not get ready ({status}): {errors}");
     }
 
     fn client(&self) -> Client {
