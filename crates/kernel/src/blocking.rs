@@ -29,6 +29,8 @@ use crate::node::Node;
 pub struct Blocking {
     deadlines: BTreeSet<(UnixMs, Token)>,
     parked: BTreeSet<Token>,
+    /// Those among them that wait for replicas or disks (WAIT, WAITAOF).
+    quorums: BTreeSet<Token>,
 }
 
 impl Blocking {
@@ -39,6 +41,11 @@ impl Blocking {
 
     pub(crate) fn parked(&self) -> impl Iterator<Item = Token> {
         self.parked.iter().copied()
+    }
+
+    /// Clients that wait until enough nodes have what they wrote.
+    pub(crate) fn quorums(&self) -> &BTreeSet<Token> {
+        &self.quorums
     }
 
     pub(crate) fn earliest_deadline(&self) -> Option<UnixMs> {
@@ -65,6 +72,9 @@ impl Blocking {
             self.deadlines.insert((deadline, session.token));
         }
         self.parked.insert(session.token);
+        if matches!(on.on_timeout, TimeoutReply::Reached(_)) {
+            self.quorums.insert(session.token);
+        }
         session.blocked = Some(Blocked { on, command });
     }
 
@@ -78,6 +88,7 @@ impl Blocking {
             self.deadlines.remove(&(deadline, session.token));
         }
         self.parked.remove(&session.token);
+        self.quorums.remove(&session.token);
         Some(blocked)
     }
 }

@@ -109,7 +109,12 @@ impl Member {
     /// Locks the directory, recovers the end of its log and listens at the node address. The seed of
     /// the hash must be installed before.
     pub fn open(dir: &Path, conf: NodeConf) -> Result<Member, MemberError> {
-        let NodeConf { identity, listen, config, .. } = conf;
+        let NodeConf { identity, listen, mut config, .. } = conf;
+        // Whatever else is written by name belongs beside the log, not where the agent was started.
+        let words = vec![dir.to_string_lossy().into_owned()];
+        config
+            .load([&Directive { name: "dir".to_owned(), words }])
+            .map_err(|error| MemberError::Conf(error.into()))?;
         let directory = Directory::open(&dir.join(LOG_DIRECTORY), identity.owner)?;
         if let Some(torn) = directory.torn() {
             warn!(file = %torn.file.display(), bytes = torn.bytes, why = torn.why, "torn end of the log cut");

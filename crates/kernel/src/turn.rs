@@ -38,6 +38,8 @@ const LOG_PATIENCE: Duration = Duration::from_millis(2);
 /// How much further than it has come an unfinished request may grow before it is looked at again (bytes).
 const PARTIAL_BYTES_MORE: usize = 1 << 20;
 
+/// Between two looks at the disk for clients that wait for it (WAITAOF).
+const DISK_PATIENCE: Duration = Duration::from_millis(10);
 /// Connections at the node address: agents and replicas are few.
 const PEERS_COUNT_MAX: usize = 64;
 
@@ -135,7 +137,9 @@ impl Executor {
             let beat = self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock());
             let replication = self.node.replication.as_ref();
             let role = replication.map_or(Duration::MAX, |role| role.patience(monotonic_clock()));
-            beat.min(self.checkpointer.patience()).min(role)
+            let disks =
+                if self.blocking.quorums().is_empty() { Duration::MAX } else { DISK_PATIENCE };
+            beat.min(self.checkpointer.patience()).min(role).min(disks)
         }
     }
 
@@ -144,7 +148,12 @@ impl Executor {
         self.is_released = false;
         self.node.net.wait(Some(patience), &mut self.events)?;
         self.node.now = wall_clock();
-        let is_still = self.node.is_loading || self.node.holds.hold_writes();
+        let may_write = self
+            .node
+            .replication
+            .as_ref()
+            .is_none_or(|replication| replication.refuse_write(monotonic_clock()).is_none());
+        let is_still = self.node.is_loading || self.node.holds.hold_writes() || !may_write;
         self.keys.begin_turn(self.node.now, is_still);
         self.node.counters.turns += 1;
         Ok(())
@@ -393,11 +402,11 @@ impl Executor {
         }
         self.keys.housekeep();
         self.checkpointer.poll(&mut self.node, &mut self.keys);
-        self.replicate();
-        self.answer_waiting();
         if !self.node.requests.is_empty() {
             self.stage(|stage| stage.carry_out_requests());
         }
+        self.replicate();
+        self.answer_waiting();
         if self.housekeeper.is_due(&self.node, now) {
             self.look_after_clients();
             self.bound_clients();

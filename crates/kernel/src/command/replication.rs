@@ -9,6 +9,7 @@ use super::table::Binding;
 use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply};
 use crate::keyspace::Keyspace;
 use crate::node::Node;
+use crate::replicate::refresh_facts;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("role", Handler::Node(role)),
@@ -119,6 +120,7 @@ fn waitaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn role(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    refresh_facts(cx);
     let facts = &cx.node.facts.replication;
     let offset = i64::try_from(cx.turn.keys.newest_op()).unwrap_or(i64::MAX);
     let reply = &mut cx.turn.reply;

@@ -7,6 +7,7 @@ use super::table::Binding;
 use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply, Turn};
 use crate::info;
 use crate::node::{Saving, Shutdown};
+use crate::replicate::refresh_facts;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("bgrewriteaof", Handler::Node(bgrewriteaof)),
@@ -24,6 +25,7 @@ fn error(text: &'static str) -> Stop {
 }
 
 fn info(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    refresh_facts(cx);
     let text = info::text(cx, &args.from(1));
     cx.turn.reply.verbatim("txt", text.as_bytes());
     Ok(())

@@ -156,7 +156,8 @@ impl Replication {
                 Event::Heartbeat { newest } => upstream.newest = newest.opid,
                 Event::Down { why } => upstream.go_down(why, now),
             }
-            if monotonic_clock().since(now) >= APPLY_SLICE {
+            // A log that has fallen behind slows the link: nothing grows.
+            if around.keys.is_log_behind() || monotonic_clock().since(now) >= APPLY_SLICE {
                 self.has_more = true;
                 break;
             }

@@ -166,10 +166,6 @@ impl Followers {
         self.samples.clear();
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.list.len()
-    }
-
     /// Replicas that have `opid` in memory, or on disk.
     pub(crate) fn acknowledged(&self, opid: u64, is_durable: bool) -> usize {
         let has = |ack: Ack| if is_durable { ack.fsynced >= opid } else { ack.applied >= opid };

@@ -26,10 +26,11 @@ mod report;
 mod sender;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Epoch, NodeId, Tick};
-use binlog::{Directory, OpenError};
+use binlog::{Directory, Discards, OpenError};
 use net::{ListenerId, Token, Wake};
 use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
@@ -38,8 +39,8 @@ use crate::boot;
 use crate::command::TimeoutReply;
 use crate::keyspace::Keyspace;
 use crate::lease::{self, Lease};
-use crate::node::Node;
-use crate::persist::checkpoint::Checkpointer;
+use crate::node::{Node, NodeTurn};
+use crate::persist::checkpoint::{Checkpointer, Desk};
 use crate::persist::{Restore, RestoreError};
 use crate::turn::{Executor, monotonic_clock, wall_clock};
 use follow::Upstream;
@@ -80,13 +81,6 @@ struct Loading {
     directory: Box<Directory>,
     restore: Restore,
     reported: Tick,
-}
-
-/// Ops that were set aside because the shard's history went on without them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Discards {
-    total: u64,
-    latest: u64,
 }
 
 /// Why the data cannot be brought into the state that a role needs.
@@ -143,9 +137,9 @@ impl Replication {
             lease: Lease::new(wall_clock().0),
             epoch: Epoch(0),
             role: Role::None,
-            data: Data::Waiting(Box::new(directory)),
             order: None,
-            discards: Discards::default(),
+            discards: directory.discards(),
+            data: Data::Waiting(Box::new(directory)),
             error: None,
             has_more: false,
         }
@@ -222,7 +216,6 @@ impl Replication {
                 self.note(followed);
             }
         }
-        self.tell_info(around, now);
     }
 
     /// Remembers what went wrong, for STATE; the next order or success takes it back.
@@ -271,8 +264,7 @@ impl Replication {
     fn discard(&mut self, directory: &mut Directory, after: u64) -> Result<(), DataError> {
         let discarded = directory.truncate_after(after)?;
         if discarded.count > 0 {
-            self.discards.total += discarded.count;
-            self.discards.latest = discarded.count;
+            self.discards = directory.discards();
             let file = discarded.file.unwrap_or_default();
             tracing::warn!(
                 ops = discarded.count,
@@ -296,7 +288,17 @@ impl Replication {
     fn load(&mut self, around: &mut Surroundings<'_>) -> Result<(), DataError> {
         let Data::Loading(loading) = &mut self.data else { return Ok(()) };
         around.node.is_loading = true;
-        loading.restore.step(around.keys, LOAD_SLICE)?;
+        if let Err(error) = loading.restore.step(around.keys, LOAD_SLICE) {
+            around.node.is_loading = false;
+            if !matches!(self.role, Role::Replica(_)) {
+                return Err(error.into());
+            }
+            // The master has what this disk has not.
+            tracing::error!(%error, "own data not usable: fetching it anew");
+            let directory = self.unload(around)?;
+            self.data = Data::Waiting(directory);
+            return self.dial(around.keys, true);
+        }
         let progress = loading.restore.progress();
         if !loading.restore.is_done() {
             let now = monotonic_clock();
@@ -413,12 +415,21 @@ impl Replication {
     }
 }
 
+/// Brings the facts that INFO and ROLE show up to now.
+pub(crate) fn refresh_facts(cx: &mut NodeTurn<'_>) {
+    let facts = &mut cx.node.facts.replication;
+    facts.newest_op = cx.turn.keys.newest_op();
+    if let Some(replication) = &cx.node.replication {
+        replication.tell(facts, monotonic_clock());
+    }
+}
+
 /// A replica's `POLLUX SYNC`, carried out when the command has ended.
 #[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) node: NodeId,
     pub(crate) request: SyncRequest,
-    pub(crate) desk: std::sync::Arc<crate::persist::checkpoint::Desk>,
+    pub(crate) desk: Arc<Desk>,
 }
 
 /// Whom a replica is to follow.
@@ -444,6 +455,9 @@ impl Executor {
 
     /// Answers those whose WAIT is over: enough nodes have what they wrote.
     pub(crate) fn answer_waiting(&mut self) {
+        if self.blocking.quorums().is_empty() {
+            return;
+        }
         let node = &self.node;
         let is_over = |token: &Token| {
             let blocked = node.clients.get(*token).and_then(|session| session.blocked.as_ref());
@@ -453,7 +467,7 @@ impl Executor {
             };
             quorum.is_met(quorum.reached(node, &self.keys))
         };
-        let over: Vec<Token> = self.blocking.parked().filter(is_over).collect();
+        let over: Vec<Token> = self.blocking.quorums().iter().copied().filter(is_over).collect();
         for token in over {
             self.stage(|stage| stage.end_wait(token, None));
         }

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::follow::Upstream;
 use super::master::FollowerReport;
-use super::{Data, Replication, Role, Surroundings};
-use crate::info::{MasterFacts, ReplicaFacts};
+use super::{Data, Replication, Role};
+use crate::info::{MasterFacts, ReplicaFacts, ReplicationFacts};
 use crate::keyspace::Keyspace;
 use crate::node::Node;
 
@@ -135,11 +135,8 @@ impl Replication {
         }
     }
 
-    /// Writes down what INFO shows.
-    pub(super) fn tell_info(&self, around: &mut Surroundings<'_>, now: Tick) {
-        let newest = around.keys.newest_op();
-        let facts = &mut around.node.facts.replication;
-        facts.newest_op = newest;
+    /// Writes down what INFO and ROLE show; the newest op is there already.
+    pub(super) fn tell(&self, facts: &mut ReplicationFacts, now: Tick) {
         let seconds = |since: Tick| now.ms_since(since) / 1000;
         facts.master = match &self.role {
             Role::Replica(upstream) => Some(MasterFacts {
@@ -152,10 +149,11 @@ impl Replication {
             Role::None | Role::Master(_) => None,
         };
         facts.replicas = match &self.role {
-            Role::Master(lead) if lead.followers.count() > 0 => {
-                lead.followers.reports(now, newest).iter().map(replica_facts).collect()
+            Role::Master(lead) => {
+                let reports = lead.followers.reports(now, facts.newest_op);
+                reports.iter().map(replica_facts).collect()
             }
-            _ => Vec::new(),
+            Role::None | Role::Replica(_) => Vec::new(),
         };
     }
 }

@@ -232,3 +232,57 @@ fn a_client_may_wait_for_replicas_and_disks() {
     let info = text(&call(&mut client, "INFO replication"));
     assert!(info.contains("role:master") && info.contains("connected_slaves:1"), "{info}");
 }
+
+#[test]
+fn a_replica_is_served_from_disk_when_memory_has_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Node::start(dir.path(), 1);
+    let mut first = one.agent();
+    let mut client = first.make_master(1, free_endpoint(), LONG_MS);
+    for number in 0..300 {
+        call(&mut client, &format!("ZADD zset {number} member:{number}"));
+    }
+    call(&mut client, "SET gone 1 PXAT 1");
+    drop((client, first));
+    // What it wrote in its former life is on its disk only.
+    let one = one.restart(dir.path());
+    let mut first = one.agent();
+    let mut client = first.make_master(2, free_endpoint(), LONG_MS);
+    call(&mut client, "ZADD zset 300 member:300");
+    let at = first.state().opid;
+    let two = Node::start(dir.path(), 2);
+    let mut second = two.agent();
+    second.make_replica(2, &one);
+    let state = second.until_at(at);
+    assert_eq!(state.opid_epoch.0, 2);
+    let mut client = second.make_master(3, free_endpoint(), LONG_MS);
+    assert_eq!(call(&mut client, "ZCARD zset"), Response::Integer(301));
+    assert_eq!(call(&mut client, "EXISTS gone"), Response::Integer(0));
+}
+
+#[test]
+fn a_master_that_sends_rubbish_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let thread = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut input = [0; 4096];
+        let mut answer = |reply: &[u8]| {
+            std::io::Read::read(&mut socket, &mut input).unwrap();
+            std::io::Write::write_all(&mut socket, reply).unwrap();
+        };
+        answer(b"*2\r\n$4\r\nnode\r\n$6\r\nnode-9\r\n");
+        answer(b"+CONTINUE 0\r\nthis is no frame at all, is it?");
+    });
+    let one = Node::start(dir.path(), 1);
+    let mut first = one.agent();
+    first.order(&format!("ROLE REPLICA 1 node-9 {address}"));
+    let why = |state: &cluster::api::NodeState| {
+        state.link.as_ref().and_then(|link| link.why_down.clone()).unwrap_or_default()
+    };
+    first.until(|state| why(state).starts_with("broken frame"));
+    thread.join().unwrap();
+    // Nobody listens there any more: the link says so, and the node goes on.
+    first.until(|state| why(state).starts_with("cannot reach the master"));
+}
