@@ -22,27 +22,27 @@ struct Server {
 impl Server {
     /// Starts on a port that the system chooses, and waits until it is ready.
     fn start(dir: &Path, options: &[&str]) -> Server {
-        let mut child = Command::new(POLLUX)
-            .args(["server", "--port", "0", "--bind", "127.0.0.1", "--dir"])
-            .arg(dir)
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut command = Command::new(POLLUX);
+        command.args(["server", "--port", "0", "--bind", "127.0.0.1", "--dir"]).arg(dir);
+        Server::run(command.args(options))
+    }
+
+    fn run(command: &mut Command) -> Server {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Server { child, stdout, address: String::new() };
         let mut line = String::new();
-        while stdout.read_line(&mut line).unwrap() > 0 {
+        while server.stdout.read_line(&mut line).unwrap() > 0 {
             if let Some(address) = line.trim().strip_prefix("ready: ") {
-                return Server { address: address.to_owned(), child, stdout };
+                server.address = address.to_owned();
+                return server;
             }
             line.clear();
         }
         let mut errors = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        let status = child.wait().unwrap();
-        panic!("it did not get ready ({status}): {errors}");
+        server.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        panic!("it did not get ready: {errors}");
     }
 
     fn client(&self) -> Client {
@@ -185,18 +185,8 @@ fn a_configuration_file_is_obeyed_and_rewritten() {
     let text =
         format!("# mine\nport 0\nbind 127.0.0.1\ndir {}\nmaxmemory 10mb\n", dir.path().display());
     fs::write(&file, text).unwrap();
-    let mut child = Command::new(POLLUX)
-        .arg("server")
-        .arg(&file)
-        .args(["--requirepass", "secret"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("ready: ").unwrap().to_owned();
-    let server = Server { child, stdout, address };
+    let mut command = Command::new(POLLUX);
+    let server = Server::run(command.arg("server").arg(&file).args(["--requirepass", "secret"]));
     let mut client = server.client();
     assert!(
         matches!(call(&mut client, "GET x"), Response::Error(error) if error.starts_with("NOAUTH"))

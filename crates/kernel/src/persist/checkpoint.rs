@@ -108,9 +108,13 @@ impl Desk {
         Some(StreamPlace { desk: Arc::clone(self) })
     }
 
-    /// Takes the order, if there is one: the round begins.
+    /// Takes the order, if there is one: the round begins. Not while the file of the one before is
+    /// being installed.
     fn begin_round(&self) -> bool {
         let mut state = self.lock();
+        if state.is_round {
+            return false;
+        }
         state.is_round = std::mem::take(&mut state.is_wanted);
         state.is_round
     }
