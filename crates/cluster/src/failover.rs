@@ -91,11 +91,13 @@ pub fn choose(
         match verdict {
             Ok(node) => {
                 candidate.eligible = true;
-                candidate.reason = match node.state.role {
-                    NodeRole::Replica => "followed the master".into(),
-                    NodeRole::Master => "is the present master".into(),
-                    NodeRole::None => "waits for a role".into(),
+                let reason = match (node.state.role, node.state.phase) {
+                    (NodeRole::Replica, NodePhase::Ready) => "followed the master",
+                    (NodeRole::Replica, _) => "waits for its master",
+                    (NodeRole::Master, _) => "is the present master",
+                    (NodeRole::None, _) => "waits for a role",
                 };
+                candidate.reason = reason.to_owned();
                 eligible.push(node);
             }
             Err(reason) => candidate.reason = reason,
@@ -154,7 +156,9 @@ fn examine<'a>(
     if node.had_data && state.opid == 0 {
         return Err("it is empty although it held data".into());
     }
-    if state.role == NodeRole::Replica && state.phase != NodePhase::Ready {
+    // A replica that only waits for its master, or loads, holds on disk what made it a member. Without it a master that
+    // dies before its replicas reached it would leave a shard in which nobody may lead, for ever.
+    if state.role == NodeRole::Replica && state.phase == NodePhase::Syncing {
         return Err("it has not completed its sync".into());
     }
     Ok(Eligible { node: id, process, state, seen, priority: node.priority })

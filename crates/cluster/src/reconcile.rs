@@ -8,7 +8,7 @@ use base::Tick;
 use crate::api::{Cause, ProcessState};
 use crate::failover::{self, Rule, Verdict, choose, timing};
 use crate::observed::{Observed, SeenNode};
-use crate::state::{Command, Mastership, Shard, State};
+use crate::state::{Command, Mastership, Shard, State, SwitchoverPhase};
 use crate::switchover;
 
 /// The next commands, in order.
@@ -207,6 +207,12 @@ fn tend_in_sync(
     plan: &mut Vec<Command>,
 ) {
     let (id, epoch) = (shard.id, shard.epoch);
+    // While writes are held nobody can fall behind.
+    let is_fencing = |node| {
+        shard.switchover.is_some_and(|switchover| {
+            switchover.target == node && switchover.phase != SwitchoverPhase::CatchUp
+        })
+    };
     for node in shard.nodes.iter().copied().filter(|node| shard.master() != Some(*node)) {
         let member = shard.in_sync.contains(&node);
         match observed.why_behind(desired, shard, node, now) {
@@ -214,7 +220,7 @@ fn tend_in_sync(
                 let reason = "its link is up and its lag is small".to_owned();
                 plan.push(Command::AddInSync { shard: id, epoch, node, reason });
             }
-            Some(reason) if member => {
+            Some(reason) if member && !is_fencing(node) => {
                 let since = observed.nodes.get(&node).and_then(|seen| seen.behind_since);
                 let since = since.unwrap_or(observed.leading_since);
                 if now.ms_since(since) >= desired.timing.drop_ms {

@@ -122,6 +122,10 @@ fn why_not_drained(
     if !master.fenced || seen.is_none_or(|seen| seen.revision < revision) {
         return Some("the master has not held its writes yet".into());
     }
+    // It may have left the set in the same breath in which writes were fenced.
+    if !shard.in_sync.contains(&switchover.target) {
+        return Some("the target is not in the in-sync set".into());
+    }
     let Some(target) = observed.live_state(desired, switchover.target, now) else {
         return Some("the target does not answer".into());
     };

@@ -218,6 +218,9 @@ impl State {
         if !shard.nodes.contains(&node) {
             return Err(Rejected::NotFound(format!("{node} in {id}")));
         }
+        if record.cause != Cause::Forced && !shard.in_sync.contains(&node) {
+            return Err(Rejected::Conflict(format!("{node} is not in the in-sync set of {id}")));
+        }
         shard.epoch = from_epoch.next();
         shard.mastership = Mastership::Held { node, process };
         shard.switchover = None;

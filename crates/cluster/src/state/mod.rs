@@ -18,6 +18,7 @@
 //! - A mastership belongs to one *process*: the node's next process never continues it, even in vain hope of the same
 //!   data, because the tail of the log that died with the process may live on in a replica under the same epoch.
 //! - Leases are granted only in `Held`, and not while a switchover is fencing.
+//! - Only a member of `in_sync` is promoted, unless a person accepts the loss; a command that would do otherwise is refused.
 //! - The master of a shard is a member of `in_sync`; `in_sync` is never empty.
 //! - Numbers of shards, nodes and events are never reused.
 //! - `revision` grows with each change, so that orders made from a newer state are known to be newer.

@@ -65,6 +65,22 @@ fn world() -> State {
     state
 }
 
+fn add_in_sync(state: &mut State, node: u32) {
+    let (shard, epoch, reason) = (SHARD, Epoch(1), String::from("why"));
+    apply(state, Command::AddInSync { shard, epoch, node: NodeId(node), reason }).expect("add");
+}
+
+#[test]
+fn only_members_of_the_in_sync_set_are_promoted() {
+    let mut state = world();
+    for cause in [Cause::ProcessDied, Cause::Requested, Cause::HostSilent] {
+        let refused = apply(&mut state, promote(1, 2, cause));
+        assert!(matches!(refused, Err(Rejected::Conflict(_))), "{refused:?}");
+    }
+    add_in_sync(&mut state, 2);
+    apply(&mut state, promote(1, 2, Cause::ProcessDied)).expect("a member");
+}
+
 #[test]
 fn nodes_are_spread_over_hosts() {
     let state = world();
@@ -88,6 +104,7 @@ fn names_endpoints_and_hosts_are_unique_and_needed() {
 #[test]
 fn an_epoch_is_for_one_promotion() {
     let mut state = world();
+    add_in_sync(&mut state, 2);
     apply(&mut state, promote(1, 2, Cause::ProcessDied)).expect("promote");
     let late = apply(&mut state, promote(1, 3, Cause::ProcessDied));
     assert_eq!(late, Err(Rejected::StaleEpoch { current: Epoch(2), found: Epoch(1) }));
@@ -108,6 +125,7 @@ fn abort_and_promotion_exclude_each_other() {
     let mut state = world();
     let abort = switchover(&mut state);
     assert!(matches!(orders(&state, "a")[0].role, Role::Fenced { .. }));
+    add_in_sync(&mut state, 2);
     apply(&mut state, promote(1, 2, Cause::Requested)).expect("promote");
     assert!(matches!(apply(&mut state, abort), Err(Rejected::StaleEpoch { .. })));
 
@@ -166,6 +184,7 @@ fn orders_follow_the_mastership() {
 #[test]
 fn discarded_ops_find_the_event_that_cost_them() {
     let mut state = world();
+    add_in_sync(&mut state, 2);
     let mut lost = record(Cause::ProcessDied);
     lost.from = Some(NodeId(1));
     let promote = Command::Promote {

@@ -35,6 +35,8 @@ pub(super) struct Process {
     pub(super) master: Option<NodeId>,
     /// The handshake with the master of this epoch is done.
     is_joined: bool,
+    /// What it holds is not of one instant until it has caught up.
+    is_full_sync: bool,
     link_up: bool,
     caught_up_at: u64,
     lag_ops: u64,
@@ -60,6 +62,7 @@ impl Disk {
             epoch: Epoch(0),
             master: None,
             is_joined: false,
+            is_full_sync: false,
             link_up: false,
             caught_up_at: 0,
             lag_ops: 0,
@@ -106,6 +109,23 @@ impl Disk {
         Some(state)
     }
 
+    /// For the report of a failure.
+    pub(super) fn describe(&self) -> String {
+        let Some(process) = &self.process else { return "no process".into() };
+        format!(
+            "{} {:?} {:?} of epoch {}, follows {:?}, stopped {}, joined {}, lease until {}, fence until {:?}",
+            process.id,
+            process.role,
+            process.phase,
+            process.epoch,
+            process.master,
+            process.is_stopped,
+            process.is_joined,
+            process.lease_until,
+            process.fenced_until
+        )
+    }
+
     /// `POLLUX ROLE MASTER`.
     pub(super) fn lead(&mut self, epoch: Epoch) {
         let Some(process) = self.process.as_mut() else { return };
@@ -120,7 +140,7 @@ impl Disk {
     pub(super) fn follow(&mut self, epoch: Epoch, master: NodeId) {
         let Some(process) = self.process.as_mut() else { return };
         if epoch >= process.epoch && (epoch, Some(master)) != (process.epoch, process.master) {
-            (process.role, process.phase) = (NodeRole::Replica, NodePhase::Syncing);
+            process.role = NodeRole::Replica;
             (process.epoch, process.master) = (epoch, Some(master));
             (process.is_joined, process.link_up) = (false, false);
             (process.lease_until, process.fenced_until) = (0, None);
@@ -165,15 +185,21 @@ impl Disk {
             let tail = (self.log.len() - common) as u64;
             if tail > 0 {
                 (self.discarded, self.last_discarded) = (self.discarded + tail, tail);
+                process.is_full_sync = true;
             }
             self.log.truncate(common);
             process.is_joined = true;
+            process.phase = match process.is_full_sync {
+                true => NodePhase::Syncing,
+                false => NodePhase::Ready,
+            };
         }
         let missing = &theirs[self.log.len()..];
         self.log.extend(missing.iter().take(COPY_OPS_MAX));
         process.lag_ops = (theirs.len() - self.log.len()) as u64;
         if process.lag_ops == 0 {
             (process.phase, process.caught_up_at) = (NodePhase::Ready, now);
+            process.is_full_sync = false;
         }
     }
 }

@@ -409,7 +409,7 @@ impl Site {
         let nodes: Vec<String> = self
             .disks
             .iter()
-            .map(|disk| format!("{}: {} ops, {:?}", disk.id, disk.log.len(), disk.process))
+            .map(|disk| format!("{}: {} ops, {}", disk.id, disk.log.len(), disk.describe()))
             .collect();
         let shard = &self.state.shards[&SHARD];
         let events: Vec<String> =
