@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-/// Pause before the second start in a row; doubles up to `BACKOFF_MAX`.
+/// Pause after the second end in a row, the first is answered at once; doubles up to `BACKOFF_MAX`.
 const BACKOFF: Duration = Duration::from_millis(200);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// A child that lived this long was not a failed start.
@@ -43,7 +43,8 @@ pub(crate) enum What {
 pub(crate) struct Child {
     wish: watch::Sender<Wish>,
     pid: watch::Receiver<Option<u32>>,
-    task: JoinHandle<()>,
+    /// `None` once it was seen to end.
+    task: Option<JoinHandle<()>>,
 }
 
 impl Child {
@@ -52,7 +53,7 @@ impl Child {
         let (wish, wishes) = watch::channel(Wish::Run);
         let (pid_now, pid) = watch::channel(None);
         let keeper = Keeper { name: name.to_owned(), spec, news, wishes, pid: pid_now };
-        Child { wish, pid, task: tokio::spawn(keeper.run()) }
+        Child { wish, pid, task: Some(tokio::spawn(keeper.run())) }
     }
 
     /// Its pid, while it runs.
@@ -65,11 +66,13 @@ impl Child {
         self.wish.send_replace(Wish::End(signal));
     }
 
-    /// Returns when it has ended after [`Child::end`].
+    /// Returns when it has ended after [`Child::end`]; may be given up and called again.
     pub(crate) async fn ended(&mut self) {
-        if let Err(error) = (&mut self.task).await {
+        let Some(task) = &mut self.task else { return };
+        if let Err(error) = task.await {
             tracing::error!(%error, "supervisor of a child failed");
         }
+        self.task = None;
     }
 }
 
@@ -145,7 +148,7 @@ impl Keeper {
     }
 
     async fn back_off(&mut self, failures: u32) {
-        let Some(doublings) = failures.checked_sub(1) else { return };
+        let Some(doublings) = failures.checked_sub(2) else { return };
         let pause = BACKOFF.saturating_mul(1 << doublings.min(10)).min(BACKOFF_MAX);
         tokio::select! {
             () = sleep(pause) => {}

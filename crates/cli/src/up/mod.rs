@@ -44,7 +44,7 @@ const CONFIG_END: Duration = Duration::from_secs(5);
 const FAILED_STARTS_MAX: u32 = 3;
 /// The master serves for so long already: no reason to keep people waiting for its replicas.
 const REPLICAS_READY: Duration = Duration::from_secs(5);
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(50);
 const WATCH: Duration = Duration::from_millis(250);
 
 /// Runs until it is stopped.
@@ -248,6 +248,7 @@ impl Site {
     async fn wait_for_config_servers(&mut self) -> Result<()> {
         let deadline = Instant::now() + CONFIG_READY;
         loop {
+            self.pause(POLL).await;
             for address in self.layout.config_addresses() {
                 match self.client.health(&address).await {
                     Ok(health) if health.ready => {
@@ -268,7 +269,6 @@ impl Site {
                     self.see_logs(),
                 ));
             }
-            self.pause(POLL).await;
         }
     }
 

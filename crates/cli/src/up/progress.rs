@@ -18,7 +18,7 @@ warning: there is no password, and others can reach the endpoint
 ";
 
 /// A problem that was seen so often in a row is one; before that it is a step of the start.
-const PROBLEM_SEEN_MIN: u32 = 20;
+const PROBLEM_SEEN_MIN: u32 = 40;
 
 /// How far the first instance is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,8 +34,16 @@ pub(crate) enum Ready {
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     said: BTreeMap<NodeId, String>,
-    problem: Option<String>,
-    problem_seen: u32,
+    problems: BTreeMap<String, Problem>,
+}
+
+/// What keeps a node or a shard from its work.
+#[derive(Debug, Default)]
+struct Problem {
+    /// The text without its numbers, which change all the time.
+    kind: String,
+    /// In a row.
+    seen: u32,
 }
 
 impl Progress {
@@ -53,7 +61,7 @@ impl Progress {
                 is_complete &= node.state == StateWord::InSync;
                 self.show_node(node);
             }
-            self.show_problem(shard);
+            self.show_problem(&shard.id.to_string(), shard.problem.as_ref());
         }
         match (serves, is_complete) {
             (true, true) => Ready::Complete,
@@ -62,20 +70,25 @@ impl Progress {
         }
     }
 
-    fn show_problem(&mut self, shard: &ShardStatus) {
-        let Some(problem) = &shard.problem else {
-            self.problem_seen = 0;
+    /// Says a problem of `whose` that does not go away, once.
+    fn show_problem(&mut self, whose: &str, text: Option<&String>) {
+        let Some(text) = text else {
+            self.problems.remove(whose);
             return;
         };
-        self.problem_seen += 1;
-        if self.problem_seen >= PROBLEM_SEEN_MIN && shard.problem != self.problem {
-            say(format_args!("  {}: {problem}", shard.id));
-            self.problem.clone_from(&shard.problem);
+        let problem = self.problems.entry(whose.to_owned()).or_default();
+        let kind: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        if problem.kind != kind {
+            *problem = Problem { kind, seen: 0 };
+        }
+        problem.seen += 1;
+        if problem.seen == PROBLEM_SEEN_MIN {
+            say(format_args!("  {whose}: {text}"));
         }
     }
 
     fn show_node(&mut self, node: &NodeStatus) {
-        let mut line = match node.state {
+        let line = match node.state {
             // Ten steps are enough for a person.
             StateWord::Loading | StateWord::Syncing => {
                 format!("{} {} %", node.state, node.phase_percent / 10 * 10)
@@ -86,9 +99,7 @@ impl Progress {
                 node.state.to_string()
             }
         };
-        if let Some(error) = &node.error {
-            line = format!("{line} ({error})");
-        }
+        self.show_problem(&node.id.to_string(), node.error.as_ref());
         if self.said.get(&node.id) != Some(&line) {
             say(format_args!("  {}: {line}", node.id));
             self.said.insert(node.id, line);
