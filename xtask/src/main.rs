@@ -1,6 +1,7 @@
 //! The project's own tools: `cargo xtask <task>`.
 
 mod bench;
+mod compat;
 mod footprint;
 mod mastership;
 mod servers;
@@ -16,6 +17,8 @@ tasks:
   tidy    check what rustfmt and clippy cannot: import direction, file lengths, module docs, words, links
   bench   run Pollux and redis-server side by side and print the table of the README
           (--help lists its options; needs redis-server and redis-benchmark)
+  compat  random commands to Pollux and to redis-server, compared; for as long as one likes
+          (--help lists its options; needs redis-server)
   footprint
           memory of keys and of idle connections, beside redis-server
   failover, switchover
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match args.next().as_deref() {
         Some("tidy") => tidy::run(&root()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
+        Some("compat") => compat::run(&root(), &args.collect::<Vec<_>>()),
         Some("footprint") => footprint::run(&root(), &args.collect::<Vec<_>>()),
         Some("failover") => mastership::failover(&root(), &args.collect::<Vec<_>>()),
         Some("switchover") => mastership::switchover(&root(), &args.collect::<Vec<_>>()),

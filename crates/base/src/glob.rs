@@ -3,6 +3,10 @@
 /// Whether `text` matches `pattern`. Linear in space; time is bounded by
 /// `O(pattern * text)` because only the last star is ever retried.
 pub fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
+    if text.is_empty() {
+        // Not even `*` matches nothing.
+        return pattern.is_empty();
+    }
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     loop {

@@ -30,6 +30,30 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 /// `inf`, `infinity`, any case), no spaces, nothing behind it. `None` also for NaN, for overflow to
 /// infinity and for underflow to zero.
 pub fn parse_double(text: &[u8]) -> Option<f64> {
+    let value = strtod(text)?;
+    // What overflowed to infinity says nothing of it, and what underflowed to zero has another digit.
+    let digits = text.iter().take_while(|&&byte| !matches!(byte, b'e' | b'E'));
+    let is_word = || text.iter().any(|byte| matches!(byte, b'n' | b'N'));
+    let is_zero = || digits.copied().all(|byte| matches!(byte, b'+' | b'-' | b'0' | b'.'));
+    let is_hex = text.iter().any(|byte| matches!(byte, b'x' | b'X'));
+    let is_exact = is_hex || if value == 0.0 { is_zero() } else { value.is_finite() || is_word() };
+    is_exact.then_some(value)
+}
+
+/// A bound of a range of scores, where Redis is less strict: nothing at all counts 0, spaces may stand in front, too much
+/// is infinity, and a NUL ends the text.
+pub fn parse_score_bound(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let spaces = text.iter().take_while(|byte| is_space(byte)).count();
+    strtod(&text[spaces..])
+}
+
+/// C's `strtod` on the whole text, without NaN.
+fn strtod(text: &[u8]) -> Option<f64> {
     let (negative, magnitude) = match text.first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -37,14 +61,7 @@ pub fn parse_double(text: &[u8]) -> Option<f64> {
     };
     let value = match magnitude {
         [b'0', b'x' | b'X', hex @ ..] => parse_hex(hex)?,
-        [b'0'..=b'9' | b'.', ..] => {
-            let value: f64 = std::str::from_utf8(magnitude).ok()?.parse().ok()?;
-            let is_zero = || {
-                let mantissa = magnitude.iter().take_while(|&&byte| !matches!(byte, b'e' | b'E'));
-                mantissa.copied().all(|byte| matches!(byte, b'0' | b'.'))
-            };
-            (value.is_finite() && (value != 0.0 || is_zero())).then_some(value)?
-        }
+        [b'0'..=b'9' | b'.', ..] => std::str::from_utf8(magnitude).ok()?.parse().ok()?,
         word if word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"infinity") => {
             f64::INFINITY
         }
@@ -319,6 +336,21 @@ mod tests {
             "0x1p-2147483648",
         ] {
             assert_eq!(parse_double(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn bounds_of_scores_are_read_loosely() {
+        let check = |text: &[u8], expect| assert_eq!(parse_score_bound(text), expect, "{text:?}");
+        check(b"", Some(0.0));
+        check(b"\x00abc", Some(0.0));
+        check(b" 1", Some(1.0));
+        check(b"\t\r\n-2.5", Some(-2.5));
+        check(b"1e400", Some(f64::INFINITY));
+        check(b"1e-400", Some(0.0));
+        check(b"-inf", Some(f64::NEG_INFINITY));
+        for wrong in [" ", "1 ", "x", "nan", "(", "1e"] {
+            check(wrong.as_bytes(), None);
         }
     }
 

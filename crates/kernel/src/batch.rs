@@ -45,6 +45,8 @@ pub(crate) struct Input {
     pub(crate) bytes: Vec<u8>,
     /// Bytes at the front that are done with.
     pub(crate) consumed: usize,
+    /// Bytes at the front that are complete requests; empty ones, which nobody runs, included. The parser is behind them.
+    pub(crate) parsed: usize,
     /// Which of the batch's requests are in here.
     pub(crate) requests: Range<usize>,
     /// What stands behind the last request.
@@ -117,9 +119,7 @@ impl Batch {
             }
         };
         let requests = first..self.requests.len();
-        // Empty requests and a broken end leave nothing to run: they are done with already.
-        let consumed = if requests.is_empty() { at } else { 0 };
-        self.inputs.push(Input { token, db, bytes, consumed, requests, rest });
+        self.inputs.push(Input { token, db, bytes, consumed: 0, parsed: at, requests, rest });
     }
 
     /// Fetches what the commands will touch, in two stages: first the buckets of all keys, then the

@@ -270,6 +270,9 @@ impl Executor {
             self.node.touch(token);
             let after = self.execute_input(&mut batch, at);
             let input = &mut batch.inputs[at];
+            if after == After::Next {
+                input.consumed = input.parsed;
+            }
             let bytes = std::mem::take(&mut input.bytes);
             self.node.net.put_input(token, bytes, input.consumed);
             match after {

@@ -4,7 +4,8 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use wire::resp::response::{Response, ResponseLimits, decode, encode_command};
+pub use wire::resp::response::Response;
+use wire::resp::response::{ResponseLimits, decode, encode_command};
 
 /// A server that answers nothing for so long is stuck.
 const REPLY_DEADLINE: Duration = Duration::from_secs(30);
@@ -44,6 +45,11 @@ impl Client {
         self.receive()
     }
 
+    /// How long a reply is waited for.
+    pub fn set_deadline(&self, deadline: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(deadline))
+    }
+
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
@@ -62,7 +68,11 @@ impl Client {
                 Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             }
             let mut chunk = [0; 16 << 10];
-            match self.stream.read(&mut chunk)? {
+            let read = self.stream.read(&mut chunk).map_err(|error| {
+                let part = self.input.escape_ascii();
+                io::Error::new(error.kind(), format!("{error} (of the reply there is \"{part}\")"))
+            })?;
+            match read {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 length => self.input.extend_from_slice(&chunk[..length]),
             }

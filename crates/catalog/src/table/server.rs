@@ -127,12 +127,12 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "Get array of specific Redis command documentation",
         )
         .arguments(&[string("command-name").optional().multiple()]),
-    row("command|getkeys", -4, &[F::Loading, F::Stale], &[C::Connection]).docs(
+    row("command|getkeys", -3, &[F::Loading, F::Stale], &[C::Connection]).docs(
         "2.8.13",
         "O(N) where N is the number of arguments to the command",
         "Extract keys given a full Redis command",
     ),
-    row("command|getkeysandflags", -4, &[F::Loading, F::Stale], &[C::Connection]).docs(
+    row("command|getkeysandflags", -3, &[F::Loading, F::Stale], &[C::Connection]).docs(
         "7.0.0",
         "O(N) where N is the number of arguments to the command",
         "Extract keys and access flags given a full Redis command",

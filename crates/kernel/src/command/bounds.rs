@@ -117,10 +117,14 @@ pub(crate) fn pop_count(args: &Args<'_>, at: usize) -> Result<usize, Stop> {
     if at == args.len() {
         return Ok(1);
     }
-    if at + 2 != args.len() || !args.is(at, "COUNT") {
+    if at + 1 == args.len() || !args.is(at, "COUNT") {
         return Err(ErrorReply::SYNTAX.into());
     }
-    at_least(args, at + 1, 1, "ERR count should be greater than 0")
+    let count = at_least(args, at + 1, 1, "ERR count should be greater than 0")?;
+    if at + 2 != args.len() {
+        return Err(ErrorReply::SYNTAX.into());
+    }
+    Ok(count)
 }
 
 #[cfg(test)]

@@ -102,6 +102,7 @@ impl<'a> Hello<'a> {
                 hello.login = Some((args.key(at + 1), args.key(at + 2)));
                 at += 3;
             } else if args.is(at, "SETNAME") && at + 1 < args.len() {
+                check_name(args.key(at + 1))?;
                 hello.name = Some(args.key(at + 1));
                 at += 2;
             } else {
@@ -128,7 +129,6 @@ fn hello(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         )));
     }
     if let Some(name) = hello.name {
-        check_name(name)?;
         cx.turn.session.name = name.to_vec();
     }
     if let Some(protocol) = hello.protocol {
@@ -169,7 +169,8 @@ pub(crate) fn check_name(name: &[u8]) -> Result<(), Stop> {
 }
 
 fn select(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
-    let db = u16::try_from(args.int(1)?).ok().filter(|db| *db < cx.node.limits.databases);
+    let db = i32::try_from(args.int(1)?).map_err(|_| ErrorReply::NOT_AN_INTEGER)?;
+    let db = u16::try_from(db).ok().filter(|db| *db < cx.node.limits.databases);
     let db = db.ok_or(ErrorReply::new("ERR DB index is out of range"))?;
     cx.turn.session.db = db;
     cx.turn.keys.select(db);

@@ -129,8 +129,15 @@ fn move_key(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 /// Reads the number of a database that exists.
 fn database(cx: &Turn<'_>, text: &[u8], not_a_number: &ErrorReply) -> Result<u16, Stop> {
+    existing(cx, database_number(text, not_a_number)?)
+}
+
+fn database_number(text: &[u8], not_a_number: &ErrorReply) -> Result<i32, Stop> {
     let number = parse_i64(text).and_then(|number| i32::try_from(number).ok());
-    let number = number.ok_or_else(|| not_a_number.clone())?;
+    number.ok_or_else(|| Stop::Error(not_a_number.clone()))
+}
+
+fn existing(cx: &Turn<'_>, number: i32) -> Result<u16, Stop> {
     u16::try_from(number)
         .ok()
         .filter(|&db| db < cx.keys.databases())
@@ -161,8 +168,9 @@ fn flush(cx: &mut Turn<'_>, args: &Args<'_>, effect: Effect<'_>) -> CmdResult {
 }
 
 fn swapdb(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let a = database(cx, args.key(1), &ErrorReply::new("ERR invalid first DB index"))?;
-    let b = database(cx, args.key(2), &ErrorReply::new("ERR invalid second DB index"))?;
+    let a = database_number(args.key(1), &ErrorReply::new("ERR invalid first DB index"))?;
+    let b = database_number(args.key(2), &ErrorReply::new("ERR invalid second DB index"))?;
+    let (a, b) = (existing(cx, a)?, existing(cx, b)?);
     if a != b {
         cx.keys.apply(Effect::SwapDb { a, b });
     }

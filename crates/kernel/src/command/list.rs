@@ -135,17 +135,19 @@ fn llen(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn lindex(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let index = args.int(2)?;
-    let list = cx.keys.list(args.key(1))?;
-    let found = list.and_then(|list| list.get(bounds::index(index, list.len())?));
-    element_or_null(&mut cx.reply, found);
+    let Some(list) = cx.keys.list(args.key(1))? else {
+        cx.reply.null();
+        return Ok(());
+    };
+    let index = bounds::index(args.int(2)?, list.len());
+    element_or_null(&mut cx.reply, index.and_then(|index| list.get(index)));
     Ok(())
 }
 
 fn lset(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let (key, index) = (args.key(1), args.int(2)?);
+    let key = args.key(1);
     let list = cx.keys.peek_list(key)?.ok_or(ErrorReply::NO_SUCH_KEY)?;
-    let index = bounds::index(index, list.len()).ok_or(ErrorReply::INDEX_OUT_OF_RANGE)?;
+    let index = bounds::index(args.int(2)?, list.len()).ok_or(ErrorReply::INDEX_OUT_OF_RANGE)?;
     cx.keys.apply(Effect::ListSet { key, index: index as u64, value: args.key(3) });
     cx.reply.ok();
     Ok(())

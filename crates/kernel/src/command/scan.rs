@@ -31,14 +31,16 @@ impl<'a> Scan<'a> {
         at: usize,
         mut takes: impl FnMut(usize) -> bool,
     ) -> Result<Scan<'a>, Stop> {
-        let mut scan = Scan { cursor: cursor(args.key(at))?, pattern: None, count: COUNT_DEFAULT };
+        let cursor = cursor(args.key(at))?;
+        let mut scan = Scan { cursor, pattern: None, count: COUNT_DEFAULT };
         let mut at = at + 1;
         while at < args.len() {
             if at + 1 == args.len() {
                 return Err(ErrorReply::SYNTAX.into());
             }
             if args.is(at, "MATCH") {
-                scan.pattern = Some(args.key(at + 1));
+                // The one pattern that also the empty text passes.
+                scan.pattern = Some(args.key(at + 1)).filter(|pattern| *pattern != b"*");
             } else if args.is(at, "COUNT") {
                 scan.count = match usize::try_from(args.int(at + 1)?) {
                     Ok(0) | Err(_) => return Err(ErrorReply::SYNTAX.into()),
@@ -74,19 +76,20 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// A cursor as any earlier reply gave it, or not: any number is one.
+/// A cursor as any earlier reply gave it, or not: any number is one, and so is nothing at all. Redis reads it with C's
+/// `strtoul`, which takes a sign.
 pub(crate) fn cursor(text: &[u8]) -> Result<u64, Stop> {
-    let number = |digits: &[u8]| {
-        let digits = std::str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'));
-        digits.and_then(|digits| digits.parse::<u64>().ok())
+    let (is_negative, digits) = match text {
+        b"" => return Ok(0),
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
     };
-    // Redis reads it by `strtoul`, to which -1 is the largest number.
-    let cursor = match text {
-        [b'-', digits @ ..] => number(digits).map(u64::wrapping_neg),
-        [b'+', digits @ ..] => number(digits),
-        digits => number(digits),
-    };
-    cursor.ok_or(Stop::Error(ErrorReply::new("ERR invalid cursor")))
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    let number = std::str::from_utf8(digits).ok().filter(|_| is_number);
+    let cursor: Option<u64> = number.and_then(|digits| digits.parse().ok());
+    let signed = cursor.map(|cursor| if is_negative { cursor.wrapping_neg() } else { cursor });
+    signed.ok_or(Stop::Error(ErrorReply::new("ERR invalid cursor")))
 }
 
 /// The elements of a scan's reply, whose number is not known before the end.

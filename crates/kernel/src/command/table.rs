@@ -119,7 +119,9 @@ fn unknown_command(args: &Args<'_>) -> ErrorReply {
     text.into()
 }
 
+/// At most `length` bytes, and none behind a NUL.
 fn cut(text: &[u8], length: usize) -> &[u8] {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     &text[..text.len().min(length)]
 }
 

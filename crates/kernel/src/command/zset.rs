@@ -187,11 +187,12 @@ fn zrandmember(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn zscan(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let request = Scan::parse(args, 2)?;
+    scan::cursor(args.key(2))?;
     let Some(zset) = cx.keys.zset(args.key(1))? else {
         scan::reply_nothing(&mut cx.reply);
         return Ok(());
     };
+    let request = Scan::parse(args, 2)?;
     let mut body = scan::Body::new(cx.reply.protocol());
     let cursor = request.run(|cursor| {
         let mut visited = 0;

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod differential;
 mod dump;
 mod hostile;
+mod liar;
 mod memory;
+mod pipeline;
 mod replication;
 mod save;
 mod server;

@@ -1,8 +1,19 @@
 //! table: what each command takes, for the differential tester.
 //!
-//! A subcommand is written `OBJECT.ENCODING`. Commands whose reply is a matter of chance, time or identity, and that
-//! cannot be made comparable, are listed in `differences.rs` with the reason instead.
+//! A subcommand is written `OBJECT.ENCODING`. Commands that cannot be compared are listed in `differences.rs`
+//! with the reason instead. A line that stands twice is said twice as often.
 
+use std::collections::BTreeSet;
+
+use super::grammar::Grammar;
+
+/// Names of all commands that are compared, in the catalog's form: `config|get`.
+pub fn commands() -> BTreeSet<String> {
+    let lines = GRAMMARS.iter().chain(SUBSCRIBER_GRAMMARS);
+    lines.map(|line| Grammar::parse(line).name.to_lowercase().replace('.', "|")).collect()
+}
+
+/// What the clients say that work on keys.
 pub(super) const GRAMMARS: &[&str] = &[
     // strings
     "GET {key}",
@@ -39,7 +50,7 @@ pub(super) const GRAMMARS: &[&str] = &[
     "COPY {key} {key} [DB {db}] [REPLACE]",
     "MOVE {key} {db}",
     "KEYS {pattern}",
-    "SCAN {cursor} [MATCH {pattern}] [COUNT 1000] [TYPE (string|list|hash|set|zset|stream|x)]",
+    "SCAN {cursor} [MATCH {pattern}] [COUNT (1000|1|7|0|x)] [TYPE (string|list|hash|set|zset|stream|x)] [NOSUCH]",
     "DBSIZE",
     "EXPIRE {key} {seconds} [NX|XX|GT|LT]",
     "PEXPIRE {key} {ms} [NX|XX|GT|LT]",
@@ -52,7 +63,11 @@ pub(super) const GRAMMARS: &[&str] = &[
     "PERSIST {key}",
     "OBJECT.ENCODING {key}",
     "OBJECT.REFCOUNT {key}",
-    "OBJECT.HELP",
+    "OBJECT.FREQ {key}",
+    "OBJECT.IDLETIME {key}",
+    "RANDOMKEY",
+    "FLUSHALL [ASYNC|SYNC|x]",
+    "LCS {key} {key} [LEN] [IDX] [MINMATCHLEN {int}] [WITHMATCHLEN]",
     "SWAPDB {db} {db}",
     "FLUSHDB [ASYNC|SYNC|x]",
     // lists
@@ -94,7 +109,7 @@ pub(super) const GRAMMARS: &[&str] = &[
     "HINCRBY {key} {field} {int}",
     "HINCRBYFLOAT {key} {field} {float}",
     "HRANDFIELD {key} [{count} [WITHVALUES]]",
-    "HSCAN {key} {cursor} [MATCH {pattern}] [COUNT 1000]",
+    "HSCAN {key} {cursor} [MATCH {pattern}] [COUNT (1000|1|3|0|x)]",
     // sets
     "SADD {key} {member}+",
     "SADD {key} {int}+",
@@ -113,7 +128,7 @@ pub(super) const GRAMMARS: &[&str] = &[
     "SINTERSTORE {key} {key}+",
     "SDIFFSTORE {key} {key}+",
     "SINTERCARD {nkeys} [LIMIT {count}]",
-    "SSCAN {key} {cursor} [MATCH {pattern}] [COUNT 1000]",
+    "SSCAN {key} {cursor} [MATCH {pattern}] [COUNT (1000|1|3|0|x)]",
     // sorted sets
     "ZADD {key} [NX|XX] [GT|LT] [CH] ({score} {member})+",
     "ZADD {key} INCR {score} {member}",
@@ -124,6 +139,8 @@ pub(super) const GRAMMARS: &[&str] = &[
     "ZMSCORE {key} {member}+",
     "ZRANK {key} {member}",
     "ZREVRANK {key} {member}",
+    "ZRANK {key} {member} WITHSCORE",
+    "ZREVRANK {key} {member} WITHSCORE",
     "ZCOUNT {key} {bound} {bound}",
     "ZLEXCOUNT {key} {lex} {lex}",
     "ZRANGE {key} {index} {index} [REV] [WITHSCORES]",
@@ -147,16 +164,17 @@ pub(super) const GRAMMARS: &[&str] = &[
     "BZPOPMAX {key}+ {timeout}",
     "BZMPOP {timeout} {nkeys} (MIN|MAX) [COUNT {count}]",
     "ZRANDMEMBER {key} [{count} [WITHSCORES]]",
-    "ZUNION {nkeys} [WEIGHTS {float} {float}] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]",
-    "ZINTER {nkeys} [WEIGHTS {float} {float}] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]",
+    "ZUNION {nkeys} [WEIGHTS {float}+] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]",
+    "ZINTER {nkeys} [WEIGHTS {float}+] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]",
     "ZDIFF {nkeys} [WITHSCORES]",
-    "ZUNIONSTORE {key} {nkeys} [WEIGHTS {float} {float}] [AGGREGATE (SUM|MIN|MAX)]",
-    "ZINTERSTORE {key} {nkeys} [WEIGHTS {float} {float}] [AGGREGATE (SUM|MIN|MAX)]",
+    "ZUNIONSTORE {key} {nkeys} [WEIGHTS {float}+] [AGGREGATE (SUM|MIN|MAX)]",
+    "ZINTERSTORE {key} {nkeys} [WEIGHTS {float}+] [AGGREGATE (SUM|MIN|MAX)]",
     "ZDIFFSTORE {key} {nkeys}",
     "ZINTERCARD {nkeys} [LIMIT {count}]",
-    "ZSCAN {key} {cursor} [MATCH {pattern}] [COUNT 1000]",
+    "ZSCAN {key} {cursor} [MATCH {pattern}] [COUNT (1000|1|3|0|x)]",
     // transactions and the connection
     "MULTI",
+    "EXEC",
     "EXEC",
     "EXEC",
     "DISCARD",
@@ -166,28 +184,63 @@ pub(super) const GRAMMARS: &[&str] = &[
     "ECHO {value}",
     "SELECT {db}",
     "SELECT 0",
-    "PUBLISH {key} {value}",
+    "PUBLISH {channel} {value}",
+    "PUBLISH {channel} {value}",
+    "SPUBLISH {channel} {value}",
     "PUBSUB.CHANNELS [{pattern}]",
-    "PUBSUB.NUMSUB [{key}]",
+    "PUBSUB.NUMSUB [{channel}+]",
     "PUBSUB.NUMPAT",
+    "PUBSUB.SHARDCHANNELS [{pattern}]",
+    "PUBSUB.SHARDNUMSUB [{channel}+]",
+    "CLIENT.ID",
+    "CLIENT.INFO",
+    "CLIENT.LIST",
+    "CLIENT.GETREDIR",
+    "CLIENT.TRACKINGINFO",
+    "CLIENT.UNBLOCK {clientid} [TIMEOUT|ERROR|x]",
+    "CLIENT.UNBLOCK {clientid} [TIMEOUT|ERROR]",
     "CLIENT.GETNAME",
     "CLIENT.SETNAME {member}",
     "CLIENT.NO-EVICT (ON|OFF|x)",
-    "COMMAND.GETKEYS (GET {key}|MSET {key} {value} {key} {value}|ZUNION {nkeys}|SET {key} {value}|PING)",
-    "CONFIG.GET (maxmemory|hash-max-listpack-entries|appendfsync|databases|x)",
-    "CONFIG.SET (hash-max-listpack-entries|zset-max-listpack-entries|set-max-intset-entries) (2|128|x)",
+    "COMMAND.GETKEYS (GET {key}|MSET {key} {value} {key} {value}|ZUNION {nkeys}|SET {key} {value}|PING|{value})",
+    "COMMAND.GETKEYSANDFLAGS (GET {key}|MSET {key} {value}|ZUNION {nkeys}|LMOVE {key} {key} LEFT LEFT|PING|{value})",
+    "CONFIG.GET (maxmemory|hash-max-listpack-entries|appendfsync|databases|x|maxmem*)",
+    "CONFIG.SET (hash-max-listpack-entries|zset-max-listpack-entries|set-max-intset-entries) (2|128|x|-1)",
+    "CONFIG.SET (maxmemory-policy|hz) (x|-1|1.5)",
+    "CONFIG.SET hash-max-listpack-entries 128 hash-max-listpack-entries 2",
     "CONFIG.SET x {int}",
+    "CONFIG.RESETSTAT",
+    "INFO [server|keyspace|x]",
     "AUTH {value} [{value}]",
     "RESET",
-    "HELLO (2|3|4|x)",
-    "WAIT 0 {count}",
-    "ROLE",
+    "HELLO [(2|3|4|x) [AUTH {value} {value}] [SETNAME {member}]]",
+    "TIME",
+    "LASTSAVE",
+    "LATENCY.RESET",
     "SLOWLOG.LEN",
     "SLOWLOG.RESET",
-    "MEMORY.USAGE {member}",
+    "MEMORY.USAGE {key} [SAMPLES {count}]",
+    "MEMORY.PURGE",
     "NOSUCH {value}+",
     "OBJECT {value}",
     "CLIENT {value}",
-    "LOLWUT VERSION x",
+    "LOLWUT [VERSION 5]",
     "QUIT",
+];
+
+/// What the client says that subscribes; it hears what the others publish.
+pub(super) const SUBSCRIBER_GRAMMARS: &[&str] = &[
+    "SUBSCRIBE {channel}+",
+    "SUBSCRIBE {channel}",
+    "PSUBSCRIBE {pattern}+",
+    "PSUBSCRIBE {pattern}",
+    "SSUBSCRIBE {channel}",
+    "UNSUBSCRIBE [{channel}+]",
+    "PUNSUBSCRIBE [{pattern}+]",
+    "SUNSUBSCRIBE [{channel}]",
+    "PING [{value}]",
+    "GET {key}",
+    "PUBLISH {channel} {value}",
+    "RESET",
+    "HELLO (2|3)",
 ];

@@ -1,7 +1,15 @@
 //! Making two replies comparable: byte for byte where Redis promises bytes, as a set where it promises no order, in shape
 //! where it promises chance.
 
-use wire::resp::response::Response;
+use super::frame::Frame;
+
+/// Releases differ; what Pollux promises is 7.2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Release {
+    /// Scores in 17 digits instead of the shortest form, fewer encodings.
+    V70,
+    V72,
+}
 
 /// What a command's reply promises.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,91 +25,126 @@ pub(super) enum Promise {
     Time {
         slack: i64,
     },
-    /// The encoding's name, of which 7.2 knows more.
+    /// Numbers of sorted sets, which 7.0 writes in another form.
+    Scores,
+    /// The encoding's name, of which 7.2 knows more. Where Redis lets it depend on how a value came about, Pollux may have
+    /// the more compact one, as it depends on the value alone: an integer from INCRBYFLOAT is an integer, and a small set
+    /// from SDIFFSTORE is a listpack though a large one stood there in between.
     Encoding,
+    /// `[cursor, items]`, of which only the form is known before the cursor's end.
+    Cursor,
+    /// Of what a server says of itself, the protocol.
+    Hello,
 }
 
 pub(super) fn promise(name: &str) -> Promise {
     match name {
-        "KEYS" | "SMEMBERS" | "SUNION" | "SINTER" | "SDIFF" | "HKEYS" | "HVALS"
-        | "PUBSUB CHANNELS" => Promise::Unordered,
+        "KEYS"
+        | "SMEMBERS"
+        | "SUNION"
+        | "SINTER"
+        | "SDIFF"
+        | "HKEYS"
+        | "HVALS"
+        | "PUBSUB CHANNELS"
+        | "PUBSUB SHARDCHANNELS" => Promise::Unordered,
         "HGETALL" | "CONFIG GET" => Promise::UnorderedPairs,
         "SPOP" | "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "MEMORY USAGE"
-        | "HELLO" | "ROLE" | "COMMAND GETKEYS" => Promise::Shape,
-        "TTL" | "EXPIRETIME" => Promise::Time { slack: 3 },
-        "PTTL" | "PEXPIRETIME" => Promise::Time { slack: 3000 },
+        | "OBJECT FREQ" | "OBJECT IDLETIME" | "TIME" | "INFO" | "CLIENT INFO" | "CLIENT LIST"
+        | "CLIENT ID" | "LASTSAVE" | "LOLWUT" | "SLOWLOG LEN" => Promise::Shape,
+        "HELLO" => Promise::Hello,
+        "SCAN" | "SSCAN" | "HSCAN" | "ZSCAN" => Promise::Cursor,
+        "TTL" | "EXPIRETIME" => Promise::Time { slack: 5 },
+        "PTTL" | "PEXPIRETIME" => Promise::Time { slack: 5000 },
         "OBJECT ENCODING" => Promise::Encoding,
+        _ if name.starts_with('Z') || name.starts_with("BZ") => Promise::Scores,
         _ => Promise::Bytes,
     }
 }
 
+/// Commands that are not said in a transaction: chance cannot be set right there, and Redis does not answer a login
+/// that fails in one.
+pub(super) fn is_unfit_for_transactions(name: &str) -> bool {
+    matches!(
+        name,
+        "SPOP" | "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "AUTH" | "HELLO"
+    )
+}
+
 /// Whether the two keep the promise; errors must always be the same bytes.
-pub(super) fn equal(promise: Promise, redis: &Response, pollux: &Response) -> bool {
+pub(super) fn equal(release: Release, promise: Promise, redis: &Frame, pollux: &Frame) -> bool {
     if redis == pollux {
         return true;
     }
-    if matches!(redis, Response::Error(_)) || matches!(pollux, Response::Error(_)) {
+    if redis.is_error() || pollux.is_error() {
         return false;
     }
     match promise {
         Promise::Bytes => false,
-        Promise::Unordered => sorted(redis) == sorted(pollux),
-        Promise::UnorderedPairs => sorted_pairs(redis) == sorted_pairs(pollux),
+        Promise::Unordered => items(redis, 1).is_some_and(|seen| Some(seen) == items(pollux, 1)),
+        Promise::UnorderedPairs => {
+            items(redis, 2).is_some_and(|seen| Some(seen) == items(pollux, 2))
+        }
         Promise::Shape => shape(redis) == shape(pollux),
-        Promise::Time { slack } => match (redis, pollux) {
-            (Response::Integer(a), Response::Integer(b)) => {
-                *a > 0 && *b > 0 && (a - b).abs() <= slack
-            }
+        Promise::Time { slack } => match (redis.integer(), pollux.integer()) {
+            (Some(a), Some(b)) => a >= 0 && b >= 0 && (a - b).abs() <= slack,
             _ => false,
         },
-        Promise::Encoding => match (redis.as_bytes(), pollux.as_bytes()) {
-            (Some(a), Some(b)) => encoding_of_7_2(a, b),
-            _ => false,
-        },
+        Promise::Scores => release == Release::V70 && same_numbers(redis, pollux),
+        Promise::Encoding => is_better(release, redis, pollux),
+        Promise::Cursor => redis.items().map(<[Frame]>::len) == pollux.items().map(<[Frame]>::len),
+        Promise::Hello => protocol(redis).is_some_and(|seen| Some(seen) == protocol(pollux)),
     }
 }
 
 /// Redis 7.2 keeps small lists and sets as listpacks, where 7.0 has a quicklist and a table.
-fn encoding_of_7_2(redis: &[u8], pollux: &[u8]) -> bool {
-    matches!((redis, pollux), (b"quicklist" | b"hashtable", b"listpack"))
+fn is_better(release: Release, redis: &Frame, pollux: &Frame) -> bool {
+    match (redis.text(), pollux.text()) {
+        (Some(b"quicklist"), Some(b"listpack")) => release == Release::V70,
+        (Some(b"embstr"), Some(b"int")) | (Some(b"hashtable"), Some(b"listpack")) => true,
+        _ => false,
+    }
 }
 
-fn text(value: &Response) -> String {
-    format!("{value:?}")
+/// Kind, and items of `width` frames in some order that depends on them alone.
+pub(super) fn items(value: &Frame, width: usize) -> Option<(u8, Vec<Vec<Frame>>)> {
+    let Frame::Items(kind, Some(items)) = value else { return None };
+    let mut chunks: Vec<Vec<Frame>> = items.chunks(width).map(<[Frame]>::to_vec).collect();
+    chunks.sort();
+    Some((*kind, chunks))
 }
 
-fn sorted(value: &Response) -> Vec<String> {
-    let mut items: Vec<String> = match value {
-        Response::Array(items) => items.iter().map(text).collect(),
-        other => vec![text(other)],
-    };
-    items.sort();
-    items
-}
-
-fn sorted_pairs(value: &Response) -> Vec<String> {
-    let mut pairs: Vec<String> = match value {
-        Response::Map(pairs) => pairs.iter().map(|(a, b)| text(a) + &text(b)).collect(),
-        Response::Array(items) => {
-            items.chunks(2).map(|pair| pair.iter().map(text).collect()).collect()
+fn same_numbers(redis: &Frame, pollux: &Frame) -> bool {
+    match (redis, pollux) {
+        (Frame::Items(a, Some(left)), Frame::Items(b, Some(right))) => {
+            a == b
+                && left.len() == right.len()
+                && left.iter().zip(right).all(|(left, right)| same_numbers(left, right))
         }
-        other => vec![text(other)],
-    };
-    pairs.sort();
-    pairs
+        (Frame::Line(a, left), Frame::Line(b, right))
+        | (Frame::Text(a, Some(left)), Frame::Text(b, Some(right))) => {
+            a == b && (left == right || number(left).is_some_and(|n| Some(n) == number(right)))
+        }
+        _ => redis == pollux,
+    }
 }
 
-fn shape(value: &Response) -> String {
+fn number(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn protocol(hello: &Frame) -> Option<&Frame> {
+    hello.items()?.chunks(2).find(|pair| pair[0].text() == Some(b"proto")).map(|pair| &pair[1])
+}
+
+fn shape(value: &Frame) -> String {
     match value {
-        Response::Null => "null".into(),
-        Response::Simple(_) => "simple".into(),
-        Response::Error(error) => error.clone(),
-        Response::Integer(_) => "integer".into(),
-        Response::Double(_) => "double".into(),
-        Response::Boolean(_) => "boolean".into(),
-        Response::Bulk(_) => "bulk".into(),
-        Response::Array(items) | Response::Push(items) => format!("array of {}", items.len()),
-        Response::Map(pairs) => format!("map of {}", pairs.len()),
+        Frame::Line(b'-', error) => error.escape_ascii().to_string(),
+        Frame::Line(kind, _) => char::from(*kind).to_string(),
+        Frame::Text(kind, text) => format!("{}{}", char::from(*kind), text.is_some()),
+        Frame::Items(kind, items) => {
+            format!("{}{:?}", char::from(*kind), items.as_ref().map(Vec::len))
+        }
     }
 }
 
@@ -109,27 +152,32 @@ fn shape(value: &Response) -> String {
 mod tests {
     use super::*;
 
-    fn array(items: &[&str]) -> Response {
-        Response::Array(items.iter().map(|s| Response::Bulk(s.as_bytes().to_vec())).collect())
+    fn array(items: &[&str]) -> Frame {
+        let text = |text: &&str| Frame::Text(b'$', Some(text.as_bytes().to_vec()));
+        Frame::Items(b'*', Some(items.iter().map(text).collect()))
     }
 
     #[test]
     fn only_what_is_promised_may_differ() {
+        let equal = |promise, a: &Frame, b: &Frame| equal(Release::V72, promise, a, b);
+        let integer = |digits: &str| Frame::Line(b':', digits.as_bytes().to_vec());
         assert!(equal(Promise::Unordered, &array(&["a", "b"]), &array(&["b", "a"])));
+        assert!(!equal(Promise::Unordered, &array(&["a", "b"]), &array(&["a", "a"])));
         assert!(!equal(Promise::Bytes, &array(&["a", "b"]), &array(&["b", "a"])));
-        assert!(equal(
-            Promise::UnorderedPairs,
-            &array(&["a", "1", "b", "2"]),
-            &array(&["b", "2", "a", "1"])
-        ));
-        assert!(!equal(
-            Promise::UnorderedPairs,
-            &array(&["a", "1", "b", "2"]),
-            &array(&["b", "1", "a", "2"])
-        ));
-        assert!(equal(Promise::Time { slack: 3 }, &Response::Integer(100), &Response::Integer(99)));
-        assert!(!equal(Promise::Time { slack: 3 }, &Response::Integer(-1), &Response::Integer(1)));
-        let error = Response::Error("ERR x".into());
-        assert!(!equal(Promise::Shape, &error, &Response::Null));
+        let (map, other) = (array(&["a", "1", "b", "2"]), array(&["b", "2", "a", "1"]));
+        assert!(equal(Promise::UnorderedPairs, &map, &other));
+        assert!(!equal(Promise::UnorderedPairs, &map, &array(&["b", "1", "a", "2"])));
+        assert!(equal(Promise::Time { slack: 3 }, &integer("100"), &integer("99")));
+        assert!(!equal(Promise::Time { slack: 3 }, &integer("-1"), &integer("1")));
+        let error = Frame::Line(b'-', b"ERR x".to_vec());
+        assert!(!equal(Promise::Shape, &error, &Frame::Text(b'$', None)));
+    }
+
+    #[test]
+    fn scores_of_7_0_are_compared_as_numbers() {
+        let (old, new) = (array(&["m", "0.10000000000000001"]), array(&["m", "0.1"]));
+        assert!(equal(Release::V70, Promise::Scores, &old, &new));
+        assert!(!equal(Release::V72, Promise::Scores, &old, &new));
+        assert!(!equal(Release::V70, Promise::Scores, &old, &array(&["m", "0.2"])));
     }
 }

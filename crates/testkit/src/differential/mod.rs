@@ -1,17 +1,36 @@
 //! The differential tester: the same random commands against Pollux and a real redis-server.
 //!
 //! ```text
-//!   table of grammars -> generator (seed) -> both servers -> replies made comparable -> equal, or a listed difference
+//!   table of grammars --seed--> script -> duel: both servers, several clients -> replies made comparable
+//!                                  ^                                                  |- equal
+//!                                  |                                                  |- a listed difference
+//!                                  `----------------- shrink <-------- a difference <-'
 //! ```
 //!
 //! Arguments are right most of the time and wrong on purpose some of the time: missing, surplus, of the wrong type, out of
-//! range. A session works on few keys, so that commands meet each other's values. At its end the state of both servers is
-//! compared key by key: type, encoding, content, expiry.
+//! range. A script works on few keys, so that commands meet each other's values. Every few hundred commands the whole
+//! keyspace of both servers is compared, key by key: type, encoding, content, expiry.
+//!
+//! Invariants
+//! - A script is made of its seed alone; what servers answer decides only which steps are passed over (those of a client
+//!   that is parked). So a script can be cut down, and what is left still means the same.
+//! - Replies are compared byte for byte, but for the commands that `compare.rs` names.
 
 mod commands;
 mod compare;
 mod differences;
+mod duel;
+mod frame;
 mod grammar;
-mod session;
+mod keyspace;
+mod redis;
+mod script;
+mod shrink;
+mod stage;
+mod values;
 
-pub use session::{Difference, Session, SessionReport};
+pub use commands::commands;
+pub use differences::EXEMPT;
+pub use duel::{Difference, Duel, Report};
+pub use redis::RedisServer;
+pub use script::{Script, Step};

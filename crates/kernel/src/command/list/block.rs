@@ -66,8 +66,8 @@ fn move_or_wait(cx: &mut Turn<'_>, element: &Move<'_>, deadline: Option<UnixMs>)
 
 /// `timeout numkeys key ... LEFT|RIGHT [COUNT count]`
 pub(super) fn blmpop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let deadline = args.deadline(1, cx.keys.now())?;
     let lmpop = Lmpop::parse(args, 2)?;
+    let deadline = args.deadline(1, cx.keys.now())?;
     if lmpop.serve(cx)? {
         return Ok(());
     }

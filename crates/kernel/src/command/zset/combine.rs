@@ -74,7 +74,9 @@ fn counted_keys<'a>(
 impl<'a> Request<'a> {
     /// `numkeys key ... [WEIGHTS weight ...] [AGGREGATE SUM|MIN|MAX] [WITHSCORES]` from argument `at`.
     /// A command that stores its result takes no WITHSCORES, a difference nothing else.
+    /// The kinds of the keys are checked before what stands behind them, as in Redis.
     fn parse(
+        keys: &Keyspace,
         args: &Args<'a>,
         at: usize,
         combine: Combine,
@@ -82,6 +84,7 @@ impl<'a> Request<'a> {
         stores: bool,
     ) -> Result<Request<'a>, Stop> {
         let counted = counted_keys(args, at, name)?;
+        sources(keys, &counted.keys)?;
         let mut request = Request {
             combine,
             weights: vec![1.0; counted.keys.len()],
@@ -183,7 +186,10 @@ fn look_up<'k>(keys: &'k mut Keyspace, names: &[&[u8]]) -> Result<Vec<Source<'k>
         // Counts the look-up, and removes the key if it has expired.
         keys.value(name);
     }
-    let keys = &*keys;
+    sources(keys, names)
+}
+
+fn sources<'k>(keys: &'k Keyspace, names: &[&[u8]]) -> Result<Vec<Source<'k>>, Stop> {
     let source = |name: &&[u8]| match keys.view_value(name) {
         None => Ok(Source::Nothing),
         Some(Value::Set(set)) => Ok(Source::Set(set)),
@@ -251,7 +257,7 @@ pub(super) fn zdiff(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn reply(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine, name: &str) -> CmdResult {
-    let request = Request::parse(args, 1, combine, name, false)?;
+    let request = Request::parse(cx.keys, args, 1, combine, name, false)?;
     let members = request.run(cx.keys)?;
     if !request.with_scores {
         cx.reply.array(members.len());
@@ -281,7 +287,7 @@ pub(super) fn zdiffstore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 /// `target numkeys key ...`
 fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine, name: &str) -> CmdResult {
-    let request = Request::parse(args, 2, combine, name, true)?;
+    let request = Request::parse(cx.keys, args, 2, combine, name, true)?;
     let members = request.run(cx.keys)?;
     replace(cx, args.key(1), &members);
     cx.reply.count(members.len());
@@ -291,6 +297,7 @@ fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine, name: &str) -> Cm
 /// `numkeys key ... [LIMIT limit]`
 pub(super) fn zintercard(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let counted = counted_keys(args, 1, "zintercard")?;
+    sources(cx.keys, &counted.keys)?;
     let limit = intersection_limit(args, counted.next)?;
     let mut sources: Vec<(Source<'_>, f64)> =
         look_up(cx.keys, &counted.keys)?.into_iter().map(|source| (source, 1.0)).collect();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use base::number::parse_double;
+use base::number::parse_score_bound;
 use store::Zset;
 use wire::resp::reply::ErrorReply;
 
@@ -52,8 +52,8 @@ impl<T: PartialOrd> Edge<T> {
 impl<'a> Interval<'a> {
     pub(super) fn scores(min: &[u8], max: &[u8]) -> Result<Interval<'a>, Stop> {
         let edge = |text: &[u8]| match text.strip_prefix(b"(") {
-            Some(text) => parse_double(text).map(Edge::Excluded),
-            None => parse_double(text).map(Edge::Included),
+            Some(text) => parse_score_bound(text).map(Edge::Excluded),
+            None => parse_score_bound(text).map(Edge::Included),
         };
         match (edge(min), edge(max)) {
             (Some(min), Some(max)) => Ok(Interval::Scores(min, max)),

@@ -164,8 +164,8 @@ fn pop_or_wait(cx: &mut Turn<'_>, args: &Args<'_>, end: End) -> CmdResult {
 
 /// `timeout numkeys key ... MIN|MAX [COUNT count]`
 pub(super) fn bzmpop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let deadline = args.deadline(1, cx.keys.now())?;
     let zmpop = Zmpop::parse(args, 2)?;
+    let deadline = args.deadline(1, cx.keys.now())?;
     if zmpop.serve(cx)? {
         return Ok(());
     }

@@ -1,0 +1,78 @@
+//! The executor in this process against a redis-server: see `testkit::differential`.
+
+use std::collections::BTreeSet;
+
+use kernel::command::table;
+use testkit::differential::{Duel, EXEMPT, RedisServer, Report, Script, commands};
+
+use crate::liar::{Liar, Tamper};
+use crate::server::Server;
+
+/// What every run of the tests plays; longer plays are `cargo xtask compat`.
+const SEEDS: std::ops::Range<u64> = 1..9;
+const STEPS: usize = 3000;
+
+/// Needs a redis-server on `PATH`, or named by `REDIS_SERVER`.
+#[test]
+fn processes_answer_as_redis_does() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let pollux = Server::start();
+    let duel = Duel { redis: redis.address(), pollux: pollux.address().to_owned() };
+    let mut report = Report::default();
+    for seed in SEEDS {
+        report.add(duel.run(&Script::generate(seed, STEPS)).unwrap());
+    }
+    println!("{report:?}");
+    let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+    assert!(report.successes * 2 > report.commands, "most commands are right: {report:?}");
+    assert!(report.served > 0 && report.keys_compared > 0, "{report:?}");
+}
+
+#[test]
+fn every_command_is_compared_or_has_a_reason() {
+    let compared = commands();
+    let exempt: BTreeSet<String> = EXEMPT.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let missing: Vec<&str> = catalog::COMMANDS
+        .iter()
+        .filter(|spec| table::handler(spec.id).is_some())
+        .map(|spec| spec.name)
+        .filter(|name| !compared.contains(*name) && !exempt.contains(*name))
+        .collect();
+    assert!(missing.is_empty(), "neither in the grammar nor exempt: {missing:?}");
+    let both: Vec<&String> = compared.intersection(&exempt).collect();
+    assert!(both.is_empty(), "in the grammar and exempt: {both:?}");
+}
+
+/// The tester is tested: between two nodes of the same program it finds nothing, and it finds one changed byte in what the
+/// second one hears or says.
+#[test]
+fn a_changed_byte_is_found() {
+    let script = Script::generate(1, 1200);
+    let play = |tamper: Option<Tamper>| {
+        let (left, right) = (Server::start(), Server::start());
+        let liar = tamper.map(|tamper| Liar::start(right.address(), tamper));
+        let address = liar.as_ref().map_or(right.address(), Liar::address);
+        let duel = Duel { redis: left.address().to_owned(), pollux: address.to_owned() };
+        duel.run(&script).unwrap().differences
+    };
+    let honest: Vec<String> = play(None).iter().map(ToString::to_string).collect();
+    assert!(honest.is_empty(), "\n{}", honest.join("\n"));
+    assert!(!play(Some(Tamper::Replies { from: b":1\r\n", to: b":3\r\n" })).is_empty());
+    // Replies do not show what was pushed; the comparison of the keyspaces does.
+    let hello = Tamper::Requests { from: b"$5\r\nhello\r\n", to: b"$5\r\nhullo\r\n" };
+    let pushed = play(Some(hello));
+    assert!(!pushed.is_empty());
+}
+
+#[test]
+fn a_difference_is_cut_down_to_what_it_needs() {
+    let script = Script::generate(2, 400);
+    let (left, right) = (Server::start(), Server::start());
+    let liar = Liar::start(right.address(), Tamper::Replies { from: b":1\r\n", to: b":3\r\n" });
+    let duel = Duel { redis: left.address().to_owned(), pollux: liar.address().to_owned() };
+    let found = duel.run(&script).unwrap().differences.remove(0);
+    let (shortest, shown) = duel.shrink(&script, &found).unwrap();
+    assert!(shortest.steps.len() <= 3, "{shown}: {:?}", shortest.steps);
+    assert_eq!(shown.command(), found.command());
+}

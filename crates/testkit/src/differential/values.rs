@@ -1,0 +1,236 @@
+//! table: the values of which commands are made: what values, members, numbers and ranges tend to go wrong with.
+
+use super::script::CLIENTS;
+use crate::random::Random;
+
+/// Appends a value of a kind; `nkeys` appends a count and as many keys.
+pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
+    if kind == "nkeys" {
+        let count = random.between(1, 3);
+        if random.chance(5) {
+            let wrong: &&str = random.pick(&["0", "-1", "x", "9223372036854775807"]);
+            args.push(wrong.as_bytes().to_vec());
+            return args.push(random.pick(KEYS).to_vec());
+        }
+        args.push(count.to_string().into_bytes());
+        for _ in 0..count {
+            args.push(random.pick(KEYS).to_vec());
+        }
+        return;
+    }
+    let text = |text: &&str| text.as_bytes().to_vec();
+    args.push(match kind {
+        "key" => random.pick(KEYS).to_vec(),
+        "value" if random.chance(15) => number(random, 100_000),
+        "value" => random.pick(VALUES).to_vec(),
+        "member" | "field" if random.chance(30) => [b"m".to_vec(), number(random, 300)].concat(),
+        "member" | "field" => random.pick(MEMBERS).to_vec(),
+        "channel" => random.pick(CHANNELS).to_vec(),
+        "command" => text(random.pick(COMMANDS)),
+        "clientid" => client_id(random.between(0, CLIENTS)),
+        "int" => text(random.pick(INTS)),
+        "index" => text(random.pick(INDEXES)),
+        "count" => text(random.pick(COUNTS)),
+        "float" => text(random.pick(FLOATS)),
+        "score" => text(random.pick(SCORES)),
+        "bound" => text(random.pick(BOUNDS)),
+        "lex" => text(random.pick(LEXES)),
+        // So far away that nothing expires meanwhile, and no two are so near that the order of two deadlines would
+        // depend on when their commands came.
+        "seconds" if random.chance(70) => number(random, 1_000_000_000),
+        "seconds" => text(random.pick(&["0", "-1", "x", "9223372036854775807", "1.5", ""])),
+        "ms" if random.chance(70) => number(random, 1_000_000_000_000),
+        "ms" => {
+            text(random.pick(&["0", "-1", "1.5", "9223372036854775807", "-9223372036854775808"]))
+        }
+        "at" => text(random.pick(&[
+            "4000000000",
+            "4100000000",
+            "1",
+            "0",
+            "-5",
+            "x",
+            "9223372036854775",
+        ])),
+        "atms" => text(random.pick(&["4000000000000", "4100000000000", "1", "0", "-5", "x"])),
+        "timeout" if random.chance(70) => b"0".to_vec(),
+        "timeout" => text(random.pick(&["0.001", "0.002", "-1", "x", "inf", "1e20", "nan", ""])),
+        "db" => text(random.pick(&["0", "1", "2", "15", "16", "-1", "x"])),
+        "pattern" => text(random.pick(&["*", "k*", "?", "[a-l]*", "z", "k[1-3]", "\\*", ""])),
+        "cursor" if random.chance(90) => b"0".to_vec(),
+        "cursor" => text(random.pick(&["x", "18446744073709551616", "", " 0"])),
+        other => panic!("unknown kind {other}"),
+    });
+}
+
+/// Digits of a number below `bound`; of large ones none is small.
+fn number(random: &mut Random, bound: usize) -> Vec<u8> {
+    let least = if bound > 1_000_000 { bound / 1000 } else { 0 };
+    random.between(least, bound - 1).to_string().into_bytes()
+}
+
+/// Stands for the id that a server gave to a client of the run.
+const CLIENT_ID: &[u8] = b"{client}";
+
+fn client_id(client: usize) -> Vec<u8> {
+    [CLIENT_ID, client.to_string().as_bytes()].concat()
+}
+
+/// The client for whose id `arg` stands.
+pub(super) fn client_of(arg: &[u8]) -> Option<usize> {
+    let digits = arg.strip_prefix(CLIENT_ID)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+pub(super) const KEYS: &[&[u8]] = &[
+    b"k1", b"k2", b"k3", b"l1", b"l2", b"h1", b"h2", b"s1", b"s2", b"z1", b"z2", b"{t}a", b"{t}b",
+];
+
+const CHANNELS: &[&[u8]] = &[b"c1", b"c2", b"c3", b"{t}c", b""];
+
+const COMMANDS: &[&str] = &["get", "SET", "lpush", "zunion", "config|get", "x"];
+
+const VALUES: &[&[u8]] = &[
+    b"",
+    b"a",
+    b"b",
+    b"hello",
+    b"10",
+    b"-3",
+    b"3.5",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"007",
+    b" 1",
+    b"1e3",
+    b"\x00\x01\xff\r\n",
+    b"the quick brown fox jumps over the lazy dog and runs away",
+    b"12345678901234567890",
+    b"a value of more than sixty-four bytes, so that compact encodings are left behind for good",
+];
+
+const MEMBERS: &[&[u8]] = &[
+    b"a",
+    b"b",
+    b"c",
+    b"d",
+    b"e",
+    b"f",
+    b"1",
+    b"2",
+    b"3",
+    b"100000",
+    b"-7",
+    b"3.0",
+    b"",
+    b"\xfe\x00",
+    b"a member of more than sixty-four bytes, so that compact encodings are left behind for good",
+];
+
+const INTS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "10",
+    "100",
+    "-100",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "1.0",
+    "x",
+    "",
+    "+1",
+    "01",
+];
+const INDEXES: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "2",
+    "-2",
+    "5",
+    "-5",
+    "100",
+    "-100",
+    "x",
+    "9223372036854775807",
+    "-9223372036854775808",
+];
+const COUNTS: &[&str] = &["0", "1", "2", "3", "10", "-1", "-2", "x"];
+const FLOATS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "0.5",
+    "1.5",
+    "3.14159",
+    "1e5",
+    "-2.25",
+    "inf",
+    "-inf",
+    "nan",
+    "x",
+    "",
+    "1e400",
+    " 1",
+    "0.1",
+    "-0",
+    "1e-5",
+    "0x10",
+    "1e17",
+    "3.0",
+    "123456789.123456789",
+    ".5",
+    "5.",
+];
+const SCORES: &[&str] = &[
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "1.5",
+    "2.25",
+    "inf",
+    "-inf",
+    "+inf",
+    "1e3",
+    "nan",
+    "x",
+    "0.1",
+    "-0",
+    "1e22",
+    "123456789012345678",
+    "1e-7",
+    "3.14159265358979",
+];
+const BOUNDS: &[&str] =
+    &["0", "1", "2", "3", "(1", "(2", "-inf", "+inf", "inf", "(-inf", "1.5", "x", "("];
+const LEXES: &[&str] = &["-", "+", "[a", "(a", "[c", "(c", "[e", "[", "(", "x", "[zz"];
+
+/// Makes one thing wrong: too few, too many, another type, another case.
+pub(super) fn spoil(args: &mut Vec<Vec<u8>>, random: &mut Random) {
+    let at = random.between(1, args.len());
+    match random.between(0, 5) {
+        0 if args.len() > 1 => {
+            args.truncate(at);
+        }
+        1 if at < args.len() => {
+            args.remove(at);
+        }
+        2 => args.insert(at, random.pick(VALUES).to_vec()),
+        3 if at < args.len() => args[at] = random.pick(INTS).as_bytes().to_vec(),
+        4 if at < args.len() => args[at] = random.pick(VALUES).to_vec(),
+        _ => {
+            for arg in args.iter_mut() {
+                // Keys are lower case on purpose: only words of the command's syntax change.
+                if arg.iter().all(u8::is_ascii_uppercase) {
+                    arg.make_ascii_lowercase();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The differential tester for as long as one likes: `pollux server` beside redis-server.
+//!
+//! ```text
+//!   seed, seed + 1, ... -> a script each -> both servers -> keyspaces compared
+//!                                             `- Pollux killed, started from its log, keyspaces compared again
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use testkit::client::{Client, Response};
+use testkit::differential::{Difference, Duel, RedisServer, Report, Script};
+
+use crate::servers::{build, start_pollux};
+
+const USAGE: &str = "\
+usage: cargo xtask compat [--seed N] [--commands N] [--steps N] [--bin PATH]
+
+Plays random commands to `pollux server` and to a redis-server (REDIS_SERVER names another program), and compares the
+replies, the keyspaces, and the keyspace of Pollux killed and restored from its log. A difference is cut down to the
+shortest script that shows it, and ends the run with an error.
+
+  --seed N       the first seed (from the clock; printed)
+  --commands N   how many in all (100000)
+  --steps N      how many of one seed (3000)
+  --bin PATH     a pollux binary that is already built
+
+example: cargo xtask compat --commands 1000000
+";
+
+struct Options {
+    seed: u64,
+    commands: usize,
+    steps: usize,
+    bin: Option<PathBuf>,
+}
+
+pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?;
+    let mut options = Options { seed: now.as_secs(), commands: 100_000, steps: 3000, bin: None };
+    let mut args = args.iter();
+    while let Some(flag) = args.next() {
+        if flag == "--help" || flag == "-h" {
+            eprint!("{USAGE}");
+            return Ok(());
+        }
+        let value = args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"))?;
+        match flag.as_str() {
+            "--seed" => options.seed = value.parse().context("--seed")?,
+            "--commands" => options.commands = value.parse().context("--commands")?,
+            "--steps" => options.steps = value.parse().context("--steps")?,
+            "--bin" => options.bin = Some(PathBuf::from(value)),
+            unknown => bail!("unknown option {unknown}\n\n{USAGE}"),
+        }
+    }
+    let bin = options.bin.take().map_or_else(|| build(root), Ok)?;
+    let scratch = std::env::temp_dir().join(format!("pollux-compat-{}", std::process::id()));
+    fs::create_dir_all(&scratch)?;
+    let result = play(&bin, &scratch, &options);
+    fs::remove_dir_all(&scratch).with_context(|| format!("removing {}", scratch.display()))?;
+    result
+}
+
+/// Seeds until enough commands were said or something differs.
+#[expect(clippy::print_stdout, reason = "the report is what the task is asked for")]
+fn play(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {
+    let redis = RedisServer::start().context("starting redis-server")?;
+    let mut pollux = start_pollux(bin, scratch)?;
+    let started = Instant::now();
+    let (mut sum, mut seed, mut restarts) = (Report::default(), options.seed, 0);
+    println!("first seed: {seed}");
+    while sum.commands < options.commands {
+        let duel = Duel { redis: redis.address(), pollux: format!("127.0.0.1:{}", pollux.port) };
+        let script = Script::generate(seed, options.steps);
+        let report = duel.run(&script).with_context(|| format!("seed {seed}"))?;
+        if let Some(found) = report.differences.first() {
+            println!("{}", explain(&duel, &script, found)?);
+            bail!("seed {seed} shows a difference");
+        }
+        sum.add(report);
+        // Killed: what was answered is in the log.
+        drop(pollux);
+        pollux = start_pollux(bin, scratch)?;
+        restarts += 1;
+        let duel = Duel { pollux: format!("127.0.0.1:{}", pollux.port), ..duel };
+        wait_until_loaded(&duel.pollux)?;
+        if let Some(found) = duel.compare_keyspace()? {
+            println!("{found}");
+            bail!("seed {seed}: the keyspace differs after a restart");
+        }
+        seed += 1;
+        if (seed - options.seed).is_multiple_of(10) {
+            println!("{} commands, {} seeds", sum.commands, seed - options.seed);
+        }
+    }
+    ensure!(sum.successes * 2 > sum.commands, "most commands failed: {sum:?}");
+    println!(
+        "{} commands of {} seeds in {:.0?}: {} succeeded, {} served to waiting clients, {} keys compared, {restarts} \
+         restarts from the log",
+        sum.commands,
+        seed - options.seed,
+        started.elapsed(),
+        sum.successes,
+        sum.served,
+        sum.keys_compared
+    );
+    for (reason, count) in &sum.known {
+        println!("known, {count} times: {reason}");
+    }
+    Ok(())
+}
+
+fn wait_until_loaded(address: &str) -> Result<()> {
+    let mut client = Client::connect(address)?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while matches!(client.call(&[b"PING"])?, Response::Error(_)) {
+        ensure!(Instant::now() < deadline, "pollux does not finish to load");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// The difference, and the shortest script found that shows it.
+fn explain(duel: &Duel, script: &Script, found: &Difference) -> Result<String> {
+    let (shortest, shown) = duel.shrink(script, found)?;
+    let steps: Vec<String> = shortest.steps.iter().map(|step| format!("  {step}")).collect();
+    Ok(format!("{found}\n\nshortest script:\n{}\n{shown}", steps.join("\n")))
+}
