@@ -3,6 +3,7 @@
 //! Nothing in here does I/O, logs or spawns. A type lives here when two crates that may not import
 //! each other must agree on it.
 
+pub mod allocation;
 pub mod crc16;
 pub mod extended;
 pub mod glob;

@@ -14,6 +14,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use base::allocation::size_class;
+
 /// Difference after which a thread tells the process.
 pub const FLUSH_BYTES: i64 = 64 << 10;
 
@@ -44,21 +46,6 @@ fn count(bytes: i64) {
     });
     if counted.is_err() {
         PROCESS.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
-/// Bytes that jemalloc takes for a request: 8, multiples of 16 up to 128, then four classes
-/// for each doubling. Source: jemalloc's size classes with a quantum of 16.
-#[inline]
-pub fn size_class(bytes: usize) -> usize {
-    match bytes {
-        0..=8 => 8,
-        9..=128 => (bytes + 15) & !15,
-        _ => {
-            // 2^k < bytes <= 2^(k+1) is divided into four steps of 2^(k-2).
-            let step = 1 << ((bytes - 1).ilog2() - 2);
-            bytes.checked_next_multiple_of(step).unwrap_or(bytes)
-        }
     }
 }
 
@@ -117,27 +104,6 @@ mod tests {
     use std::alloc::System;
 
     use super::*;
-
-    #[test]
-    fn size_classes_are_those_of_jemalloc() {
-        for (bytes, class) in [
-            (0, 8),
-            (8, 8),
-            (9, 16),
-            (88, 96),
-            (96, 96),
-            (97, 112),
-            (128, 128),
-            (129, 160),
-            (256, 256),
-            (257, 320),
-            (1025, 1280),
-            (16_385, 20_480),
-        ] {
-            assert_eq!(size_class(bytes), class, "{bytes}");
-        }
-        assert_eq!(size_class(usize::MAX), usize::MAX);
-    }
 
     /// Nobody else in this test process counts, so the sums are exact but for the threshold.
     #[test]

@@ -129,10 +129,10 @@ impl Value<'_> {
         match self {
             Value::String(StringRef::Int(number)) => Body::Int(number),
             Value::String(StringRef::Bytes { bytes, .. }) => Body::Large(Box::new(bytes.to_vec())),
-            Value::List(list) => Body::List(Box::new(list.clone())),
-            Value::Hash(hash) => Body::Hash(Box::new(hash.clone())),
-            Value::Set(set) => Body::Set(Box::new(set.clone())),
-            Value::Zset(zset) => Body::Zset(Box::new(zset.clone())),
+            Value::List(list) => Body::List(list.clone()),
+            Value::Hash(hash) => Body::Hash(hash.clone()),
+            Value::Set(set) => Body::Set(set.clone()),
+            Value::Zset(zset) => Body::Zset(zset.clone()),
         }
     }
 }
@@ -145,10 +145,10 @@ pub enum Body<'a> {
     Inline(&'a [u8]),
     /// A string with its own, growable allocation.
     Large(Box<Vec<u8>>),
-    List(Box<List>),
-    Hash(Box<Hash>),
-    Set(Box<Set>),
-    Zset(Box<Zset>),
+    List(List),
+    Hash(Hash),
+    Set(Set),
+    Zset(Zset),
 }
 
 impl<'a> Body<'a> {

@@ -8,12 +8,14 @@
 //! - Strictly ascending. The width is that of the widest integer ever added; it never shrinks.
 //! - Bytes from outside enter only by `from_bytes`, which checks all of this.
 
+use crate::thin::ThinBytes;
+
 const HEADER_BYTES: usize = 8;
 
 /// An owned intset.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Intset {
-    bytes: Vec<u8>,
+    bytes: ThinBytes,
 }
 
 impl Default for Intset {
@@ -24,18 +26,18 @@ impl Default for Intset {
 
 impl Intset {
     pub fn new() -> Intset {
-        Intset { bytes: vec![2, 0, 0, 0, 0, 0, 0, 0] }
+        Intset { bytes: ThinBytes::new(&[2, 0, 0, 0, 0, 0, 0, 0]) }
     }
 
     /// Takes bytes of foreign origin; `None` unless they are an intset through and through.
-    pub fn from_bytes(bytes: Vec<u8>) -> Option<Intset> {
+    pub fn from_bytes(bytes: &[u8]) -> Option<Intset> {
         let (header, body) = bytes.split_first_chunk::<HEADER_BYTES>()?;
         let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| header[at + byte]));
         let (width, count) = (usize::try_from(word(0)).ok()?, usize::try_from(word(4)).ok()?);
         if !matches!(width, 2 | 4 | 8) || count.checked_mul(width) != Some(body.len()) {
             return None;
         }
-        let set = Intset { bytes };
+        let set = Intset { bytes: ThinBytes::new(bytes) };
         set.iter().is_sorted_by(|a, b| a < b).then_some(set)
     }
 
@@ -45,7 +47,7 @@ impl Intset {
 
     /// Bytes that the allocation holds.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.heap_bytes()
     }
 
     #[inline]
@@ -79,8 +81,7 @@ impl Intset {
         }
         let width = self.width();
         let (at, length) = (HEADER_BYTES + index * width, self.bytes.len());
-        self.bytes.reserve_exact(width);
-        self.bytes.resize(length + width, 0);
+        self.bytes.resize(length + width);
         self.bytes.copy_within(at..length, at + width);
         self.bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
         self.seal();
@@ -92,7 +93,7 @@ impl Intset {
         let Ok(index) = self.search(value) else { return false };
         let width = self.width();
         let at = HEADER_BYTES + index * width;
-        self.bytes.drain(at..at + width);
+        self.bytes.cut(at..at + width);
         self.seal();
         true
     }
@@ -133,7 +134,7 @@ impl Intset {
             bytes.extend_from_slice(&value.to_le_bytes()[..width]);
         }
         bytes[0] = u8::try_from(width).expect("2, 4 or 8");
-        self.bytes = bytes;
+        self.bytes = ThinBytes::new(&bytes);
     }
 
     fn seal(&mut self) {
@@ -175,8 +176,7 @@ mod tests {
 
     #[test]
     fn hostile_bytes_are_refused() {
-        let check =
-            |bytes: &[u8]| assert_eq!(Intset::from_bytes(bytes.to_vec()), None, "{bytes:?}");
+        let check = |bytes: &[u8]| assert_eq!(Intset::from_bytes(bytes), None, "{bytes:?}");
         check(&[]);
         check(&[3, 0, 0, 0, 0, 0, 0, 0]);
         check(&[2, 1, 0, 0, 0, 0, 0, 0]);
@@ -204,7 +204,7 @@ mod tests {
                 prop_assert_eq!(set.contains(value), model.contains(&value));
             }
             prop_assert!(set.iter().eq(model.iter().copied()));
-            prop_assert_eq!(Intset::from_bytes(set.as_bytes().to_vec()), Some(set));
+            prop_assert_eq!(Intset::from_bytes(set.as_bytes()), Some(set));
         }
     }
 }

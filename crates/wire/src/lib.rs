@@ -11,4 +11,5 @@ pub mod listpack;
 pub mod rdb;
 pub mod record;
 pub mod resp;
+mod thin;
 pub mod varint;

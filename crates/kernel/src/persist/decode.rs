@@ -9,20 +9,14 @@ use wire::rdb::load::{ListNode, Value};
 pub(crate) fn body<'v>(value: &'v mut Value, limits: &Thresholds) -> Option<Body<'v>> {
     let body = match value {
         Value::String(bytes) => Body::string(bytes),
-        Value::List(nodes) => Body::List(Box::new(list(std::mem::take(nodes), limits))),
-        Value::SetIntset(ints) => Body::Set(Box::new(Set::from_intset(ints.clone(), limits))),
-        Value::SetListpack(pack) => {
-            Body::Set(Box::new(Set::from_listpack(std::mem::take(pack), limits)?))
-        }
-        Value::Set(members) => Body::Set(Box::new(set(members, limits)?)),
-        Value::HashListpack(pack) => {
-            Body::Hash(Box::new(Hash::from_listpack(std::mem::take(pack), limits)?))
-        }
-        Value::Hash(pairs) => Body::Hash(Box::new(hash(pairs, limits)?)),
-        Value::ZsetListpack(pack) => {
-            Body::Zset(Box::new(Zset::from_listpack(std::mem::take(pack), limits)?))
-        }
-        Value::Zset(members) => Body::Zset(Box::new(zset(members, limits)?)),
+        Value::List(nodes) => Body::List(list(std::mem::take(nodes), limits)),
+        Value::SetIntset(ints) => Body::Set(Set::from_intset(ints.clone(), limits)),
+        Value::SetListpack(pack) => Body::Set(Set::from_listpack(std::mem::take(pack), limits)?),
+        Value::Set(members) => Body::Set(set(members, limits)?),
+        Value::HashListpack(pack) => Body::Hash(Hash::from_listpack(std::mem::take(pack), limits)?),
+        Value::Hash(pairs) => Body::Hash(hash(pairs, limits)?),
+        Value::ZsetListpack(pack) => Body::Zset(Zset::from_listpack(std::mem::take(pack), limits)?),
+        Value::Zset(members) => Body::Zset(zset(members, limits)?),
     };
     let is_empty = match &body {
         Body::Int(_) | Body::Inline(_) | Body::Large(_) => false,

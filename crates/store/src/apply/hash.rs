@@ -22,7 +22,7 @@ pub(super) fn set(mut target: Target<'_>, pairs: &[&[u8]]) -> Result<Outcome, Ap
     let mut hash = Hash::new();
     let added = fill(&mut hash);
     if added > 0 {
-        target.create(Body::Hash(Box::new(hash)));
+        target.create(Body::Hash(hash));
     }
     Ok(Outcome::count(added))
 }

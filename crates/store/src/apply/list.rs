@@ -50,7 +50,7 @@ fn push(mut target: Target<'_>, end: End, values: &[&[u8]]) -> Result<Outcome, A
     list.push(end, values, &limits);
     let length = list.len();
     if length > 0 {
-        target.create(Body::List(Box::new(list)));
+        target.create(Body::List(list));
     }
     Ok(Outcome::count(length))
 }

@@ -17,7 +17,7 @@ pub(super) fn add(mut target: Target<'_>, members: &[&[u8]]) -> Result<Outcome, 
     let mut set = Set::new();
     let added = set.add_all(members, &limits);
     if added > 0 {
-        target.create(Body::Set(Box::new(set)));
+        target.create(Body::Set(set));
     }
     Ok(Outcome::count(added))
 }

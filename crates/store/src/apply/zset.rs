@@ -17,7 +17,7 @@ pub(super) fn add(mut target: Target<'_>, members: &[(f64, &[u8])]) -> Result<Ou
     let mut zset = Zset::new();
     let added = zset.add_all(members, &limits);
     if added > 0 {
-        target.create(Body::Zset(Box::new(zset)));
+        target.create(Body::Zset(zset));
     }
     Ok(Outcome::count(added))
 }

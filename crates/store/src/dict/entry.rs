@@ -3,17 +3,18 @@
 //! ```text
 //!   ┌ flags u8 ┬ clock u24 ┬ key length u16 ┬ value length u16 ┐ 8 bytes
 //!   ├ expiry u64, if any ──────────────────────────────────────┤ aligned to 8
-//!   ├ word: i64, or pointer to the boxed value ────────────────┤ unless the value is inline
+//!   ├ held: i64, Box<Vec<u8>>, List, Hash, Set or Zset ────────┤ unless the value is inline
 //!   ├ key length u32, if above 65,535 ┬ key ... ┬ inline value ┤
 //!   └─────────────────────────────────┴─────────┴──────────────┘
-//!   flags: bits 0-2 form of the value, 3 expiry, 4 snapshot parity, 5 wide key
+//!   flags: bits 0-2 form of the value, 3 expiry, 4 snapshot parity, 5 wide key, 6 value taken
 //! ```
 //!
 //! So a 16-byte key with a 64-byte string takes 88 bytes, with an expiry 96: one size class of jemalloc.
 //!
 //! Invariants
 //! - The allocation has exactly the size that the header tells ([`Entry::layout`]).
-//! - The word is the only pointer to the boxed value; the entry drops it.
+//! - The held value is of the type that the form tells. The entry drops it, unless bit 6 says that it was moved
+//!   out; such an entry is only replaced or dropped.
 //! - `value length` is the length of the inline value; 0 in the other forms.
 //!
 //! This module is one of the few with `unsafe`; it offers only safe functions.
@@ -24,6 +25,7 @@ use std::ptr::NonNull;
 
 use base::UnixMs;
 
+use super::table::prefetch_line;
 use super::{Item, hash_of};
 use crate::value::{Body, INLINE_BYTES_MAX, Kind, StringRef, Value};
 use crate::{Hash, List, Set, Zset};
@@ -37,13 +39,14 @@ struct Head {
 }
 
 const HEAD_BYTES: usize = size_of::<Head>();
-const WORD_BYTES: usize = 8;
+const EXPIRY_BYTES: usize = 8;
 const WIDE_BYTES: usize = 4;
 
 const FORM: u8 = 0b0000_0111;
 const HAS_EXPIRY: u8 = 0b0000_1000;
 const PARITY: u8 = 0b0001_0000;
 const WIDE_KEY: u8 = 0b0010_0000;
+const TAKEN: u8 = 0b0100_0000;
 
 /// The form of the value, bits 0-2 of the flags.
 mod form {
@@ -56,6 +59,18 @@ mod form {
     pub(super) const ZSET: u8 = 6;
 }
 
+/// Bytes of the held value by form. All are multiples of 8, so that what follows is aligned.
+const HELD_BYTES: [usize; 8] = [
+    0,
+    size_of::<i64>(),
+    size_of::<Box<Vec<u8>>>(),
+    size_of::<List>(),
+    size_of::<Hash>(),
+    size_of::<Set>(),
+    size_of::<Zset>(),
+    0,
+];
+
 /// Key, value, expiry and clock behind a pointer of 8 bytes.
 pub struct Entry {
     head: NonNull<Head>,
@@ -67,30 +82,38 @@ unsafe impl Send for Entry {}
 // SAFETY: shared references only read, and everything in an entry is Sync.
 unsafe impl Sync for Entry {}
 
-/// The two forms of the word in front of the key.
-enum Word {
-    None,
-    Int(i64),
-    Pointer(*mut u8),
-}
-
 impl Entry {
     /// Panics when the key is 4 GiB or longer (an argument of a command is shorter), or when an inline
     /// body breaks its bound.
     pub fn new(key: &[u8], expiry: Option<UnixMs>, body: Body<'_>) -> Entry {
-        let (form, word, inline): (u8, Word, &[u8]) = match body {
-            Body::Inline(bytes) => (form::INLINE, Word::None, bytes),
-            Body::Int(number) => (form::INT, Word::Int(number), &[]),
-            Body::Large(bytes) => (form::LARGE, Word::Pointer(Box::into_raw(bytes).cast()), &[]),
-            Body::List(list) => (form::LIST, Word::Pointer(Box::into_raw(list).cast()), &[]),
-            Body::Hash(hash) => (form::HASH, Word::Pointer(Box::into_raw(hash).cast()), &[]),
-            Body::Set(set) => (form::SET, Word::Pointer(Box::into_raw(set).cast()), &[]),
-            Body::Zset(zset) => (form::ZSET, Word::Pointer(Box::into_raw(zset).cast()), &[]),
+        let (form, inline): (u8, &[u8]) = match &body {
+            Body::Inline(bytes) => (form::INLINE, bytes),
+            Body::Int(_) => (form::INT, &[]),
+            Body::Large(_) => (form::LARGE, &[]),
+            Body::List(_) => (form::LIST, &[]),
+            Body::Hash(_) => (form::HASH, &[]),
+            Body::Set(_) => (form::SET, &[]),
+            Body::Zset(_) => (form::ZSET, &[]),
         };
-        Entry::build(form, key, expiry, &word, inline)
+        let entry = Entry::build(form, key, expiry, inline);
+        let held = entry.held_address();
+        // SAFETY: `build` left room for the type of this form there, aligned to 8; nothing was there before.
+        unsafe {
+            match body {
+                Body::Inline(_) => {}
+                Body::Int(number) => held.cast().write(number),
+                Body::Large(bytes) => held.cast().write(bytes),
+                Body::List(list) => held.cast().write(list),
+                Body::Hash(hash) => held.cast().write(hash),
+                Body::Set(set) => held.cast().write(set),
+                Body::Zset(zset) => held.cast().write(zset),
+            }
+        }
+        entry
     }
 
-    fn build(form: u8, key: &[u8], expiry: Option<UnixMs>, word: &Word, inline: &[u8]) -> Entry {
+    /// All but the held value, which the caller must write at once.
+    fn build(form: u8, key: &[u8], expiry: Option<UnixMs>, inline: &[u8]) -> Entry {
         assert!(inline.len() <= INLINE_BYTES_MAX, "a longer value is not inline");
         let short = u16::try_from(key.len());
         let wide = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
@@ -106,24 +129,16 @@ impl Entry {
         // SAFETY: the layout has at least the size of the head.
         let memory = unsafe { alloc(layout) };
         let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
-        let (flags, mut at) = (head.flags, HEAD_BYTES);
-        // SAFETY: the writes follow one another in the order and sizes that `layout` added up, with the
-        // 8-byte fields first, so they are aligned and within the allocation; the sources are other memory.
+        let (flags, mut at) = (head.flags, key_offset(head.flags));
+        // SAFETY: the writes go to the offsets that `layout` added up, with the 8-byte fields first, so they
+        // are aligned and within the allocation; the sources are other memory.
         unsafe {
             memory.cast::<Head>().write(head);
             if let Some(UnixMs(expiry)) = expiry {
-                memory.add(at).cast::<u64>().write(expiry);
-                at += WORD_BYTES;
+                memory.add(HEAD_BYTES).cast::<u64>().write(expiry);
             }
-            match *word {
-                Word::None => {}
-                Word::Int(number) => memory.add(at).cast::<i64>().write(number),
-                Word::Pointer(pointer) => memory.add(at).cast::<*mut u8>().write(pointer),
-            }
-            at += word_bytes(flags);
             if flags & WIDE_KEY != 0 {
-                memory.add(at).cast::<u32>().write(wide);
-                at += WIDE_BYTES;
+                memory.add(at - WIDE_BYTES).cast::<u32>().write(wide);
             }
             memory.add(at).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
             at += key.len();
@@ -219,13 +234,13 @@ impl Entry {
                 self.inline_mut().copy_from_slice(bytes);
             }
             Body::Int(number) if stays && self.form() == form::INT => {
-                // SAFETY: the form says that the word is an integer; it is aligned to 8.
-                unsafe { self.word().cast::<i64>().write(number) }
+                // SAFETY: the form says that an integer is held; it is aligned to 8.
+                unsafe { self.held_address().cast::<i64>().write(number) }
             }
             body => {
                 let old = match self.form() {
                     form::INLINE | form::INT => None,
-                    _ => Some(self.take_boxed()),
+                    _ => Some(self.take_held()),
                 };
                 let new = Entry::new(self.key(), expiry, body);
                 self.replace(new);
@@ -249,30 +264,25 @@ impl Entry {
         self.head().flags & FORM
     }
 
+    /// Where the held value is, if the form has one.
     #[inline]
-    fn word(&self) -> NonNull<u8> {
-        debug_assert_ne!(self.form(), form::INLINE);
+    fn held_address(&self) -> NonNull<u8> {
         self.at(HEAD_BYTES + expiry_bytes(self.head().flags))
     }
 
-    /// The boxed value as a pointer of its type, which the form must be of.
+    /// The held value, whose type must be that of the form.
     #[inline]
-    fn boxed<T>(&self, form: u8) -> NonNull<T> {
-        assert_eq!(self.form(), form, "the form tells the type of the boxed value");
-        // SAFETY: the form says that the word is a pointer, from a Box, so not null.
-        unsafe { NonNull::new_unchecked(self.word().cast::<*mut T>().read()) }
+    fn held<T>(&self, form: u8) -> &T {
+        assert_eq!(self.head().flags & (FORM | TAKEN), form, "the form tells the type");
+        // SAFETY: `new` wrote a T there by the form, and it was not moved out; it is borrowed as long as `self`.
+        unsafe { self.held_address().cast::<T>().as_ref() }
     }
 
     #[inline]
-    fn boxed_ref<T>(&self, form: u8) -> &T {
-        // SAFETY: from Box::into_raw of a T by the form; owned by this entry, which is borrowed.
-        unsafe { self.boxed::<T>(form).as_ref() }
-    }
-
-    #[inline]
-    fn boxed_mut<T>(&mut self, form: u8) -> Option<&mut T> {
-        // SAFETY: as in `boxed_ref`, borrowed uniquely.
-        (self.form() == form).then(|| unsafe { self.boxed::<T>(form).as_mut() })
+    fn held_mut<T>(&mut self, form: u8) -> Option<&mut T> {
+        // SAFETY: as in `held`, borrowed uniquely.
+        (self.head().flags & (FORM | TAKEN) == form)
+            .then(|| unsafe { self.held_address().cast::<T>().as_mut() })
     }
 
     #[inline]
@@ -296,18 +306,15 @@ impl Entry {
             form::INLINE => {
                 Value::String(StringRef::Bytes { bytes: self.inline(), is_edited: false })
             }
-            form::INT => {
-                // SAFETY: the form says that the word is an integer; it is aligned to 8.
-                Value::String(StringRef::Int(unsafe { self.word().cast::<i64>().read() }))
-            }
+            form::INT => Value::String(StringRef::Int(*self.held(form::INT))),
             form::LARGE => {
-                let bytes = self.boxed_ref::<Vec<u8>>(form::LARGE);
+                let bytes: &Box<Vec<u8>> = self.held(form::LARGE);
                 Value::String(StringRef::Bytes { bytes, is_edited: true })
             }
-            form::LIST => Value::List(self.boxed_ref(form::LIST)),
-            form::HASH => Value::Hash(self.boxed_ref(form::HASH)),
-            form::SET => Value::Set(self.boxed_ref(form::SET)),
-            form::ZSET => Value::Zset(self.boxed_ref(form::ZSET)),
+            form::LIST => Value::List(self.held(form::LIST)),
+            form::HASH => Value::Hash(self.held(form::HASH)),
+            form::SET => Value::Set(self.held(form::SET)),
+            form::ZSET => Value::Zset(self.held(form::ZSET)),
             other => unreachable!("no value has the form {other}"),
         }
     }
@@ -330,55 +337,49 @@ impl Entry {
             let text = string.text(&mut itoa::Buffer::new()).to_vec();
             self.assign(Body::Large(Box::new(text)), self.expiry());
         }
-        self.boxed_mut(form::LARGE)
+        self.held_mut::<Box<Vec<u8>>>(form::LARGE).map(|bytes| &mut **bytes)
     }
 
     pub(crate) fn list_mut(&mut self) -> Option<&mut List> {
-        self.boxed_mut(form::LIST)
+        self.held_mut(form::LIST)
     }
 
     pub(crate) fn hash_mut(&mut self) -> Option<&mut Hash> {
-        self.boxed_mut(form::HASH)
+        self.held_mut(form::HASH)
     }
 
     pub(crate) fn set_mut(&mut self) -> Option<&mut Set> {
-        self.boxed_mut(form::SET)
+        self.held_mut(form::SET)
     }
 
     pub(crate) fn zset_mut(&mut self) -> Option<&mut Zset> {
-        self.boxed_mut(form::ZSET)
+        self.held_mut(form::ZSET)
     }
 
-    /// Takes the boxed value out and leaves the integer 0 in its place.
-    fn take_boxed(&mut self) -> Body<'static> {
-        let body = match self.form() {
-            form::LARGE => Body::Large(self.claim(form::LARGE)),
-            form::LIST => Body::List(self.claim(form::LIST)),
-            form::HASH => Body::Hash(self.claim(form::HASH)),
-            form::SET => Body::Set(self.claim(form::SET)),
-            form::ZSET => Body::Zset(self.claim(form::ZSET)),
-            other => unreachable!("form {other} is not boxed"),
-        };
-        // SAFETY: `claim` made the word an integer; it is 8 bytes, aligned.
-        unsafe { self.word().cast::<i64>().write(0) };
-        body
-    }
-
-    /// The boxed value as its box again. From then on the form says that the word is an integer, which
-    /// has the layout of a pointer, so that nothing reads the pointer again.
-    fn claim<T>(&mut self, form: u8) -> Box<T> {
-        let value = self.boxed::<T>(form);
-        let head = self.head_mut();
-        head.flags = (head.flags & !FORM) | form::INT;
-        // SAFETY: from Box::into_raw of a T by the form, which holds for one claim only.
-        unsafe { Box::from_raw(value.as_ptr()) }
+    /// Moves the held value out; what stays may only be replaced or dropped.
+    fn take_held(&mut self) -> Body<'static> {
+        let flags = self.head().flags;
+        assert_eq!(flags & TAKEN, 0, "a value is taken once");
+        self.head_mut().flags |= TAKEN;
+        let held = self.held_address();
+        // SAFETY: `new` wrote a value of the form's type there, and bit 6 says from now on that it is gone.
+        unsafe {
+            match flags & FORM {
+                form::LARGE => Body::Large(held.cast().read()),
+                form::LIST => Body::List(held.cast().read()),
+                form::HASH => Body::Hash(held.cast().read()),
+                form::SET => Body::Set(held.cast().read()),
+                form::ZSET => Body::Zset(held.cast().read()),
+                other => unreachable!("form {other} holds nothing that must be taken"),
+            }
+        }
     }
 
     /// The value if it has its own memory; the rest of the entry is freed.
     pub(crate) fn into_boxed(mut self) -> Option<Body<'static>> {
         match self.form() {
             form::INLINE | form::INT => None,
-            _ => Some(self.take_boxed()),
+            _ => Some(self.take_held()),
         }
     }
 
@@ -387,7 +388,7 @@ impl Entry {
         match self.value() {
             Value::String(StringRef::Bytes { is_edited: false, .. }) => None,
             Value::String(StringRef::Int(number)) => Some(Body::Int(number)),
-            _ => Some(self.take_boxed()),
+            _ => Some(self.take_held()),
         }
     }
 
@@ -425,6 +426,21 @@ impl Entry {
         self.head_mut().clock = [low, middle, high];
     }
 
+    /// Asks the CPU to load what the value keeps outside the entry, if anything.
+    #[inline]
+    pub(crate) fn prefetch_value(&self) {
+        match self.value() {
+            Value::String(StringRef::Bytes { is_edited: true, .. }) => {
+                prefetch_line(std::ptr::from_ref(&**self.held::<Box<Vec<u8>>>(form::LARGE)).cast());
+            }
+            Value::String(_) => {}
+            Value::List(list) => prefetch_line(list.address()),
+            Value::Hash(hash) => prefetch_line(hash.address()),
+            Value::Set(set) => prefetch_line(set.address()),
+            Value::Zset(zset) => prefetch_line(zset.address()),
+        }
+    }
+
     /// See [`crate::snapshot`].
     #[inline]
     pub(crate) fn parity(&self) -> bool {
@@ -445,35 +461,35 @@ impl Entry {
             Value::String(StringRef::Int(_)) => 0,
             Value::String(StringRef::Bytes { is_edited: false, .. }) => 0,
             Value::String(StringRef::Bytes { .. }) => {
-                size_of::<Vec<u8>>() + self.boxed_ref::<Vec<u8>>(form::LARGE).capacity()
+                size_of::<Vec<u8>>() + self.held::<Box<Vec<u8>>>(form::LARGE).capacity()
             }
-            Value::List(list) => size_of::<List>() + list.memory_bytes(),
-            Value::Hash(hash) => size_of::<Hash>() + hash.memory_bytes(samples),
-            Value::Set(set) => size_of::<Set>() + set.memory_bytes(samples),
-            Value::Zset(zset) => size_of::<Zset>() + zset.memory_bytes(samples),
+            Value::List(list) => list.memory_bytes(),
+            Value::Hash(hash) => hash.memory_bytes(samples),
+            Value::Set(set) => set.memory_bytes(samples),
+            Value::Zset(zset) => zset.memory_bytes(samples),
         }
     }
 }
 
 fn expiry_bytes(flags: u8) -> usize {
-    if flags & HAS_EXPIRY == 0 { 0 } else { WORD_BYTES }
+    if flags & HAS_EXPIRY == 0 { 0 } else { EXPIRY_BYTES }
 }
 
-fn word_bytes(flags: u8) -> usize {
-    if flags & FORM == form::INLINE { 0 } else { WORD_BYTES }
+fn held_bytes(flags: u8) -> usize {
+    HELD_BYTES[usize::from(flags & FORM)]
 }
 
 /// Where the key starts.
 #[inline]
 fn key_offset(flags: u8) -> usize {
     let wide = if flags & WIDE_KEY == 0 { 0 } else { WIDE_BYTES };
-    HEAD_BYTES + expiry_bytes(flags) + word_bytes(flags) + wide
+    HEAD_BYTES + expiry_bytes(flags) + held_bytes(flags) + wide
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if !matches!(self.form(), form::INLINE | form::INT) {
-            drop(self.take_boxed());
+        if !matches!(self.form(), form::INLINE | form::INT) && self.head().flags & TAKEN == 0 {
+            drop(self.take_held());
         }
         let layout = Entry::layout(self.head(), self.key_length());
         // SAFETY: allocated by `build` with this layout: nothing that it depends on ever changes.

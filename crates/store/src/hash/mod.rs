@@ -25,7 +25,7 @@ pub struct Hash {
 #[derive(Debug)]
 enum Form {
     Listpack(Listpack),
-    Hashtable(Table<Pair>),
+    Hashtable(Box<Table<Pair>>),
 }
 
 /// A field and its value.
@@ -46,7 +46,7 @@ impl Clone for Form {
                 for pair in table.iter() {
                     copy.insert_new(hash_of(pair.key()), Pair::new(pair.key(), pair.value()));
                 }
-                Form::Hashtable(copy)
+                Form::Hashtable(Box::new(copy))
             }
         }
     }
@@ -91,6 +91,15 @@ impl Hash {
         self.len() == 0
     }
 
+    /// Where the first bytes beside the value itself lie, for a prefetch.
+    #[inline]
+    pub(crate) fn address(&self) -> *const u8 {
+        match &self.form {
+            Form::Listpack(pack) => pack.as_bytes().as_ptr(),
+            Form::Hashtable(table) => std::ptr::from_ref(&**table).cast(),
+        }
+    }
+
     /// As OBJECT ENCODING says it.
     pub fn encoding(&self) -> &'static str {
         match self.form {
@@ -113,7 +122,9 @@ impl Hash {
             Form::Listpack(pack) => pack.memory_bytes(),
             Form::Hashtable(table) => {
                 let sizes = table.iter().map(Pair::heap_bytes);
-                table.bytes() + pick::extrapolate(sizes, table.len(), samples)
+                size_of_val(&**table)
+                    + table.bytes()
+                    + pick::extrapolate(sizes, table.len(), samples)
             }
         }
     }
@@ -229,7 +240,7 @@ impl Hash {
                 let field = field.text(&mut buffer);
                 table.insert_new(hash_of(field), Pair::new(field, value.text(&mut other)));
             }
-            self.form = Form::Hashtable(table);
+            self.form = Form::Hashtable(Box::new(table));
         }
         match &mut self.form {
             Form::Hashtable(table) => table,

@@ -33,7 +33,7 @@ pub struct List {
 #[derive(Clone, Debug)]
 enum Form {
     Listpack(Listpack),
-    Quicklist(VecDeque<Node>),
+    Quicklist(Box<VecDeque<Node>>),
 }
 
 impl Default for List {
@@ -64,6 +64,15 @@ impl List {
         self.length == 0
     }
 
+    /// Where the first bytes beside the value itself lie, for a prefetch.
+    #[inline]
+    pub(crate) fn address(&self) -> *const u8 {
+        match &self.form {
+            Form::Listpack(pack) => pack.as_bytes().as_ptr(),
+            Form::Quicklist(nodes) => std::ptr::from_ref(&**nodes).cast(),
+        }
+    }
+
     /// As OBJECT ENCODING says it.
     pub fn encoding(&self) -> &'static str {
         match self.form {
@@ -77,7 +86,8 @@ impl List {
         match &self.form {
             Form::Listpack(pack) => pack.memory_bytes(),
             Form::Quicklist(nodes) => {
-                nodes.capacity() * size_of::<Node>()
+                size_of_val(&**nodes)
+                    + nodes.capacity() * size_of::<Node>()
                     + nodes.iter().map(Node::memory_bytes).sum::<usize>()
             }
         }
@@ -278,7 +288,7 @@ impl List {
         if let Form::Listpack(pack) = &mut self.form {
             let pack = std::mem::take(pack);
             let nodes = if pack.is_empty() { VecDeque::new() } else { [Node::pack(pack)].into() };
-            self.form = Form::Quicklist(nodes);
+            self.form = Form::Quicklist(Box::new(nodes));
         }
         match &mut self.form {
             Form::Quicklist(nodes) => nodes,

@@ -29,7 +29,7 @@ pub struct Set {
 enum Form {
     Intset(Intset),
     Listpack(Listpack),
-    Hashtable(Table<Bytes>),
+    Hashtable(Box<Table<Bytes>>),
 }
 
 /// The compact forms of a set: what a snapshot writes.
@@ -55,7 +55,7 @@ impl Clone for Form {
                 for member in table.iter().map(Bytes::as_slice) {
                     copy.insert_new(hash_of(member), Bytes::new(member));
                 }
-                Form::Hashtable(copy)
+                Form::Hashtable(Box::new(copy))
             }
         }
     }
@@ -106,6 +106,16 @@ impl Set {
         self.len() == 0
     }
 
+    /// Where the first bytes beside the value itself lie, for a prefetch.
+    #[inline]
+    pub(crate) fn address(&self) -> *const u8 {
+        match &self.form {
+            Form::Intset(ints) => ints.as_bytes().as_ptr(),
+            Form::Listpack(pack) => pack.as_bytes().as_ptr(),
+            Form::Hashtable(table) => std::ptr::from_ref(&**table).cast(),
+        }
+    }
+
     /// As OBJECT ENCODING says it.
     pub fn encoding(&self) -> &'static str {
         match self.form {
@@ -131,7 +141,9 @@ impl Set {
             Form::Listpack(pack) => pack.memory_bytes(),
             Form::Hashtable(table) => {
                 let sizes = table.iter().map(Bytes::heap_bytes);
-                table.bytes() + pick::extrapolate(sizes, table.len(), samples)
+                size_of_val(&**table)
+                    + table.bytes()
+                    + pick::extrapolate(sizes, table.len(), samples)
             }
         }
     }
@@ -291,7 +303,7 @@ impl Set {
                 let member = member.text(&mut buffer);
                 table.insert_new(hash_of(member), Bytes::new(member));
             }
-            self.form = Form::Hashtable(table);
+            self.form = Form::Hashtable(Box::new(table));
         }
         match &mut self.form {
             Form::Hashtable(table) => table,

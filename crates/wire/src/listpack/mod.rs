@@ -25,6 +25,8 @@ mod entry;
 pub use entry::{Element, Needle, TextBuffer};
 use entry::{Encoded, backlen_size, entry_size};
 
+use crate::thin::ThinBytes;
+
 const HEADER_BYTES: usize = 6;
 const COUNT_UNKNOWN: u16 = u16::MAX;
 const TERMINATOR: u8 = 0xff;
@@ -38,7 +40,7 @@ pub struct Place(usize);
 /// An owned listpack.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listpack {
-    bytes: Vec<u8>,
+    bytes: ThinBytes,
 }
 
 impl Default for Listpack {
@@ -49,12 +51,12 @@ impl Default for Listpack {
 
 impl Listpack {
     pub fn new() -> Listpack {
-        Listpack { bytes: vec![7, 0, 0, 0, 0, 0, TERMINATOR] }
+        Listpack { bytes: ThinBytes::new(&[7, 0, 0, 0, 0, 0, TERMINATOR]) }
     }
 
     /// Takes bytes of foreign origin; `None` unless they are a listpack through and through.
-    pub fn from_bytes(bytes: Vec<u8>) -> Option<Listpack> {
-        validate(&bytes).then_some(Listpack { bytes })
+    pub fn from_bytes(bytes: &[u8]) -> Option<Listpack> {
+        validate(bytes).then(|| Listpack { bytes: ThinBytes::new(bytes) })
     }
 
     pub fn as_bytes(&self) -> &[u8] {
@@ -68,7 +70,7 @@ impl Listpack {
 
     /// Bytes that the allocation holds.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.heap_bytes()
     }
 
     /// Number of entries; walks them all when there are more than the header can count.
@@ -197,9 +199,9 @@ impl Listpack {
     /// Takes the entries from `place` on into a listpack of their own.
     #[must_use]
     pub fn split_off(&mut self, place: Place) -> Listpack {
-        let mut tail = Listpack::new();
-        tail.bytes.pop();
-        tail.bytes.extend_from_slice(&self.bytes[place.0..]);
+        let mut tail = Listpack { bytes: ThinBytes::new(&[0; HEADER_BYTES]) };
+        tail.bytes.resize(HEADER_BYTES + self.bytes.len() - place.0);
+        tail.bytes[HEADER_BYTES..].copy_from_slice(&self.bytes[place.0..]);
         let moved = tail.iter().count();
         tail.seal();
         tail.set_count(moved);
@@ -210,8 +212,9 @@ impl Listpack {
     /// Appends all entries of `other`.
     pub fn append(&mut self, other: &Listpack) {
         let (mine, theirs) = (self.len(), other.len());
-        self.bytes.pop();
-        self.bytes.extend_from_slice(&other.bytes[HEADER_BYTES..]);
+        let end = self.bytes.len() - 1;
+        self.bytes.resize(end + other.bytes.len() - HEADER_BYTES);
+        self.bytes[end..].copy_from_slice(&other.bytes[HEADER_BYTES..]);
         self.seal();
         self.set_count(mine + theirs);
     }
@@ -220,10 +223,7 @@ impl Listpack {
         if entries == 0 {
             return;
         }
-        self.bytes.drain(start.0..end.0);
-        if self.bytes.capacity() > 64 && self.bytes.len() < self.bytes.capacity() / 2 {
-            self.bytes.shrink_to_fit();
-        }
+        self.bytes.cut(start.0..end.0);
         self.seal();
         let removed = i64::try_from(entries).expect("entries fit the address space");
         self.add_to_count(-removed);
@@ -233,14 +233,11 @@ impl Listpack {
     fn open_gap(&mut self, at: usize, old: usize, new: usize) {
         let length = self.bytes.len();
         if new > old {
-            let more = new - old;
-            // Exact: thousands of small collections must not pay for doubling.
-            self.bytes.reserve_exact(more);
-            self.bytes.resize(length + more, 0);
+            self.bytes.resize(length + new - old);
             self.bytes.copy_within(at + old..length, at + new);
         } else {
             self.bytes.copy_within(at + old..length, at + new);
-            self.bytes.truncate(length - (old - new));
+            self.bytes.resize(length - (old - new));
         }
         self.seal();
     }

@@ -168,7 +168,7 @@ proptest! {
         prop_assert!(!validate(&bytes[..cut % bytes.len()]));
         let at = at % bytes.len();
         bytes[at] = byte;
-        if let Some(pack) = Listpack::from_bytes(bytes) {
+        if let Some(pack) = Listpack::from_bytes(&bytes) {
             prop_assert_eq!(pack.iter().count(), pack.iter().rev().count());
         }
     }
@@ -177,7 +177,7 @@ proptest! {
     fn noise_is_refused(mut bytes in proptest::collection::vec(any::<u8>(), 6..64)) {
         let length = u32::try_from(bytes.len()).unwrap();
         bytes[..4].copy_from_slice(&length.to_le_bytes());
-        if let Some(pack) = Listpack::from_bytes(bytes) {
+        if let Some(pack) = Listpack::from_bytes(&bytes) {
             prop_assert_eq!(pack.iter().count(), pack.iter().rev().count());
         }
     }

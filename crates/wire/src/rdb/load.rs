@@ -383,12 +383,13 @@ fn expire(at: i64) -> UnixMs {
 
 /// The value that is packed into one string.
 fn whole_value(kind: u8, bytes: Vec<u8>) -> Result<Value, RdbError> {
-    let listpack = |bytes, what| Listpack::from_bytes(bytes).ok_or(RdbError::Malformed(what));
+    let listpack =
+        |bytes: Vec<u8>, what| Listpack::from_bytes(&bytes).ok_or(RdbError::Malformed(what));
     let ziplist = |bytes: Vec<u8>| legacy::ziplist(&bytes).ok_or(RdbError::Malformed("ziplist"));
     match kind {
         kind::STRING => Ok(Value::String(bytes)),
         kind::SET_INTSET => {
-            Intset::from_bytes(bytes).map(Value::SetIntset).ok_or(RdbError::Malformed("intset"))
+            Intset::from_bytes(&bytes).map(Value::SetIntset).ok_or(RdbError::Malformed("intset"))
         }
         kind::SET_LISTPACK => listpack(bytes, "set").map(Value::SetListpack),
         kind::HASH_LISTPACK => hash_value(listpack(bytes, "hash")?),
@@ -471,7 +472,7 @@ fn list_node(kind: u8, cursor: &mut Cursor<'_>) -> Result<ListNode, Halt> {
         _ => match cursor.length()? {
             container::PLAIN => ListNode::Item(cursor.string()?.decode()?),
             container::PACKED => {
-                let node = Listpack::from_bytes(cursor.string()?.decode()?);
+                let node = Listpack::from_bytes(&cursor.string()?.decode()?);
                 ListNode::Packed(node.ok_or(malformed)?)
             }
             _ => return Err(malformed.into()),

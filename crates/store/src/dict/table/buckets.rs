@@ -516,6 +516,13 @@ impl<T> Buckets<T> {
         }
     }
 
+    /// The items of bucket `index` with this tag, without its chain.
+    #[inline]
+    pub(super) fn candidates(&self, index: u32, tag: u8) -> impl Iterator<Item = &T> {
+        let bucket = self.bucket(index);
+        bucket.candidates(tag).map(|cell| bucket.item(cell))
+    }
+
     /// The same for all items of bucket `index`.
     #[inline]
     pub(super) fn prefetch_all(&self, index: u32) {
@@ -567,7 +574,7 @@ impl<'a, T> Iterator for Chain<'a, T> {
 
 /// A hint only: an address that is not mapped is ignored by the CPU.
 #[inline]
-fn prefetch_line(address: *const u8) {
+pub(in crate::dict) fn prefetch_line(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: PREFETCHT0 cannot fault and SSE is part of x86-64.
     unsafe {

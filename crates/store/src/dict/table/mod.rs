@@ -24,6 +24,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub(super) use buckets::prefetch_line;
 use buckets::{Buckets, tag_of};
 use grow::{AT_ONCE_BUCKETS_MAX, BUCKETS_MOVED_PER_CHANGE};
 
@@ -172,6 +173,13 @@ impl<T: Item> Table<T> {
             let (buckets, index) = self.home(position_of(hash));
             buckets.prefetch_items(index, tag_of(hash));
         }
+    }
+
+    /// The items that may have this hash: one, as a rule. For a third stage, which follows their pointers.
+    #[inline]
+    pub fn candidates(&self, hash: u64) -> impl Iterator<Item = &T> {
+        let home = (self.length != 0).then(|| self.home(position_of(hash)));
+        home.into_iter().flat_map(move |(buckets, index)| buckets.candidates(index, tag_of(hash)))
     }
 
     /// Adds an item whose key is not in the table.
