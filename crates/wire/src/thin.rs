@@ -1,9 +1,11 @@
 //! Bytes behind one pointer: what listpacks and intsets are kept in.
 //!
 //! ```text
-//!   ThinBytes ──▶ ┌ length u32 ┬ bytes ... ┬ spare ... ┐      as large as the length's size class
-//!                 └────────────┴───────────┴───────────┘
+//!   ThinBytes ──▶ ┌ total u32 ┬ bytes ... ┬ spare ... ┐      as large as the total's size class
+//!                 └───────────┴───────────┴───────────┘
 //! ```
+//!
+//! The total counts itself, little-endian: that is how a listpack begins, so the run from there on is one.
 //!
 //! A `Vec<u8>` is 24 bytes; millions of small collections would pay for them, and for another allocation
 //! to put them in. This is 8 bytes, which fit into the entry of the key.
@@ -11,7 +13,7 @@
 //! Invariants
 //! - The allocation has the layout that [`layout`] gives for the length: so there is no capacity to be
 //!   remembered, and what the size class has to spare is used before anything moves.
-//! - The length and as many bytes behind it are initialised.
+//! - So many bytes as the total says are initialised. Nobody outside this file can write the total.
 //!
 //! This module is one of the few with `unsafe`; it offers only safe functions.
 
@@ -41,20 +43,22 @@ fn layout(length: usize) -> Layout {
         .expect("4 GiB fit an isize")
 }
 
-fn header(length: usize) -> u32 {
-    u32::try_from(length).expect("a listpack or intset is shorter than 4 GiB")
+/// What is written in front of so many bytes.
+fn total(length: usize) -> u32 {
+    let total = u32::try_from(HEADER_BYTES + length);
+    total.expect("a listpack or intset is shorter than 4 GiB").to_le()
 }
 
 impl ThinBytes {
     /// A copy of `bytes`.
     pub(crate) fn new(bytes: &[u8]) -> ThinBytes {
-        let (header, layout) = (header(bytes.len()), layout(bytes.len()));
+        let (total, layout) = (total(bytes.len()), layout(bytes.len()));
         // SAFETY: the layout has at least the header's size.
         let memory = unsafe { alloc(layout) }.cast::<u32>();
         let memory = NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout));
         // SAFETY: the allocation starts with an aligned u32, and has room for the bytes behind it.
         unsafe {
-            memory.write(header);
+            memory.write(total);
             let to = memory.add(1).cast::<u8>();
             to.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
         }
@@ -63,8 +67,8 @@ impl ThinBytes {
 
     #[inline]
     fn length(&self) -> usize {
-        // SAFETY: the allocation starts with the length.
-        unsafe { self.memory.read() as usize }
+        // SAFETY: the allocation starts with the total, which is at least its own size.
+        unsafe { u32::from_le(self.memory.read()) as usize - HEADER_BYTES }
     }
 
     #[inline]
@@ -76,17 +80,17 @@ impl ThinBytes {
     /// Cuts the end off, or puts zeros there.
     pub(crate) fn resize(&mut self, length: usize) {
         let old = self.length();
-        let (header, from, to) = (header(length), layout(old), layout(length));
+        let (total, from, to) = (total(length), layout(old), layout(length));
         if from != to {
             // SAFETY: allocated with the layout `from`; the new size is not 0.
             let memory = unsafe { realloc(self.memory.as_ptr().cast(), from, to.size()) };
             let memory = NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(to));
             self.memory = memory.cast();
         }
-        // SAFETY: the allocation has room for `length` bytes behind the length; those up to the shorter
+        // SAFETY: the allocation has room for `length` bytes behind the total; those up to the shorter
         // one are initialised, the others are written here.
         unsafe {
-            self.memory.write(header);
+            self.memory.write(total);
             if length > old {
                 self.first().add(old).write_bytes(0, length - old);
             }
@@ -100,6 +104,16 @@ impl ThinBytes {
         self.resize(length);
     }
 
+    /// The total and the bytes.
+    #[inline]
+    pub(crate) fn with_total(&self) -> &[u8] {
+        // SAFETY: the total and so many bytes behind it are initialised, borrowed as long as `self`.
+        unsafe {
+            let first = self.memory.cast::<u8>().as_ptr();
+            std::slice::from_raw_parts(first, HEADER_BYTES + self.length())
+        }
+    }
+
     /// Bytes of the allocation.
     pub(crate) fn heap_bytes(&self) -> usize {
         layout(self.length()).size()
@@ -111,7 +125,7 @@ impl Deref for ThinBytes {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: that many initialised bytes follow the length, borrowed as long as `self`.
+        // SAFETY: that many initialised bytes follow the total, borrowed as long as `self`.
         unsafe { std::slice::from_raw_parts(self.first().as_ptr(), self.length()) }
     }
 }
@@ -198,7 +212,10 @@ mod tests {
                     Step::Clone => thin = thin.clone(),
                 }
                 prop_assert_eq!(&*thin, model.as_slice());
-                prop_assert!(thin.heap_bytes() >= model.len() + HEADER_BYTES);
+                let run = thin.with_total();
+                prop_assert_eq!(&run[..4], &u32::try_from(run.len()).unwrap().to_le_bytes());
+                prop_assert_eq!(&run[4..], model.as_slice());
+                prop_assert!(thin.heap_bytes() >= run.len());
             }
         }
     }

@@ -308,7 +308,7 @@ impl Entry {
             }
             form::INT => Value::String(StringRef::Int(*self.held(form::INT))),
             form::LARGE => {
-                let bytes: &Box<Vec<u8>> = self.held(form::LARGE);
+                let bytes = self.held::<Box<Vec<u8>>>(form::LARGE);
                 Value::String(StringRef::Bytes { bytes, is_edited: true })
             }
             form::LIST => Value::List(self.held(form::LIST)),

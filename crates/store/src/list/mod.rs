@@ -33,6 +33,7 @@ pub struct List {
 #[derive(Clone, Debug)]
 enum Form {
     Listpack(Listpack),
+    #[expect(clippy::box_collection, reason = "the box keeps the list small enough for its entry")]
     Quicklist(Box<VecDeque<Node>>),
 }
 

@@ -27,7 +27,10 @@ use entry::{Encoded, backlen_size, entry_size};
 
 use crate::thin::ThinBytes;
 
-const HEADER_BYTES: usize = 6;
+/// Bytes in front of the run that [`ThinBytes`] keeps: it writes `bytes` itself.
+const LENGTH_BYTES: usize = 4;
+/// Bytes of `count`, behind which the first entry stands.
+const HEADER_BYTES: usize = 2;
 const COUNT_UNKNOWN: u16 = u16::MAX;
 const TERMINATOR: u8 = 0xff;
 /// Longest listpack that is built (Redis: LISTPACK_MAX_SAFETY_LIMIT); collections convert long before.
@@ -40,6 +43,7 @@ pub struct Place(usize);
 /// An owned listpack.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listpack {
+    /// All behind the length; places count from here.
     bytes: ThinBytes,
 }
 
@@ -51,21 +55,21 @@ impl Default for Listpack {
 
 impl Listpack {
     pub fn new() -> Listpack {
-        Listpack { bytes: ThinBytes::new(&[7, 0, 0, 0, 0, 0, TERMINATOR]) }
+        Listpack { bytes: ThinBytes::new(&[0, 0, TERMINATOR]) }
     }
 
     /// Takes bytes of foreign origin; `None` unless they are a listpack through and through.
     pub fn from_bytes(bytes: &[u8]) -> Option<Listpack> {
-        validate(bytes).then(|| Listpack { bytes: ThinBytes::new(bytes) })
+        validate(bytes).then(|| Listpack { bytes: ThinBytes::new(&bytes[LENGTH_BYTES..]) })
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.with_total()
     }
 
     /// Length in bytes, header and terminator included.
     pub fn byte_len(&self) -> usize {
-        self.bytes.len()
+        LENGTH_BYTES + self.bytes.len()
     }
 
     /// Bytes that the allocation holds.
@@ -203,7 +207,6 @@ impl Listpack {
         tail.bytes.resize(HEADER_BYTES + self.bytes.len() - place.0);
         tail.bytes[HEADER_BYTES..].copy_from_slice(&self.bytes[place.0..]);
         let moved = tail.iter().count();
-        tail.seal();
         tail.set_count(moved);
         self.remove_span(place, self.end(), moved);
         tail
@@ -215,7 +218,7 @@ impl Listpack {
         let end = self.bytes.len() - 1;
         self.bytes.resize(end + other.bytes.len() - HEADER_BYTES);
         self.bytes[end..].copy_from_slice(&other.bytes[HEADER_BYTES..]);
-        self.seal();
+        self.check_length();
         self.set_count(mine + theirs);
     }
 
@@ -224,7 +227,6 @@ impl Listpack {
             return;
         }
         self.bytes.cut(start.0..end.0);
-        self.seal();
         let removed = i64::try_from(entries).expect("entries fit the address space");
         self.add_to_count(-removed);
     }
@@ -239,26 +241,23 @@ impl Listpack {
             self.bytes.copy_within(at + old..length, at + new);
             self.bytes.resize(length - (old - new));
         }
-        self.seal();
+        self.check_length();
     }
 
-    /// Writes the length of the run into the header.
-    fn seal(&mut self) {
+    fn check_length(&self) {
         assert!(
-            self.bytes.len() <= BYTES_MAX,
+            self.byte_len() <= BYTES_MAX,
             "a collection converts before its listpack is so long"
         );
-        let length = u32::try_from(self.bytes.len()).expect("bounded above");
-        self.bytes[..4].copy_from_slice(&length.to_le_bytes());
     }
 
     fn header_count(&self) -> u16 {
-        u16::from_le_bytes([self.bytes[4], self.bytes[5]])
+        u16::from_le_bytes([self.bytes[0], self.bytes[1]])
     }
 
     fn set_count(&mut self, count: usize) {
         let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
-        self.bytes[4..6].copy_from_slice(&count.to_le_bytes());
+        self.bytes[..HEADER_BYTES].copy_from_slice(&count.to_le_bytes());
     }
 
     fn add_to_count(&mut self, delta: i64) {
@@ -293,7 +292,9 @@ impl<'a> IntoIterator for &'a Listpack {
 
 /// Whether `bytes` are a listpack: header, every head, every backlen, the terminator, the count.
 pub fn validate(bytes: &[u8]) -> bool {
-    let Some((header, body)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return false };
+    let Some((header, body)) = bytes.split_first_chunk::<{ LENGTH_BYTES + HEADER_BYTES }>() else {
+        return false;
+    };
     let total = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
     if usize::try_from(total) != Ok(bytes.len()) || bytes.len() > BYTES_MAX {
         return false;
