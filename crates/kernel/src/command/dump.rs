@@ -119,10 +119,10 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 /// A value that was found to be one that a key can hold.
 enum Restored {
     String(Vec<u8>),
-    List(Box<List>),
-    Hash(Box<Hash>),
-    Set(Box<Set>),
-    Zset(Box<Zset>),
+    List(List),
+    Hash(Hash),
+    Set(Set),
+    Zset(Zset),
 }
 
 impl Restored {
