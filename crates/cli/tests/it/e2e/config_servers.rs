@@ -36,6 +36,7 @@ impl Servers {
         let mut addresses: Vec<String> = held.iter().map(address).collect();
         let endpoint = addresses.pop().expect("one more");
         let port: u16 = endpoint.rsplit(':').next().expect("port").parse().expect("port");
+        drop(held);
         let layout = serde_json::json!({
             "format": 1, "cluster": CLUSTER, "secret": SECRET, "host": "h",
             "config_servers": addresses, "bind": "127.0.0.1", "port": port,
