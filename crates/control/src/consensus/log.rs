@@ -16,6 +16,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
+use std::panic;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -59,12 +60,13 @@ impl Store {
     /// Opens or makes the file of `owner`. A file that redb cannot repair, or that is another's, is refused, never
     /// replaced: a server that votes with a foreign memory can elect two leaders.
     pub(crate) fn open(path: &Path, owner: &str) -> io::Result<Store> {
-        let mut db = Database::create(path).map_err(failed)?;
-        // Read once as a whole: damage is found now and not when a page happens to be needed.
-        if !db.check_integrity().map_err(failed)? {
-            tracing::warn!(path = %path.display(), "repaired; what had been synced is there");
-        }
-        Store::adopt(db, owner)
+        // On some damaged pages redb panics instead of telling.
+        let opened = panic::catch_unwind(|| {
+            let store = Store::adopt(open_whole(path)?, owner)?;
+            store.entries(..)?;
+            Ok(store)
+        });
+        opened.unwrap_or_else(|_| Err(foreign("it is damaged".to_owned())))
     }
 
     pub(super) fn adopt(db: Database, owner: &str) -> io::Result<Store> {
@@ -152,6 +154,15 @@ impl Store {
         }
         Ok(entries)
     }
+}
+
+/// Reads the file once as a whole, so that damage is found now and not when a page happens to be needed.
+fn open_whole(path: &Path) -> io::Result<Database> {
+    let mut db = Database::create(path).map_err(failed)?;
+    if !db.check_integrity().map_err(failed)? {
+        tracing::warn!(path = %path.display(), "repaired; what had been synced is there");
+    }
+    Ok(db)
 }
 
 /// As a half-open interval.

@@ -72,6 +72,15 @@ impl<'a> Args<'a> {
         parse_i64(self.key(i)).ok_or(Stop::Error(ErrorReply::NOT_AN_INTEGER))
     }
 
+    /// An integer of 32 bits, or what Redis says of one that is no integer, or too large.
+    pub(crate) fn int32(&self, i: usize) -> Result<i32, Stop> {
+        i32::try_from(self.int(i)?).map_err(|_| {
+            Stop::Error(ErrorReply::new(
+                "ERR value is out of range, value must between -2147483648 and 2147483647",
+            ))
+        })
+    }
+
     /// A finite or infinite number, or "value is not a valid float".
     pub fn float(&self, i: usize) -> Result<f64, Stop> {
         parse_double(self.key(i)).ok_or(Stop::Error(ErrorReply::NOT_A_FLOAT))

@@ -169,8 +169,7 @@ pub(crate) fn check_name(name: &[u8]) -> Result<(), Stop> {
 }
 
 fn select(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
-    let db = i32::try_from(args.int(1)?).map_err(|_| ErrorReply::NOT_AN_INTEGER)?;
-    let db = u16::try_from(db).ok().filter(|db| *db < cx.node.limits.databases);
+    let db = u16::try_from(args.int32(1)?).ok().filter(|db| *db < cx.node.limits.databases);
     let db = db.ok_or(ErrorReply::new("ERR DB index is out of range"))?;
     cx.turn.session.db = db;
     cx.turn.keys.select(db);

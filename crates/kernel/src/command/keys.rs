@@ -92,7 +92,7 @@ fn copy(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         if args.is(at, "replace") {
             is_replacing = true;
         } else if args.is(at, "db") && at + 1 < args.len() {
-            to_db = database(cx, args.key(at + 1), &ErrorReply::NOT_AN_INTEGER)?;
+            to_db = existing(cx, args.int32(at + 1)?)?;
             at += 1;
         } else {
             return Err(ErrorReply::SYNTAX.into());
@@ -113,7 +113,7 @@ fn copy(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn move_key(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let key = args.key(1);
-    let to_db = database(cx, args.key(2), &ErrorReply::NOT_AN_INTEGER)?;
+    let to_db = existing(cx, args.int32(2)?)?;
     if to_db == cx.keys.db() {
         return Err(SAME_OBJECT.into());
     }
@@ -127,16 +127,12 @@ fn move_key(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 // --- databases
 
-/// Reads the number of a database that exists.
-fn database(cx: &Turn<'_>, text: &[u8], not_a_number: &ErrorReply) -> Result<u16, Stop> {
-    existing(cx, database_number(text, not_a_number)?)
-}
-
 fn database_number(text: &[u8], not_a_number: &ErrorReply) -> Result<i32, Stop> {
     let number = parse_i64(text).and_then(|number| i32::try_from(number).ok());
     number.ok_or_else(|| Stop::Error(not_a_number.clone()))
 }
 
+/// The database of that number, if there is one.
 fn existing(cx: &Turn<'_>, number: i32) -> Result<u16, Stop> {
     u16::try_from(number)
         .ok()

@@ -6,11 +6,14 @@ use kernel::command::table;
 use testkit::differential::{Duel, EXEMPT, RedisServer, Report, Script, commands};
 
 use crate::liar::{Liar, Tamper};
+use crate::save::with_node;
 use crate::server::Server;
 
 /// What every run of the tests plays; longer plays are `cargo xtask compat`.
 const SEEDS: std::ops::Range<u64> = 1..9;
 const STEPS: usize = 3000;
+/// Each ends with a restart.
+const RESTART_SEEDS: std::ops::Range<u64> = 11..14;
 
 /// Needs a redis-server on `PATH`, or named by `REDIS_SERVER`.
 #[test]
@@ -27,6 +30,26 @@ fn processes_answer_as_redis_does() {
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
     assert!(report.successes * 2 > report.commands, "most commands are right: {report:?}");
     assert!(report.served > 0 && report.keys_compared > 0, "{report:?}");
+}
+
+/// What redis-server holds after a script, Pollux holds after the script and a restart.
+#[test]
+fn processes_agree_after_a_restart_from_the_log() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let dir = tempfile::tempdir().unwrap();
+    let duel = |address: &str| Duel { redis: redis.address(), pollux: address.to_owned() };
+    for seed in RESTART_SEEDS {
+        with_node(dir.path(), |address, _| {
+            let report = duel(address).run(&Script::generate(seed, STEPS)).unwrap();
+            let differences: Vec<String> =
+                report.differences.iter().map(ToString::to_string).collect();
+            assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+        });
+        with_node(dir.path(), |address, _| {
+            let found = duel(address).compare_keyspace().unwrap();
+            assert!(found.is_none(), "seed {seed}, restored: {found:?}");
+        });
+    }
 }
 
 #[test]

@@ -265,6 +265,7 @@ fn a_master_that_sends_rubbish_is_left() {
     let dir = tempfile::tempdir().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let (seen, until_seen) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
         let mut input = [0; 4096];
@@ -274,6 +275,8 @@ fn a_master_that_sends_rubbish_is_left() {
         };
         answer(b"*2\r\n$4\r\nnode\r\n$6\r\nnode-9\r\n");
         answer(b"+CONTINUE 0\r\nthis is no frame at all, is it?");
+        // Until then the next attempt is neither refused nor answered, so that the reason stands.
+        let _ = until_seen.recv();
     });
     let one = Node::start(dir.path(), 1);
     let mut first = one.agent();
@@ -282,6 +285,7 @@ fn a_master_that_sends_rubbish_is_left() {
         state.link.as_ref().and_then(|link| link.why_down.clone()).unwrap_or_default()
     };
     first.until(|state| why(state).starts_with("broken frame"));
+    drop(seen);
     thread.join().unwrap();
     // Nobody listens there any more: the link says so, and the node goes on.
     first.until(|state| why(state).starts_with("cannot reach the master"));

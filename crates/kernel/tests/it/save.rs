@@ -18,8 +18,8 @@ fn hear(client: &mut Client, words: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&raw).into_owned())
 }
 
-/// Runs a node over `dir` while `act` talks to it.
-fn with_node(dir: &Path, act: impl FnOnce(&mut Client)) {
+/// Runs a node over `dir` while `act` talks to it; it gets the node's address and a client.
+pub(crate) fn with_node(dir: &Path, act: impl FnOnce(&str, &mut Client)) {
     let mut config = Config::default();
     let directives = [
         directive("dir", dir.to_str().unwrap()),
@@ -33,7 +33,7 @@ fn with_node(dir: &Path, act: impl FnOnce(&mut Client)) {
     let thread = std::thread::spawn(move || node.run(&mut |_| {}).unwrap());
     let mut client = Client::connect(&address).unwrap();
     while hear(&mut client, "PING").is_some_and(|reply| reply.starts_with("-LOADING")) {}
-    act(&mut client);
+    act(&address, &mut client);
     assert_eq!(hear(&mut client, "SHUTDOWN"), None);
     thread.join().unwrap();
 }
@@ -42,7 +42,7 @@ fn with_node(dir: &Path, act: impl FnOnce(&mut Client)) {
 fn save_answers_when_the_image_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let dump = dir.path().join("dump.rdb");
-    with_node(dir.path(), |client| {
+    with_node(dir.path(), |_, client| {
         assert_eq!(hear(client, "SET k v").as_deref(), Some("+OK\r\n"));
         assert_eq!(hear(client, "SAVE").as_deref(), Some("+OK\r\n"));
         let first = std::fs::read(&dump).unwrap();
@@ -62,7 +62,7 @@ fn save_answers_when_the_image_is_there() {
             Some("*2\r\n$10\r\ndbfilename\r\n$8\r\ndump.rdb\r\n")
         );
     });
-    with_node(dir.path(), |client| {
+    with_node(dir.path(), |_, client| {
         assert_eq!(hear(client, "GET k").as_deref(), Some("$1\r\nv\r\n"));
         assert_eq!(hear(client, "LLEN l").as_deref(), Some(":2\r\n"));
     });
