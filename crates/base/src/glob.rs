@@ -99,7 +99,8 @@ mod tests {
         check("h[^e]llo", "hallo", true);
         check("h[a-b]llo", "hbllo", true);
         check("h[b-a]llo", "hbllo", true);
-        check("*", "", true);
+        check("*", "", false);
+        check("", "", true);
         check("", "", true);
         check("", "a", false);
         check("a\\*", "a*", true);

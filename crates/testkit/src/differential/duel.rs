@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::differences;
+use super::keyspace::Scope;
 use super::script::{Script, Step};
 use super::stage::{Stage, Unlike, command_name};
 use crate::client::Client;
@@ -96,7 +97,7 @@ impl Duel {
             let mut unlike = stage.perform(step, &mut report).map_err(place)?;
             let is_pause = (at + 1) % KEYSPACE_INTERVAL == 0 || at + 1 == script.steps.len();
             if unlike.is_none() && is_pause {
-                unlike = stage.compare_keyspace(&mut report).map_err(place)?;
+                unlike = stage.compare_keyspace(Scope::Everything, &mut report).map_err(place)?;
             }
             let Some(unlike) = unlike else { continue };
             let found = difference(script.seed, at, since, step, unlike);
@@ -115,11 +116,11 @@ impl Duel {
         Ok(report)
     }
 
-    /// Compares the keyspaces as they are: after a restart.
+    /// Compares the keyspaces as they are, but for encodings: after a restart.
     pub fn compare_keyspace(&self) -> io::Result<Option<Difference>> {
         let mut report = Report::default();
         let mut stage = Stage::connect(self)?;
-        let unlike = stage.compare_keyspace(&mut report)?;
+        let unlike = stage.compare_keyspace(Scope::Content, &mut report)?;
         let step = Step { client: 0, args: Vec::new(), expired: None };
         Ok(unlike.map(|unlike| difference(0, 0, 0, &step, unlike)))
     }

@@ -21,10 +21,11 @@ pub(super) fn compare(
     release: Release,
     redis: &mut Client,
     pollux: &mut Client,
+    scope: Scope,
     keys_compared: &mut usize,
 ) -> io::Result<Option<Unlike>> {
     for db in 0..DATABASES {
-        let mut asked = Asked { release, db, redis: &mut *redis, pollux: &mut *pollux };
+        let mut asked = Asked { release, db, scope, redis: &mut *redis, pollux: &mut *pollux };
         let unlike = asked.database(keys_compared)?;
         if unlike.is_some() {
             return Ok(unlike);
@@ -36,8 +37,17 @@ pub(super) fn compare(
     Ok(None)
 }
 
+/// How much of a key is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Scope {
+    Everything,
+    /// Not the encoding: a restart chooses it anew, by the thresholds of the configuration.
+    Content,
+}
+
 struct Asked<'a> {
     release: Release,
+    scope: Scope,
     db: u32,
     redis: &'a mut Client,
     pollux: &'a mut Client,
@@ -81,6 +91,9 @@ impl Asked<'_> {
             (&[b"PEXPIRETIME", key], Promise::Time { slack: 5000 }),
         ];
         for (question, promise) in questions {
+            if self.scope == Scope::Content && promise == Promise::Encoding {
+                continue;
+            }
             if let Err(unlike) = self.ask(question, promise)? {
                 return Ok(Err(unlike));
             }

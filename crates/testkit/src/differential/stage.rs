@@ -16,7 +16,7 @@ use super::compare::{self, Promise, Release};
 use super::differences;
 use super::duel::{Duel, Report};
 use super::frame::Frame;
-use super::keyspace;
+use super::keyspace::{self, Scope};
 use super::script::{CLIENTS, SUBSCRIBER, Script, Step};
 use super::values::client_of;
 use crate::client::Client;
@@ -147,12 +147,17 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    pub(super) fn compare_keyspace(&mut self, report: &mut Report) -> io::Result<Option<Unlike>> {
+    pub(super) fn compare_keyspace(
+        &mut self,
+        scope: Scope,
+        report: &mut Report,
+    ) -> io::Result<Option<Unlike>> {
         let control = &mut self.control;
         let unlike = keyspace::compare(
             self.release,
             &mut control.redis,
             &mut control.pollux,
+            scope,
             &mut report.keys_compared,
         )?;
         Ok(unlike.map(|unlike| Unlike {
