@@ -195,7 +195,7 @@ pub fn format_double(value: f64) -> DoubleText {
     let value = value.abs();
     if value.is_infinite() {
         text.put(b"inf");
-    } else if value < INTEGERS_END && value.fract() == 0.0 {
+    } else if value <= INTEGERS_MAX && value.fract() == 0.0 {
         write!(text, "{}", value as u64).expect("writing to the stack succeeds");
     } else {
         let (digits, point) = shortest_digits(value);
@@ -204,8 +204,8 @@ pub fn format_double(value: f64) -> DoubleText {
     text
 }
 
-/// Redis writes integers below 2^52 in full.
-const INTEGERS_END: f64 = 4_503_599_627_370_496.0;
+/// Redis 7.2 writes integers up to 2^62 in full.
+const INTEGERS_MAX: f64 = 4_611_686_018_427_387_904.0;
 
 /// The shortest digits `d` and the exponent `e` with `value == 0.d * 10^e`, for a positive finite value.
 fn shortest_digits(value: f64) -> (DoubleText, i32) {

@@ -82,10 +82,10 @@ fn publish(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResult {
 
 fn names(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResult {
     if args.len() > 3 {
-        return Err(Stop::Error(ErrorReply::wrong_arity(match scope {
-            Scope::ShardChannel => "pubsub|shardchannels",
-            Scope::Channel | Scope::Pattern => "pubsub|channels",
-        })));
+        let name = String::from_utf8_lossy(args.key(1));
+        return Err(Stop::Error(ErrorReply::from(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{name}'. Try PUBSUB HELP."
+        ))));
     }
     let names: Vec<&[u8]> = cx.node.pubsub.names(scope, args.get(2)).collect();
     cx.turn.reply.array(names.len());

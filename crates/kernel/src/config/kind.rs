@@ -1,5 +1,6 @@
 //! Kinds of parameters: which text is a value, and the one form in which it is kept and shown.
 
+use base::number::parse_i64;
 use std::fmt::Write as _;
 
 /// What a parameter's value may be.
@@ -69,10 +70,7 @@ impl Kind {
                 .map(str::to_owned)
                 .ok_or_else(|| "argument must be 'yes' or 'no'".to_owned()),
             Kind::Int { min, max } => {
-                let value = text
-                    .parse::<i64>()
-                    .ok()
-                    .filter(|_| !text.starts_with('+'))
+                let value = parse_i64(text.as_bytes())
                     .ok_or("argument couldn't be parsed into an integer")?;
                 within(value, min, max).map(|()| value.to_string())
             }

@@ -133,6 +133,8 @@ pub(super) const GRAMMARS: &[&str] = &[
     "ZADD {key} [NX|XX] [GT|LT] [CH] ({score} {member})+",
     "ZADD {key} INCR {score} {member}",
     "ZADD {key} ({score} {member})+",
+    "ZADD {key} (0 {member})+",
+    "ZADD {key} (0 {member})+",
     "ZINCRBY {key} {score} {member}",
     "ZCARD {key}",
     "ZSCORE {key} {member}",

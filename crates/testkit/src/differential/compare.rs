@@ -90,7 +90,7 @@ pub(super) fn equal(release: Release, promise: Promise, redis: &Frame, pollux: &
             (Some(a), Some(b)) => a >= 0 && b >= 0 && (a - b).abs() <= slack,
             _ => false,
         },
-        Promise::Scores => release == Release::V70 && same_numbers(redis, pollux),
+        Promise::Scores => same_numbers(release, redis, pollux),
         Promise::Encoding => is_better(release, redis, pollux),
         Promise::Cursor => redis.items().map(<[Frame]>::len) == pollux.items().map(<[Frame]>::len),
         Promise::Hello => protocol(redis).is_some_and(|seen| Some(seen) == protocol(pollux)),
@@ -114,22 +114,26 @@ pub(super) fn items(value: &Frame, width: usize) -> Option<(u8, Vec<Vec<Frame>>)
     Some((*kind, chunks))
 }
 
-fn same_numbers(redis: &Frame, pollux: &Frame) -> bool {
+/// In 7.2 only zero may be written in two ways: whether its sign is kept depends on the encoding.
+fn same_numbers(release: Release, redis: &Frame, pollux: &Frame) -> bool {
     match (redis, pollux) {
         (Frame::Items(a, Some(left)), Frame::Items(b, Some(right))) => {
             a == b
                 && left.len() == right.len()
-                && left.iter().zip(right).all(|(left, right)| same_numbers(left, right))
+                && left.iter().zip(right).all(|(left, right)| same_numbers(release, left, right))
         }
         (Frame::Line(a, left), Frame::Line(b, right))
         | (Frame::Text(a, Some(left)), Frame::Text(b, Some(right))) => {
-            a == b && (left == right || number(left).is_some_and(|n| Some(n) == number(right)))
+            let is_same =
+                |left: f64, right: f64| left == right && (release == Release::V70 || left == 0.0);
+            let numbers = number(left).zip(number(right));
+            a == b && (left == right || numbers.is_some_and(|(left, right)| is_same(left, right)))
         }
         _ => redis == pollux,
     }
 }
 
-fn number(text: &[u8]) -> Option<f64> {
+pub(super) fn number(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

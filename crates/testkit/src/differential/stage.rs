@@ -90,6 +90,21 @@ impl Actor {
         Ok((from("redis-server", &mut self.redis)?, from("pollux", &mut self.pollux)?))
     }
 
+    /// Whether the command goes by the order of members in a set where scores differ; unknown in a transaction.
+    fn is_order_open(&mut self, name: &str, args: &[Vec<u8>]) -> io::Result<bool> {
+        let Some(key) = differences::lexical_key(name, args) else { return Ok(false) };
+        if self.is_queueing() {
+            return Ok(true);
+        }
+        let mut score_at = |rank: &[u8]| -> io::Result<Vec<Vec<u8>>> {
+            let raw = self.redis.call_raw(&[b"ZRANGE", key, rank, rank, b"WITHSCORES"])?.1;
+            let mut texts = vec![];
+            flatten(&Frame::decode(&raw), &mut texts);
+            Ok(texts.split_off(texts.len().min(1)))
+        };
+        Ok(score_at(b"0")? != score_at(b"-1")?)
+    }
+
     fn is_queueing(&self) -> bool {
         self.queued.is_some()
     }
@@ -175,7 +190,9 @@ impl<'a> Stage<'a> {
     ) -> io::Result<Option<Unlike>> {
         let name = command_name(&step.args);
         let actor = &mut self.actors[step.client];
-        let is_unfit = actor.is_queueing() && compare::is_unfit_for_transactions(&name);
+        let is_unfit = actor.is_queueing() && compare::is_unfit_for_transactions(&name)
+            || differences::is_open(&name, &step.args)
+            || actor.parked.is_none() && actor.is_order_open(&name, &step.args)?;
         if is_unfit || differences::is_newer(self.release, &name, &step.args) {
             return Ok(None);
         }
@@ -247,12 +264,18 @@ impl<'a> Stage<'a> {
             report.successes += 1;
         }
         let is_same = same(self.release, actor, name, &to_redis, (&redis, &pollux))?;
+        let unlike = (!is_same).then(|| {
+            let queued = actor.queued.as_deref().filter(|_| name == "EXEC");
+            let inside =
+                queued.and_then(|queued| unlike_inside(self.release, queued, &redis, &pollux));
+            inside.unwrap_or_else(|| Unlike::new(&redis, &pollux))
+        });
         track_queue(actor, name, &redis);
         if name == "QUIT" {
             let gone = std::mem::replace(actor, Actor::new(self.duel, false)?);
             self.dismiss(&gone)?;
         }
-        Ok((!is_same).then(|| Unlike::new(&redis, &pollux)))
+        Ok(unlike)
     }
 
     /// Puts the ids of clients where the script names clients.
@@ -454,6 +477,22 @@ fn track_queue(actor: &mut Actor, name: &str, reply: &Frame) {
     }
 }
 
+/// The first difference between two replies to EXEC.
+fn unlike_inside(
+    release: Release,
+    queued: &[String],
+    redis: &Frame,
+    pollux: &Frame,
+) -> Option<Unlike> {
+    let pairs = queued.iter().zip(redis.items()?.iter().zip(pollux.items()?));
+    let is_unlike = |(name, (redis, pollux)): &(&String, (&Frame, &Frame))| {
+        !compare::equal(release, compare::promise(name), redis, pollux)
+    };
+    let (name, (redis, pollux)) = pairs.into_iter().find(is_unlike)?;
+    let question = vec![format!("{name} (inside)").into_bytes()];
+    Some(Unlike { question, ..Unlike::new(redis, pollux) })
+}
+
 /// Whether two replies are as good as the same; may ask further, and sets right what chance has done.
 fn same(
     release: Release,
@@ -557,6 +596,16 @@ fn scan_all(
         next[cursor_at] = &cursor;
         let raw = client.call_raw(&next)?.1;
         reply = Frame::decode(&raw);
+    }
+    if name == "ZSCAN" {
+        // The digits of a score depend on the encoding in Redis.
+        for pair in &mut seen {
+            if let [_, Frame::Text(_, Some(score))] = pair.as_mut_slice()
+                && let Some(number) = compare::number(score)
+            {
+                *score = format!("{:?}", number + 0.0).into_bytes();
+            }
+        }
     }
     seen.sort();
     seen.dedup();
