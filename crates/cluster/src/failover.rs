@@ -2,8 +2,8 @@
 //!
 //! Eligible is a node that (1) is a member of the in-sync set of its shard, (2) answers as this node of this shard in
 //! this incarnation, (3) holds one consistent history (it is not in the middle of a sync, and not empty where it
-//! held data), (4) has a priority. Among the eligible the greatest (epoch, OpID) wins, then the smallest priority,
-//! then the smallest number. Nobody is promoted for want of a better one: the shard stays without a master, with the
+//! held data), (4) has a priority. Among the eligible a hot one (below) goes first, since it serves at once while another
+//! would load its data; then the greatest (epoch, OpID) wins, then the smallest priority, then the smallest number. Nobody is promoted for want of a better one: the shard stays without a master, with the
 //! reasons of all candidates on record, until an eligible node appears or a person accepts the loss.
 //!
 //! Two situations differ in what may be waited for:
@@ -104,7 +104,7 @@ pub fn choose(
         }
         candidates.push(candidate);
     }
-    let best = eligible.iter().max_by_key(|node| node.rank());
+    let best = eligible.iter().max_by_key(|node| (node.is_hot(shard), node.rank()));
     candidates.sort_by_key(|c| (best.is_none_or(|best| best.node != c.node), !c.eligible, c.node));
     let verdict = match best {
         Some(best) => match what_to_wait_for(desired, observed, shard, &eligible, best, now) {

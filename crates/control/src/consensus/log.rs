@@ -16,7 +16,6 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
-use std::panic;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,13 +59,7 @@ impl Store {
     /// Opens or makes the file of `owner`. A file that redb cannot repair, or that is another's, is refused, never
     /// replaced: a server that votes with a foreign memory can elect two leaders.
     pub(crate) fn open(path: &Path, owner: &str) -> io::Result<Store> {
-        // On some damaged pages redb panics instead of telling.
-        let opened = panic::catch_unwind(|| {
-            let store = Store::adopt(open_whole(path)?, owner)?;
-            store.entries(..)?;
-            Ok(store)
-        });
-        opened.unwrap_or_else(|_| Err(foreign("it is damaged".to_owned())))
+        Store::adopt(open_whole(path)?, owner)
     }
 
     pub(super) fn adopt(db: Database, owner: &str) -> io::Result<Store> {
@@ -135,7 +128,7 @@ impl Store {
         value.map(|bytes| decode(bytes.value())).transpose()
     }
 
-    fn entries(&self, range: impl RangeBounds<u64>) -> io::Result<Vec<Entry>> {
+    pub(super) fn entries(&self, range: impl RangeBounds<u64>) -> io::Result<Vec<Entry>> {
         let transaction = self.db.begin_read().map_err(failed)?;
         let log = transaction.open_table(LOG).map_err(failed)?;
         let (first, end) = bounds(&range);
@@ -156,7 +149,8 @@ impl Store {
     }
 }
 
-/// Reads the file once as a whole, so that damage is found now and not when a page happens to be needed.
+/// Reads the file once as a whole, so that damage is found now and not when a page happens to be needed. On some
+/// damaged pages redb panics instead of telling: then the process ends, and has changed nothing either.
 fn open_whole(path: &Path) -> io::Result<Database> {
     let mut db = Database::create(path).map_err(failed)?;
     if !db.check_integrity().map_err(failed)? {

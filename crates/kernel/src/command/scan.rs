@@ -77,8 +77,9 @@ impl<'a> Scan<'a> {
 }
 
 /// A cursor as any earlier reply gave it, or not: any number is one, and so is nothing at all. Redis reads it with C's
-/// `strtoul`, which takes a sign.
+/// `strtoul`, which takes a sign and stops at a NUL.
 pub(crate) fn cursor(text: &[u8]) -> Result<u64, Stop> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let (is_negative, digits) = match text {
         b"" => return Ok(0),
         [b'-', digits @ ..] => (true, digits),

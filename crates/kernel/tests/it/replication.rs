@@ -274,7 +274,7 @@ fn a_master_that_sends_rubbish_is_left() {
             std::io::Write::write_all(&mut socket, reply).unwrap();
         };
         answer(b"*2\r\n$4\r\nnode\r\n$6\r\nnode-9\r\n");
-        answer(b"+CONTINUE 0\r\nthis is no frame at all, is it?");
+        answer(b"+CONTINUE 0\r\n\xff\xff\xff\xff is the length of no frame");
         // Until then the next attempt is neither refused nor answered, so that the reason stands.
         let _ = until_seen.recv();
     });

@@ -72,11 +72,11 @@ impl Servers {
         eventually("a leader", || {
             self.runtime.block_on(self.client.status()).ok()?;
             let mut healths = self.addresses.iter().filter_map(|address| {
-                let ask = tokio::time::timeout(
-                    std::time::Duration::from_secs(1),
-                    self.client.health(address),
-                );
-                self.runtime.block_on(async { ask.await.ok()?.ok()?.leader })
+                self.runtime.block_on(async {
+                    let ask = self.client.health(address);
+                    let patience = std::time::Duration::from_secs(1);
+                    tokio::time::timeout(patience, ask).await.ok()?.ok()?.leader
+                })
             });
             let leader = healths.next()?;
             self.addresses.iter().position(|address| *address == leader)
