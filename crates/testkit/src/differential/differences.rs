@@ -175,7 +175,10 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("config|help", "its lines are ours"),
     ("config|rewrite", "writes a file"),
     ("debug", "looks inside, and inside is another program"),
-    ("dump", "the payload names the release that wrote it; round trips are in `kernel/tests/it/dump.rs`"),
+    (
+        "dump",
+        "the payload names the release that wrote it; round trips are in `kernel/tests/it/dump.rs`",
+    ),
     ("latency|doctor", "text about this server"),
     ("latency|graph", "text about this server"),
     ("latency|help", "its lines are ours"),
