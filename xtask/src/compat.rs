@@ -125,6 +125,5 @@ fn wait_until_loaded(address: &str) -> Result<()> {
 /// The difference, and the shortest script found that shows it.
 fn explain(duel: &Duel, script: &Script, found: &Difference) -> Result<String> {
     let (shortest, shown) = duel.shrink(script, found)?;
-    let steps: Vec<String> = shortest.steps.iter().map(|step| format!("  {step}")).collect();
-    Ok(format!("{found}\n\nshortest script:\n{}\n{shown}", steps.join("\n")))
+    Ok(format!("{found}\n\nshortest script:\n{shortest}{shown}"))
 }

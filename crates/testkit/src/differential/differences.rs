@@ -20,9 +20,9 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         command: "OBJECT REFCOUNT",
         release: None,
-        redis: ":2147483647",
+        redis: ":",
         pollux: ":1",
-        reason: "Redis shares small integers between keys, and counts them as shared for ever",
+        reason: "Redis shares integers between keys, and values with the words of a transaction",
     },
     Known {
         command: "*",
@@ -79,7 +79,8 @@ pub(super) fn is_open(command: &str, args: &[Vec<u8>]) -> bool {
             .is_some_and(|index| i32::try_from(index).is_err()),
         // A cursor that no reply has given.
         "SCAN" | "SSCAN" | "HSCAN" | "ZSCAN" => {
-            args.get(cursor_at).and_then(|cursor| number(cursor)).is_some_and(|cursor| cursor != 0)
+            let is_digit = |byte: &u8| (b'1'..=b'9').contains(byte);
+            args.get(cursor_at).is_some_and(|cursor| cursor.iter().any(is_digit))
         }
         // A NUL ends the name.
         "CLIENT SETNAME" | "HELLO" => args.iter().any(|arg| arg.contains(&0)),
@@ -129,6 +130,8 @@ pub(super) fn is_newer(release: Release, command: &str, args: &[Vec<u8>]) -> boo
     let is_newer = match command {
         // WITHSCORE.
         "ZRANK" | "ZREVRANK" => args.len() > 3,
+        // The smallest rank overflows.
+        "LPOS" => args.iter().any(|arg| number(arg) == Some(i64::MIN)),
         // Of commands with fewer than two words.
         "COMMAND GETKEYS" | "COMMAND GETKEYSANDFLAGS" => args.len() < 5,
         _ => false,

@@ -55,6 +55,19 @@ pub struct Script {
     pub steps: Vec<Step>,
 }
 
+/// All that is needed to play it by hand.
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.settings {
+            writeln!(f, "  CONFIG SET {name} {value}")?;
+        }
+        for (client, _) in self.resp3.iter().enumerate().filter(|(_, resp3)| **resp3) {
+            writeln!(f, "  {client}> HELLO 3")?;
+        }
+        self.steps.iter().try_for_each(|step| writeln!(f, "  {step}"))
+    }
+}
+
 /// Thresholds of the encodings: as they are by default, and so low that small values pass them.
 const SETTINGS: &[(&str, &[&str])] = &[
     ("list-max-listpack-size", &["-2", "4", "-1"]),

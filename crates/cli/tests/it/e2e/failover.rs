@@ -51,7 +51,9 @@ fn a_killed_master_is_replaced_and_returns_as_a_replica_by_partial_sync() {
     check_loss(&site, &after, &accounts);
     let mut client = site.client();
     assert_eq!(info(&mut client, "stats", "sync_full"), "0", "{}", site.everything_printed());
-    assert_eq!(info(&mut client, "stats", "sync_partial_ok"), "1");
+    // Once more when it had ops to set aside: it asks again after it has cut them.
+    let partial: u64 = info(&mut client, "stats", "sync_partial_ok").parse().unwrap();
+    assert!((1..=2).contains(&partial), "{partial}");
 
     // The failover can be explained afterwards.
     let events = site.pollux(&["events", "--json"]);
