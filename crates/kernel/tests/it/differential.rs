@@ -90,7 +90,7 @@ fn a_changed_byte_is_found() {
 
 #[test]
 fn a_difference_is_cut_down_to_what_it_needs() {
-    let script = Script::generate(2, 400);
+    let script = Script::generate(5, 400);
     let (left, right) = (Server::start(), Server::start());
     let liar = Liar::start(right.address(), Tamper::Replies { from: b":1\r\n", to: b":3\r\n" });
     let duel = Duel { redis: left.address().to_owned(), pollux: liar.address().to_owned() };
