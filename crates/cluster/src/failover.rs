@@ -2,13 +2,14 @@
 //!
 //! Eligible is a node that (1) is a member of the in-sync set of its shard, (2) answers as this node of this shard in
 //! this incarnation, (3) holds one consistent history (it is not in the middle of a sync, and not empty where it
-//! held data), (4) has a priority. Among the eligible a hot one (below) goes first, since it serves at once while another
-//! would load its data; then the greatest (epoch, OpID) wins, then the smallest priority, then the smallest number. Nobody is promoted for want of a better one: the shard stays without a master, with the
+//! held data), (4) has a priority. Among the eligible the greatest (epoch, OpID) wins, then the smallest priority,
+//! then the smallest number. Nobody is promoted for want of a better one: the shard stays without a master, with the
 //! reasons of all candidates on record, until an eligible node appears or a person accepts the loss.
 //!
 //! Two situations differ in what may be waited for:
 //! - *hot*: replicas followed the dead master to its end. Waiting for the master to come back would be the outage
-//!   that replicas exist to prevent; the best of them is taken at once (with several, after each of them answered
+//!   that replicas exist to prevent, even when its next process answers already, since that would have to load its
+//!   data first; the best of them is taken at once (with several, after each of them answered
 //!   once more, since the last ops may still have been on their way).
 //! - *cold*: no candidate follows anybody, because all were restarted. Then any in-sync node, the old master above all,
 //!   may hold the longest history: the choice waits until all have answered, but not longer than `gather_ms`.
@@ -23,6 +24,9 @@ use crate::state::{Mastership, Shard, State};
 
 /// How long several hot candidates may take to answer once more.
 const REANSWER_MS: u64 = 300;
+
+/// Reason of a candidate that can go on where the master ended.
+pub(crate) const FOLLOWED: &str = "followed the master";
 
 /// What a choice came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,7 +96,7 @@ pub fn choose(
             Ok(node) => {
                 candidate.eligible = true;
                 let reason = match (node.state.role, node.state.phase) {
-                    (NodeRole::Replica, NodePhase::Ready) => "followed the master",
+                    (NodeRole::Replica, NodePhase::Ready) => FOLLOWED,
                     (NodeRole::Replica, _) => "waits for its master",
                     (NodeRole::Master, _) => "is the present master",
                     (NodeRole::None, _) => "waits for a role",
@@ -104,6 +108,8 @@ pub fn choose(
         }
         candidates.push(candidate);
     }
+    // One that followed serves at once. One that came back must load first, and what it holds in addition is what an
+    // asynchronous class may lose; it is set aside and counted.
     let best = eligible.iter().max_by_key(|node| (node.is_hot(shard), node.rank()));
     candidates.sort_by_key(|c| (best.is_none_or(|best| best.node != c.node), !c.eligible, c.node));
     let verdict = match best {
@@ -176,12 +182,10 @@ fn what_to_wait_for(
         observed.shards.get(&shard.id).and_then(|seen| seen.masterless_since).unwrap_or(now);
     let waited_ms = now.ms_since(since);
     if best.is_hot(shard) {
-        let others = eligible.iter().filter(|node| node.is_hot(shard));
-        let late: Vec<_> = others.filter(|node| node.seen.answered_at <= since).collect();
-        if eligible.len() > 1 && !late.is_empty() && waited_ms < REANSWER_MS {
-            return Some(format!("{} to answer once more", late[0].node));
-        }
-        return None;
+        let hot: Vec<_> = eligible.iter().filter(|node| node.is_hot(shard)).collect();
+        let late = hot.iter().find(|node| node.seen.answered_at <= since);
+        let may_wait = hot.len() > 1 && waited_ms < REANSWER_MS;
+        return late.filter(|_| may_wait).map(|late| format!("{} to answer once more", late.node));
     }
     let answers = |id: &&NodeId| observed.live_state(desired, **id, now).is_some();
     let missing = shard.in_sync.iter().find(|id| !answers(id))?;

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use base::{ClusterId, NodeId, ShardId, Tick};
 
 use crate::api::{
-    Agent, HostReport, NodePhase, NodeReport, NodeRole, NodeState, ProcessState, ReportNumber,
+    Agent, HostReport, NodePhase, NodeReport, NodeRole, NodeState, ProcessId, ProcessState,
+    ReportNumber,
 };
 use crate::lease::Leases;
 use crate::state::{Mastership, Node, Shard, State, SwitchoverPhase};
@@ -22,6 +23,18 @@ use crate::state::{Mastership, Node, Shard, State, SwitchoverPhase};
 pub const FRESH_MS: u64 = 1500;
 /// A node counts as answering while it kept its agent waiting for less.
 pub const ANSWERING_MS: u64 = 1000;
+
+/// A replica joins the in-sync set only when it lags no more than this; a member may fall behind further for a while
+/// (`lag_ms_max`), so that the set does not change with every burst.
+pub const JOIN_LAG_MS_MAX: u64 = 500;
+
+/// How far a replica is behind its master.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Lag {
+    pub ops: u64,
+    /// Age of the oldest op that it lacks.
+    pub ms: u64,
+}
 
 #[derive(Clone, Debug)]
 pub struct Observed {
@@ -254,6 +267,16 @@ impl Observed {
         Some(state).filter(|s| same && s.role == NodeRole::Master && s.epoch == shard.epoch)
     }
 
+    /// How far a replica is behind. What is on its way to it only the master knows, so the greater word counts.
+    pub fn lag(&self, desired: &State, shard: &Shard, id: NodeId, now: Tick) -> Lag {
+        let own = self.nodes.get(&id).and_then(|seen| seen.state.as_ref()?.link.as_ref());
+        let own = own.map_or(Lag::default(), |link| Lag { ops: link.lag_ops, ms: link.lag_ms });
+        let master = self.live_master(desired, shard, now);
+        let told = master.and_then(|master| master.replicas.iter().find(|told| told.node == id));
+        let told = told.map_or(Lag::default(), |told| Lag { ops: told.lag_ops, ms: told.lag_ms });
+        Lag { ops: own.ops.max(told.ops), ms: own.ms.max(told.ms) }
+    }
+
     /// Why a replica does not qualify as in sync; `None` when it does.
     pub fn why_behind(
         &self,
@@ -272,8 +295,15 @@ impl Observed {
             return Some("it has not completed its sync".into());
         }
         match &state.link {
-            Some(link) if link.up && link.lag_ms <= desired.timing.lag_ms_max => None,
-            Some(link) if link.up => Some(format!("it lags {} ms", link.lag_ms)),
+            Some(link) if link.up => {
+                let lag_ms = self.lag(desired, shard, id, now).ms;
+                let is_member = shard.in_sync.contains(&id);
+                // What joins must be close, or a death of the master right then would cost as much as is allowed
+                // to a member that has fallen behind.
+                let lag_ms_max =
+                    if is_member { desired.timing.lag_ms_max } else { JOIN_LAG_MS_MAX };
+                (lag_ms > lag_ms_max).then(|| format!("it lags {lag_ms} ms"))
+            }
             Some(link) => Some(match &link.why_down {
                 Some(why) => format!("its link is down: {why}"),
                 None => "its link is down".into(),
@@ -289,6 +319,14 @@ fn is_of(state: &NodeState, cluster: ClusterId, node: &Node) -> bool {
 }
 
 impl SeenNode {
+    /// How it is known that `old`, a process of this node, is dead.
+    pub fn end_of(&self, old: ProcessId) -> String {
+        match self.process.running() {
+            Some(new) => format!("{old} is dead, its node was started again as {new}"),
+            None => self.describe(),
+        }
+    }
+
     /// In words, for a record.
     pub fn describe(&self) -> String {
         let process = match &self.process {

@@ -76,7 +76,7 @@ fn look_after(
         Mastership::Ending { node, process, cause } => {
             let seen = observed.nodes.get(&node);
             if seen.is_some_and(|seen| seen.process.proves_death_of(process)) {
-                let proof = seen.map(SeenNode::describe).unwrap_or_default();
+                let proof = seen.map(|seen| seen.end_of(process)).unwrap_or_default();
                 replace(desired, observed, shard, cause, &proof, now, plan);
             } else if observed.leases.have_ended(shard.id, desired.timing.lease_ms, now) {
                 replace(desired, observed, shard, cause, "its lease has ended", now, plan);
@@ -85,7 +85,7 @@ fn look_after(
         Mastership::Held { node, process } => {
             let seen = observed.nodes.get(&node);
             if let Some(seen) = seen.filter(|seen| seen.process.proves_death_of(process)) {
-                let proof = seen.describe();
+                let proof = seen.end_of(process);
                 replace(desired, observed, shard, Cause::ProcessDied, &proof, now, plan);
             } else if let Some((cause, why)) = why_suspect(desired, observed, shard, now) {
                 suspect(desired, observed, shard, (cause, why), now, plan);
@@ -115,7 +115,12 @@ fn replace(
     match choice.verdict {
         Verdict::Wait(_) => {}
         Verdict::Chosen { node, process } => {
-            record.decision = format!("{proof}; {node} holds the newest history of those in sync");
+            let chosen = record.candidates.iter().find(|candidate| candidate.node == node);
+            let why = match chosen {
+                Some(chosen) if chosen.reason == failover::FOLLOWED => "that followed to the end",
+                Some(_) | None => "in sync",
+            };
+            record.decision = format!("{proof}; {node} holds the newest history of those {why}");
             let report = observed.newest_report(desired, node);
             let (shard, from_epoch) = (shard.id, shard.epoch);
             plan.push(Command::Promote { shard, from_epoch, node, process, report, record });

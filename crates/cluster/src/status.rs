@@ -5,7 +5,7 @@ use base::{NodeId, Tick};
 use crate::api::{
     HostStatus, InstanceStatus, NodePhase, NodeRole, NodeStatus, ShardStatus, StateWord, Status,
 };
-use crate::observed::{FRESH_MS, Observed, SeenNode};
+use crate::observed::{FRESH_MS, Lag, Observed, SeenNode};
 use crate::state::{Shard, State, SwitchoverPhase};
 
 pub fn status(desired: &State, observed: &Observed, now: Tick) -> Status {
@@ -57,8 +57,8 @@ fn node_status(
 ) -> NodeStatus {
     let seen = observed.nodes.get(&id);
     let state = seen.and_then(|seen| seen.state.as_ref());
-    let link = state.and_then(|state| state.link.as_ref());
     let is_master = shard.master() == Some(id);
+    let lag = if is_master { Lag::default() } else { observed.lag(desired, shard, id, now) };
     let error = seen.and_then(|seen| seen.error.clone());
     NodeStatus {
         id,
@@ -66,8 +66,8 @@ fn node_status(
         pid: seen.and_then(|seen| seen.process.running()).map(|process| process.pid),
         address: desired.nodes.get(&id).and_then(|node| node.address.clone()),
         opid: state.map_or(0, |state| state.opid),
-        lag_ops: link.map_or(0, |link| link.lag_ops),
-        lag_ms: link.map_or(0, |link| link.lag_ms),
+        lag_ops: lag.ops,
+        lag_ms: lag.ms,
         in_sync: shard.in_sync.contains(&id),
         state: word(desired, observed, shard, id, now),
         host: desired.nodes.get(&id).map(|node| node.host.clone()).unwrap_or_default(),
