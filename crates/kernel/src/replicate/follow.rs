@@ -8,7 +8,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{NodeId, Position, Tick};
 use binlog::{Barrier, History, RawBatch};
@@ -24,6 +24,9 @@ use crate::turn::monotonic_clock;
 
 /// How long batches are applied before other work gets its turn.
 const APPLY_SLICE: Duration = Duration::from_millis(5);
+
+/// How long a replica that becomes the master applies what it has received.
+const DRAIN_MAX: Duration = Duration::from_secs(1);
 
 /// A replica's state beside its data.
 #[derive(Debug)]
@@ -258,12 +261,15 @@ impl Replication {
 
     /// Applies what has arrived already: it may be all that is left of the old master.
     pub(super) fn drain_link(&mut self, around: &mut Surroundings<'_>) {
-        let Role::Replica(upstream) = &self.role else { return };
+        let Role::Replica(Upstream { link: Some(link), .. }) = &self.role else { return };
         if !matches!(self.data, Data::Running) {
             return;
         }
+        let deadline = Instant::now() + DRAIN_MAX;
+        let before = around.keys.newest_op();
+        link.finish();
         loop {
-            match upstream.link.as_ref().and_then(Link::try_next) {
+            match link.wait_rest(deadline) {
                 Some(Event::Records(batch)) => {
                     if let Err(error) = apply(around.keys, &batch) {
                         tracing::error!(%error, "the last batch of the old master was not taken");
@@ -271,10 +277,12 @@ impl Replication {
                     }
                     around.keys.log_mut().expect("a running node has a log").append_raw(batch);
                 }
-                Some(Event::Heartbeat { .. } | Event::Down { .. }) => {}
-                Some(_) | None => return,
+                Some(Event::Heartbeat { .. }) => {}
+                Some(_) | None => break,
             }
         }
+        let ops = around.keys.newest_op() - before;
+        tracing::info!(ops, "took the last ops that the old master had sent");
     }
 }
 

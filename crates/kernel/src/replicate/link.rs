@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{Epoch, NodeId, Position};
 use binlog::{History, RawBatch, RawError};
@@ -136,6 +136,8 @@ struct Progress {
 #[derive(Debug)]
 struct Shared {
     is_stopped: AtomicBool,
+    /// What has arrived is still wanted, nothing after it.
+    is_last: AtomicBool,
     /// The present connection, to be shut down from outside.
     socket: Mutex<Option<TcpStream>>,
     progress: Mutex<Progress>,
@@ -149,6 +151,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Acquire)
+    }
+
+    fn is_last(&self) -> bool {
+        self.is_last.load(Ordering::Acquire)
     }
 }
 
@@ -165,6 +171,7 @@ impl Link {
         let (sender, events) = crossbeam_channel::bounded(EVENTS_COUNT_MAX);
         let shared = Arc::new(Shared {
             is_stopped: AtomicBool::new(false),
+            is_last: AtomicBool::new(false),
             socket: Mutex::new(None),
             progress: Mutex::new(Progress::default()),
             news: Condvar::new(),
@@ -182,6 +189,22 @@ impl Link {
     /// The next event, if one is there.
     pub(crate) fn try_next(&self) -> Option<Event> {
         self.events.try_recv().ok()
+    }
+
+    /// Ends the connection behind what has arrived here already, which is often all that is left of a master;
+    /// it is then had from [`Link::wait_rest`]. There is no other connection after it.
+    pub(crate) fn finish(&self) {
+        self.shared.is_last.store(true, Ordering::Release);
+        if let Some(socket) = lock(&self.shared.socket).as_ref() {
+            // The thread reads what the system holds, and then finds the end. It may be closed already.
+            let _ = socket.shutdown(Shutdown::Read);
+        }
+        self.shared.news.notify_all();
+    }
+
+    /// The next event after [`Link::finish`]; `None` when there is no more, or none in time.
+    pub(crate) fn wait_rest(&self, deadline: Instant) -> Option<Event> {
+        self.events.recv_deadline(deadline).ok()
     }
 
     /// Tells the master how far we are; sent by another thread.
@@ -246,7 +269,7 @@ struct Worker {
 impl Worker {
     fn run(&mut self) {
         let mut pause = RETRY_FIRST;
-        while !self.outbox.shared.is_stopped() {
+        while !self.outbox.shared.is_stopped() && !self.outbox.shared.is_last() {
             let before = self.request.position;
             let why = match self.follow() {
                 Ok(()) | Err(LinkError::Stopped) => return,
@@ -259,9 +282,10 @@ impl Worker {
             let is_better = self.request.position != before;
             pause = if is_better { RETRY_FIRST } else { (pause * 2).min(RETRY_LAST) };
             let progress = lock(&self.outbox.shared.progress);
-            let stopped = |_: &mut Progress| !self.outbox.shared.is_stopped();
-            // Only a stop ends the pause early.
-            drop(self.outbox.shared.news.wait_timeout_while(progress, pause, stopped));
+            let shared = &self.outbox.shared;
+            let is_wanted = |_: &mut Progress| !shared.is_stopped() && !shared.is_last();
+            // Only an end of the link ends the pause early.
+            drop(shared.news.wait_timeout_while(progress, pause, is_wanted));
         }
     }
 
