@@ -90,12 +90,14 @@ fn a_changed_byte_is_found() {
 
 #[test]
 fn a_difference_is_cut_down_to_what_it_needs() {
-    let script = Script::generate(5, 400);
+    let mut script = Script::generate(2, 400);
+    // Through a relay it is not certain who is parked when.
+    script.steps.retain(|step| !step.to_string().to_uppercase().contains("> B"));
     let (left, right) = (Server::start(), Server::start());
     let liar = Liar::start(right.address(), Tamper::Replies { from: b":1\r\n", to: b":3\r\n" });
     let duel = Duel { redis: left.address().to_owned(), pollux: liar.address().to_owned() };
     let found = duel.run(&script).unwrap().differences.remove(0);
     let (shortest, shown) = duel.shrink(&script, &found).unwrap();
-    assert!(shortest.steps.len() <= 3, "{shown}: {:?}", shortest.steps);
+    assert!(shortest.steps.len() <= 3, "{shown}:\n{shortest}");
     assert_eq!(shown.command(), found.command());
 }

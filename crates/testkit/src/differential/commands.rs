@@ -174,6 +174,11 @@ pub(super) const GRAMMARS: &[&str] = &[
     "ZDIFFSTORE {key} {nkeys}",
     "ZINTERCARD {nkeys} [LIMIT {count}]",
     "ZSCAN {key} {cursor} [MATCH {pattern}] [COUNT (1000|1|3|0|x)]",
+    // sorting
+    "SORT {key} [LIMIT {index} {index}] [ASC|DESC] [STORE {key}]",
+    "SORT {key} BY (k*|z*|h*->a|*) [LIMIT {index} {index}] [GET #] [GET (k*|h*->a|s*)] [ASC|DESC] [STORE {key}]",
+    "SORT {key} ALPHA [LIMIT {index} {index}] [ASC|DESC] STORE {key}",
+    "SORT_RO {key} [BY (k*|h*->1)] [LIMIT {index} {index}] [GET (#|h*->b)]+ [ASC|DESC]",
     // transactions and the connection
     "MULTI",
     "EXEC",
