@@ -45,7 +45,7 @@ pub(crate) fn start_pollux(bin: &Path, scratch: &Path) -> Result<Server> {
         .arg(bin)
         .args(["server", "--port", &port.to_string(), "--dir"])
         .arg(&dir);
-    command.args(["--appendfsync", "everysec", "--maxclients", "20000"]);
+    command.args(["--appendfsync", "everysec", "--save", "", "--maxclients", "20000"]);
     start("pollux", command, port, dir)
 }
 
