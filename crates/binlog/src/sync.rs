@@ -26,6 +26,9 @@ struct State {
     /// Someone waits for this OpID whatever the policy says.
     forced: u64,
     closed: bool,
+    /// The syncer sleeps because everything written is durable. While it sleeps towards the end of a second
+    /// it needs no wake: it looks at the newest goal by itself.
+    is_idle: bool,
     /// The syncer has ended: nothing becomes durable any more.
     ended: bool,
 }
@@ -44,8 +47,16 @@ impl SyncQueue {
 
     /// The writer wrote up to `opid` into `file`.
     pub(crate) fn written(&self, file: &Arc<File>, opid: OpId) {
-        self.lock().goal = Some((Arc::clone(file), opid));
-        self.news.notify_all();
+        let mut state = self.lock();
+        match &mut state.goal {
+            Some((goal, newest)) if Arc::ptr_eq(goal, file) => *newest = opid,
+            goal => *goal = Some((Arc::clone(file), opid)),
+        }
+        let is_idle = state.is_idle;
+        drop(state);
+        if is_idle {
+            self.news.notify_all();
+        }
     }
 
     /// The writer is done; the syncer makes the rest durable and ends.
@@ -88,7 +99,9 @@ impl SyncQueue {
                 if state.closed {
                     return None;
                 }
+                state.is_idle = true;
                 state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.is_idle = false;
                 continue;
             };
             // A forced OpID that is not written yet is waited for by syncing what there is.

@@ -209,8 +209,24 @@ impl Tail {
 }
 
 impl Inner {
+    /// The place of the batch that holds `wanted`, or would hold it. Readers stand near the end as a rule, so
+    /// the search starts there, with steps that double.
     fn position(&self, wanted: OpId) -> Option<usize> {
-        self.batches.partition_point(|batch| batch.first <= wanted).checked_sub(1)
+        let count = self.batches.len();
+        let mut step = 1;
+        while step < count && self.batches[count - step].first > wanted {
+            step *= 2;
+        }
+        let (mut low, mut high) = (count.saturating_sub(step), count);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.batches[middle].first <= wanted {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low.checked_sub(1)
     }
 }
 
@@ -241,6 +257,19 @@ mod tests {
         assert!(matches!(tail.read(opid(4), Duration::ZERO), TailRead::OnDisk));
         assert!(holds(&tail.read(opid(7), Duration::ZERO), 5));
         assert!(matches!(tail.read(opid(10), Duration::ZERO), TailRead::Idle));
+    }
+
+    #[test]
+    fn every_op_is_found_in_its_batch() {
+        let opid = |value| OpId::new(value).unwrap();
+        let tail = Tail::new(OpId::FIRST, usize::MAX);
+        for number in 0..100 {
+            tail.publish(batch(number * 3 + 1, number * 3 + 3, 1));
+        }
+        for wanted in 1..=300 {
+            let first = (wanted - 1) / 3 * 3 + 1;
+            assert!(holds(&tail.read(opid(wanted), Duration::ZERO), first), "{wanted}");
+        }
     }
 
     #[test]

@@ -122,8 +122,8 @@ impl Batch {
         self.inputs.push(Input { token, db, bytes, consumed: 0, parsed: at, requests, rest });
     }
 
-    /// Fetches what the commands will touch, in two stages: first the buckets of all keys, then the
-    /// entries that the buckets point to. Only a hint: nothing changes.
+    /// Fetches what the commands will touch, stage by stage for all of them: the heads of the
+    /// tables, the buckets, the entries that the buckets point to. Only a hint: nothing changes.
     pub(crate) fn prefetch(&mut self, keys: &Keyspace) {
         if self.requests.len() < 2 {
             return;
@@ -135,9 +135,12 @@ impl Batch {
                 if let Resolved::Known { spec, .. } = resolved
                     && let Some(key) = first_key(spec, &args)
                 {
-                    places.push((input.db, keys.prefetch_bucket(input.db, key)));
+                    places.push((input.db, keys.prefetch_table(input.db, key)));
                 }
             }
+        }
+        for (db, place) in &places {
+            keys.prefetch_bucket(*db, *place);
         }
         for (db, place) in places.drain(..) {
             keys.prefetch_entry(db, place);

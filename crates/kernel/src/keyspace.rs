@@ -192,15 +192,21 @@ impl Keyspace {
         self.no_touch = session.no_touch;
     }
 
-    /// Stage one of a prefetch: computes where `key` belongs and fetches its bucket.
+    /// Stage one of a prefetch: computes where `key` belongs and fetches the head of its table.
     #[inline]
-    pub(crate) fn prefetch_bucket(&self, db: u16, key: &[u8]) -> Place {
+    pub(crate) fn prefetch_table(&self, db: u16, key: &[u8]) -> Place {
         let place = Place::of(key);
-        self.store.db(db).prefetch(place);
+        self.store.db(db).prefetch_table(place.slot);
         place
     }
 
-    /// Stage two: the entries that the bucket points to.
+    /// Stage two: the bucket.
+    #[inline]
+    pub(crate) fn prefetch_bucket(&self, db: u16, place: Place) {
+        self.store.db(db).prefetch_bucket(place);
+    }
+
+    /// Stage three: the entries that the bucket points to.
     #[inline]
     pub(crate) fn prefetch_entry(&self, db: u16, place: Place) {
         self.store.db(db).prefetch_entry(place);

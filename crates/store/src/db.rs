@@ -93,15 +93,21 @@ impl Db {
         self.slots.find(place, key)
     }
 
-    /// Stage one of a prefetch: the bucket.
+    /// Stage one of a prefetch: the head of the slot's table.
     #[inline]
-    pub fn prefetch(&self, place: Place) {
+    pub fn prefetch_table(&self, slot: Slot) {
+        self.slots.prefetch(slot);
+    }
+
+    /// Stage two: the bucket.
+    #[inline]
+    pub fn prefetch_bucket(&self, place: Place) {
         if let Some(table) = self.slots.table(place.slot) {
             table.prefetch(place.hash);
         }
     }
 
-    /// Stage two: the entry, once the bucket has come.
+    /// Stage three: the entry, once the bucket has come.
     #[inline]
     pub fn prefetch_entry(&self, place: Place) {
         if let Some(table) = self.slots.table(place.slot) {
@@ -109,7 +115,7 @@ impl Db {
         }
     }
 
-    /// Stage three: what the value keeps outside its entry, once that has come.
+    /// Stage four: what the value keeps outside its entry, once that has come.
     #[inline]
     pub fn prefetch_value(&self, place: Place) {
         if let Some(table) = self.slots.table(place.slot) {

@@ -12,7 +12,7 @@
 use base::Slot;
 
 use crate::Rng;
-use crate::dict::{Entry, Table, hash_of};
+use crate::dict::{Entry, Table, hash_of, prefetch_line};
 
 const GROUP_SLOTS: usize = 64;
 const GROUPS: usize = Slot::COUNT / GROUP_SLOTS;
@@ -60,6 +60,14 @@ impl Slots {
     pub(crate) fn table(&self, slot: Slot) -> Option<&Table<Entry>> {
         let group = self.groups.get(slot.index() / GROUP_SLOTS)?.as_ref()?;
         Some(&group.tables[slot.index() % GROUP_SLOTS])
+    }
+
+    /// Loads the head of a slot's table, which says where its buckets are.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: Slot) {
+        if let Some(table) = self.table(slot) {
+            prefetch_line(std::ptr::from_ref(table).cast());
+        }
     }
 
     #[inline]

@@ -19,4 +19,5 @@ mod table;
 pub use entry::Entry;
 pub use hash::{HashSeed, hash_of};
 pub use items::{Bytes, Pair, Scored};
+pub(crate) use table::prefetch_line;
 pub use table::{Item, Table};

@@ -574,7 +574,7 @@ impl<'a, T> Iterator for Chain<'a, T> {
 
 /// A hint only: an address that is not mapped is ignored by the CPU.
 #[inline]
-pub(in crate::dict) fn prefetch_line(address: *const u8) {
+pub(crate) fn prefetch_line(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: PREFETCHT0 cannot fault and SSE is part of x86-64.
     unsafe {

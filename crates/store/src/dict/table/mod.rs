@@ -24,7 +24,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub(super) use buckets::prefetch_line;
+pub(crate) use buckets::prefetch_line;
 use buckets::{Buckets, tag_of};
 use grow::{AT_ONCE_BUCKETS_MAX, BUCKETS_MOVED_PER_CHANGE};
 
