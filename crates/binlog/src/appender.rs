@@ -216,6 +216,17 @@ impl Appender {
         self.shared.progress.wake_when(barrier, opid)
     }
 
+    /// Takes the wish of [`Appender::wake_when`] back; a wake that is already on its way still comes.
+    pub fn cancel_wake(&self, barrier: Barrier) {
+        self.shared.progress.cancel_wake(barrier);
+    }
+
+    /// Bytes appended since the last commit.
+    #[inline]
+    pub fn open_bytes(&self) -> usize {
+        self.open.len()
+    }
+
     /// Forgets reigns of this node that wrote nothing: it follows another master now.
     pub fn follow(&mut self) {
         assert!(self.open.is_empty(), "roles change between commits");

@@ -114,6 +114,10 @@ impl Progress {
         true
     }
 
+    pub(crate) fn cancel_wake(&self, barrier: Barrier) {
+        self.mark(barrier).wanted.store(u64::MAX, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_sound(&self) -> bool {
         !self.unsound.load(Ordering::Acquire)
     }

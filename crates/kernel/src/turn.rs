@@ -35,6 +35,11 @@ use crate::persist::checkpoint::Checkpointer;
 /// Wait for the log's writer when it has fallen behind: new commands would only grow its queue.
 const LOG_PATIENCE: Duration = Duration::from_millis(2);
 
+/// Turns, and bytes of their effects, that may pass before the writer of the log hears of them while clients
+/// have more to do: a wake costs as much as a command.
+const TURNS_OPEN_MAX: u32 = 8;
+const OPEN_BYTES_MAX: usize = 16 << 10;
+
 /// How much further than it has come an unfinished request may grow before it is looked at again (bytes).
 const PARTIAL_BYTES_MORE: usize = 1 << 20;
 
@@ -75,8 +80,8 @@ pub struct Executor {
     held: Vec<Token>,
     batch: Batch,
     scratch: Vec<u8>,
-    /// A reply may leave whose barrier passed after this turn had looked.
-    is_released: bool,
+    /// Turns in a row that have left their effects in the open batch of the log.
+    turns_open: u32,
 }
 
 impl Executor {
@@ -95,7 +100,7 @@ impl Executor {
             held: Vec::new(),
             batch: Batch::default(),
             scratch: Vec::new(),
-            is_released: false,
+            turns_open: 0,
         }
     }
 
@@ -131,7 +136,7 @@ impl Executor {
         let is_cleaning_up = self.expiry.is_running() || self.node.eviction.is_unfinished;
         if self.keys.is_log_behind() {
             LOG_PATIENCE
-        } else if self.is_released || is_cleaning_up || !self.ready.is_empty() {
+        } else if is_cleaning_up || !self.ready.is_empty() {
             Duration::ZERO
         } else {
             let beat = self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock());
@@ -145,8 +150,7 @@ impl Executor {
 
     /// Waits for sockets, wakes and deadlines; then the turn's time stands still.
     fn accept(&mut self, patience: Duration) -> io::Result<()> {
-        self.is_released = false;
-        self.node.net.wait(Some(patience), &mut self.events)?;
+        self.wait(patience)?;
         self.node.now = wall_clock();
         let may_write = self
             .node
@@ -157,6 +161,28 @@ impl Executor {
         self.keys.begin_turn(self.node.now, is_still);
         self.node.counters.turns += 1;
         Ok(())
+    }
+
+    /// Waits, but not before the log's writer has everything and the executor will be woken for the
+    /// replies that it holds back. What clients have ready comes before that: their effects join the batch,
+    /// and the writer, who may live on the same core, is woken once for all of them.
+    fn wait(&mut self, patience: Duration) -> io::Result<()> {
+        let is_owing = self.keys.has_open_batch() || self.barrier.oldest_op().is_some();
+        if is_owing && !patience.is_zero() {
+            self.node.net.wait(Some(Duration::ZERO), &mut self.events)?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
+            self.hand_over();
+            if let Some(op) = self.barrier.oldest_op() {
+                if self.keys.wake_when_passed(op) {
+                    self.node.net.wait(Some(patience), &mut self.events)?;
+                    self.keys.cancel_wake();
+                }
+                return Ok(());
+            }
+        }
+        self.node.net.wait(Some(patience), &mut self.events)
     }
 
     /// Sorts what has happened: new clients, clients with input, clients that are gone.
@@ -337,9 +363,18 @@ impl Executor {
         }
     }
 
-    /// Hands the effects of the turn to the log.
+    /// Hands the effects to the log, unless they are few and more may follow at once: see
+    /// [`Executor::wait`].
     fn commit(&mut self) {
+        self.turns_open += 1;
+        if self.turns_open >= TURNS_OPEN_MAX || self.keys.open_bytes() >= OPEN_BYTES_MAX {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
         self.keys.commit();
+        self.turns_open = 0;
     }
 
     /// Lets replies leave whose barrier has passed, and sends them.
@@ -357,9 +392,6 @@ impl Executor {
                 output.release_to(end);
             }
         });
-        if let Some(op) = self.barrier.oldest_op() {
-            self.is_released = !self.keys.wake_when_passed(op);
-        }
         self.node.net.flush();
         let sent = self.node.net.take_sent();
         self.node.counters.bytes_out += sent.bytes;
@@ -418,8 +450,6 @@ impl Executor {
         }
         self.expire();
         self.stage(|stage| stage.make_room());
-        // What was removed reaches log and replicas now, not when a client happens to come.
-        self.commit();
     }
 
     pub(crate) fn stage<R>(&mut self, act: impl FnOnce(&mut Stage<'_>) -> R) -> R {

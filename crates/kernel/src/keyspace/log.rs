@@ -12,6 +12,7 @@ impl Keyspace {
 
     /// Changes are written down no more.
     pub fn detach_log(&mut self) -> Option<Appender> {
+        self.commit();
         self.log.take()
     }
 
@@ -19,7 +20,9 @@ impl Keyspace {
         self.log.as_ref()
     }
 
+    /// For changes of role: what commands have written so far is handed over first.
     pub fn log_mut(&mut self) -> Option<&mut Appender> {
+        self.commit();
         self.log.as_mut()
     }
 
@@ -53,7 +56,18 @@ impl Keyspace {
         }
     }
 
-    /// Hands the effects of the turn to the log's threads.
+    /// Bytes of the effects that the log's threads have not got yet.
+    #[inline]
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.log.as_ref().map_or(0, Appender::open_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn has_open_batch(&self) -> bool {
+        self.open_bytes() > 0
+    }
+
+    /// Hands the effects since the last call to the log's threads.
     pub(crate) fn commit(&mut self) {
         if let Some(log) = &mut self.log {
             log.commit();
@@ -78,6 +92,17 @@ impl Keyspace {
             SyncPolicy::Always => !log.wake_when(Barrier::Durable, op),
             SyncPolicy::EverySecond => !log.wake_when(Barrier::Written, op),
             SyncPolicy::Never => false,
+        }
+    }
+
+    /// The executor is awake: the wish of [`Keyspace::wake_when_passed`] is void.
+    pub(crate) fn cancel_wake(&self) {
+        if let Some(log) = &self.log {
+            match log.log().policy() {
+                SyncPolicy::Always => log.cancel_wake(Barrier::Durable),
+                SyncPolicy::EverySecond => log.cancel_wake(Barrier::Written),
+                SyncPolicy::Never => {}
+            }
         }
     }
 

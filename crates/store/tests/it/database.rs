@@ -100,7 +100,7 @@ fn slots_know_their_keys() {
     assert_eq!(store.db(0).slot_iter(slot).count(), 5);
     assert_eq!(store.db(0).slot_len(Slot::of(b"other")), 0);
     let place = Place::of(b"{tag}1");
-    store.db(0).prefetch(place);
+    store.db(0).prefetch_bucket(place);
     store.db(0).prefetch_entry(place);
     assert_eq!(store.db(0).get_at(place, b"{tag}1").unwrap().key(), b"{tag}1");
 }
