@@ -141,7 +141,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         )
         .arguments(&[one_of("enabled", &[token("on", "ON"), token("off", "OFF")])]),
     row("client|pause", -3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[C::Connection])
-        .docs("2.9.50", "O(1)", "Stop processing commands from clients for some time")
+        .docs("3.0.0", "O(1)", "Stop processing commands from clients for some time")
         .history(&[("6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option.")])
         .arguments(&[
             integer("timeout"),
@@ -163,6 +163,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             &[string("libname").token("LIB-NAME"), string("libver").token("LIB-VER")],
         )]),
     row("client|setname", 3, &[F::Noscript, F::Loading, F::Stale], &[C::Connection])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs("2.6.9", "O(1)", "Set the current connection name")
         .arguments(&[string("connection-name")]),
     row("client|tracking", -3, &[F::Noscript, F::Loading, F::Stale], &[C::Connection])
@@ -239,7 +240,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         &[F::Noscript, F::Loading, F::Stale, F::Fast, F::NoAuth, F::AllowBusy],
         &[C::Connection],
     )
-    .docs("1.0.0", "O(1)", "Close the connection"),
+    .docs("1.0.0", "O(1)", "Close the connection")
+    .deprecated("7.2.0", "just closing the connection"),
     row(
         "reset",
         1,

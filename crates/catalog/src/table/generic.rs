@@ -234,7 +234,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .history(&[("2.8.0", "Added the -2 reply.")])
         .arguments(&[key("key", 0)]),
     row("randomkey", 1, &[F::Readonly], &[C::Keyspace])
-        .tips(&["request_policy:all_shards", "nondeterministic_output"])
+        .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"])
         .docs("1.0.0", "O(1)", "Return a random key from the keyspace"),
     row("rename", 3, &[F::Write], &[C::Keyspace])
         .range(1, 2, 1)
@@ -280,7 +280,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             integer("frequency").token("FREQ").since("5.0.0").optional(),
         ]),
     row("scan", -2, &[F::Readonly], &[C::Keyspace])
-        .tips(&["nondeterministic_output", "request_policy:special"])
+        .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"])
         .docs(
             "2.8.0",
             "O(1) for every call. O(N) for a complete iteration, including enough \
@@ -394,7 +394,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
              DEL, but non blocking.",
         )
         .arguments(&[key("key", 0).multiple()]),
-    row("wait", 3, &[F::Noscript], &[C::Connection])
+    row("wait", 3, &[], &[C::Connection])
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
         .docs(
             "3.0.0",

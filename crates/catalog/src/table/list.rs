@@ -4,7 +4,7 @@ use crate::row::{ONE, at, counted, double, integer, key, one_of, row, string, to
 use crate::spec::{Category as C, CommandSpec, Flag as F, KeyFlag as K};
 
 pub(super) const ROWS: &[CommandSpec] = &[
-    row("blmove", 6, &[F::Write, F::Denyoom, F::Noscript, F::Blocking], &[C::List])
+    row("blmove", 6, &[F::Write, F::Denyoom, F::Blocking], &[C::List])
         .range(1, 2, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
         .docs(
@@ -35,7 +35,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("where", &[token("left", "LEFT"), token("right", "RIGHT")]),
             integer("count").token("COUNT").optional(),
         ]),
-    row("blpop", -3, &[F::Write, F::Noscript, F::Blocking], &[C::List])
+    row("blpop", -3, &[F::Write, F::Blocking], &[C::List])
         .range(1, -2, 1)
         .keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
         .docs(
@@ -46,7 +46,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         )
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
         .arguments(&[key("key", 0).multiple(), double("timeout")]),
-    row("brpop", -3, &[F::Write, F::Noscript, F::Blocking], &[C::List])
+    row("brpop", -3, &[F::Write, F::Blocking], &[C::List])
         .range(1, -2, 1)
         .keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
         .docs(
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         )
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
         .arguments(&[key("key", 0).multiple(), double("timeout")]),
-    row("brpoplpush", 4, &[F::Write, F::Denyoom, F::Noscript, F::Blocking], &[C::List])
+    row("brpoplpush", 4, &[F::Write, F::Denyoom, F::Blocking], &[C::List])
         .range(1, 2, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
         .docs(

@@ -7,8 +7,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("psubscribe", -2, &[F::Pubsub, F::Noscript, F::Loading, F::Stale], &[])
         .docs(
             "2.0.0",
-            "O(N) where N is the number of patterns the client is already subscribed \
-             to.",
+            "O(N) where N is the number of patterns to subscribe to.",
             "Listen for messages published to channels matching the given patterns",
         )
         .arguments(&[block("pattern", &[pattern("pattern")]).multiple()]),
@@ -70,9 +69,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("punsubscribe", -1, &[F::Pubsub, F::Noscript, F::Loading, F::Stale], &[])
         .docs(
             "2.0.0",
-            "O(N+M) where N is the number of patterns the client is already subscribed \
-             and M is the number of total patterns subscribed in the system (by any \
-             client).",
+            "O(N) where N is the number of patterns to unsubscribe.",
             "Stop listening for messages posted to channels matching the given patterns",
         )
         .arguments(&[pattern("pattern").optional().multiple()]),
@@ -107,15 +104,14 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, up_to(-1, 1, 0), &[K::NotKey])])
         .docs(
             "7.0.0",
-            "O(N) where N is the number of clients already subscribed to a shard \
-             channel.",
+            "O(N) where N is the number of shard channels to unsubscribe.",
             "Stop listening for messages posted to the given shard channels",
         )
         .arguments(&[string("shardchannel").optional().multiple()]),
     row("unsubscribe", -1, &[F::Pubsub, F::Noscript, F::Loading, F::Stale], &[])
         .docs(
             "2.0.0",
-            "O(N) where N is the number of clients already subscribed to a channel.",
+            "O(N) where N is the number of channels to unsubscribe.",
             "Stop listening for messages posted to the given channels",
         )
         .arguments(&[string("channel").optional().multiple()]),

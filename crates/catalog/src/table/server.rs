@@ -187,16 +187,12 @@ pub(super) const ROWS: &[CommandSpec] = &[
         "O(1)",
         "Show helpful text about the different subcommands",
     ),
-    row("config|resetstat", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[]).docs(
-        "2.0.0",
-        "O(1)",
-        "Reset the stats returned by INFO",
-    ),
-    row("config|rewrite", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[]).docs(
-        "2.8.0",
-        "O(1)",
-        "Rewrite the configuration file with the in memory configuration",
-    ),
+    row("config|resetstat", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs("2.0.0", "O(1)", "Reset the stats returned by INFO"),
+    row("config|rewrite", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs("2.8.0", "O(1)", "Rewrite the configuration file with the in memory configuration"),
     row("config|set", -4, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs(
@@ -300,7 +296,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
         .docs("2.8.13", "O(1)", "Return the latest latency samples for all events."),
     row("latency|reset", -2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
-        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .tips(&["request_policy:all_nodes", "response_policy:agg_sum"])
         .docs("2.8.13", "O(1)", "Reset latency data for one or more events.")
         .arguments(&[string("event").optional().multiple()]),
     row("lolwut", -1, &[F::Readonly, F::Fast], &[])

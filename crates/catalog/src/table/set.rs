@@ -140,7 +140,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "2.8.0",
             "O(1) for every call. O(N) for a complete iteration, including enough \
              command calls for the cursor to return back to 0. N is the number of \
-             elements inside the collection..",
+             elements inside the collection.",
             "Incrementally iterate Set elements",
         )
         .arguments(&[

@@ -23,7 +23,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("where", &[token("min", "MIN"), token("max", "MAX")]),
             integer("count").token("COUNT").optional(),
         ]),
-    row("bzpopmax", -3, &[F::Write, F::Noscript, F::Blocking, F::Fast], &[C::SortedSet])
+    row("bzpopmax", -3, &[F::Write, F::Blocking, F::Fast], &[C::SortedSet])
         .range(1, -2, 1)
         .keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
         .docs(
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         )
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
         .arguments(&[key("key", 0).multiple(), double("timeout")]),
-    row("bzpopmin", -3, &[F::Write, F::Noscript, F::Blocking, F::Fast], &[C::SortedSet])
+    row("bzpopmin", -3, &[F::Write, F::Blocking, F::Fast], &[C::SortedSet])
         .range(1, -2, 1)
         .keys(&[at(1, up_to(-2, 1, 0), &[K::Rw, K::Access, K::Delete])])
         .docs(
@@ -228,7 +228,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output"])
         .docs(
             "6.2.0",
-            "O(N) where N is the number of elements returned",
+            "O(N) where N is the number of members returned",
             "Get one or multiple random elements from a sorted set",
         )
         .arguments(&[
@@ -439,7 +439,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "2.8.0",
             "O(1) for every call. O(N) for a complete iteration, including enough \
              command calls for the cursor to return back to 0. N is the number of \
-             elements inside the collection..",
+             elements inside the collection.",
             "Incrementally iterate sorted sets elements and associated scores",
         )
         .arguments(&[

@@ -129,7 +129,6 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("msetnx", -3, &[F::Write, F::Denyoom], &[C::String])
         .range(1, -1, 2)
         .keys(&[at(1, up_to(-1, 2, 0), &[K::Ow, K::Insert])])
-        .tips(&["request_policy:multi_shard", "response_policy:agg_min"])
         .docs(
             "1.0.1",
             "O(N) where N is the number of keys to set.",
@@ -140,6 +139,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ow, K::Update])])
         .docs("2.6.0", "O(1)", "Set the value and expiration in milliseconds of a key")
+        .deprecated("2.6.12", "`SET` with the `PX` argument")
         .arguments(&[key("key", 0), integer("milliseconds"), string("value")]),
     row("set", -3, &[F::Write, F::Denyoom], &[C::String])
         .range(1, 1, 1)
@@ -173,11 +173,13 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ow, K::Update])])
         .docs("2.0.0", "O(1)", "Set the value and expiration of a key")
+        .deprecated("2.6.12", "`SET` with the `EX` argument")
         .arguments(&[key("key", 0), integer("seconds"), string("value")]),
     row("setnx", 3, &[F::Write, F::Denyoom, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ow, K::Insert])])
         .docs("1.0.0", "O(1)", "Set the value of a key, only if the key does not exist")
+        .deprecated("2.6.12", "`SET` with the `NX` argument")
         .arguments(&[key("key", 0), string("value")]),
     row("setrange", 4, &[F::Write, F::Denyoom], &[C::String])
         .range(1, 1, 1)

@@ -218,7 +218,10 @@ fn write_arguments(reply: &mut ReplyWriter<'_>, arguments: &[Argument]) {
         .filter(|(is_set, _)| *is_set)
         .map(|(_, name)| *name)
         .collect();
+        // What a syntax line shows; a choice and a block are shown by what is in them.
+        let display = Some(argument.name).filter(|_| argument.arguments.is_empty());
         let texts = [
+            ("display_text", display),
             ("token", argument.token),
             ("since", argument.since),
             ("deprecated_since", argument.deprecated_since),
@@ -277,7 +280,7 @@ fn list(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     };
     let listed: Vec<&CommandSpec> =
         catalog::COMMANDS.iter().filter(|spec| table::is_known(spec) && is_wanted(spec)).collect();
-    cx.reply.set(listed.len());
+    cx.reply.array(listed.len());
     for spec in listed {
         cx.reply.bulk(spec.name.as_bytes());
     }
