@@ -256,6 +256,11 @@ impl Clients {
         self.places.iter().flatten().filter_map(|client| client.session.as_deref())
     }
 
+    /// Clients whose next command waits for the end of a hold.
+    pub(crate) fn held(&self) -> usize {
+        self.places.iter().flatten().filter(|client| client.is_held).count()
+    }
+
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
         self.places.iter_mut().flatten().filter_map(|client| client.session.as_deref_mut())
     }

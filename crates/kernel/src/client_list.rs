@@ -32,10 +32,11 @@ impl ClientType {
     }
 }
 
-/// The line with its line break. `fd` is the connection's place, which is as unique.
-pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs) -> Vec<u8> {
+/// The line with its line break. `fd` is the connection's place, which is as unique. `request` is the length of the
+/// request that runs, for the client that has sent it: it has left the input buffer, but not yet the memory.
+pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs, request: usize) -> Vec<u8> {
     let (input_capacity, output_capacity) = net.buffer_bytes(session.token);
-    let input = net.input_length(session.token);
+    let input = net.input_length(session.token) + request;
     let output = net.output_pending(session.token);
     let multi = session.transaction.as_ref();
     let multi_bytes: usize =

@@ -12,7 +12,7 @@ use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::admit::{Admission, House};
 use crate::blocking::{Blocking, Unserved};
-use crate::client::{ReplyMode, Session};
+use crate::client::{Blocked, ReplyMode, Session};
 use crate::command::internal;
 use crate::command::table::{self, Resolved};
 use crate::command::{Args, CmdResult, Handler, NodeTurn, Queued, Stop, Turn};
@@ -109,23 +109,20 @@ impl Stage<'_> {
                 session.reply_mode = ReplyMode::Skip;
             }
         }
-        let stop = self.call(token, handler, args).err();
-        let ended =
-            if matches!(stop, Some(Stop::Error(_))) { Ended::Failed } else { Ended::Replied };
-        self.account(token, spec, args, ended);
-        let after = match stop {
-            None => After::Next,
-            Some(Stop::Error(error)) => {
+        match self.call(token, handler, args) {
+            Ok(()) => self.account(token, spec, args, Ended::Replied),
+            Err(Stop::Error(error)) => {
+                self.account(token, spec, args, Ended::Failed);
                 count_error(self.node, &error);
                 self.answer(token, |reply| reply.error(&error));
-                After::Next
             }
-            Some(Stop::Block(on)) => {
+            Err(Stop::Block(on)) => {
+                // It is counted when its wait ends.
                 let session = self.node.clients.get_mut(token).expect("its command just ran");
                 self.blocking.park(self.keys, session, on, Queued::new(spec, handler, args));
                 return After::Stop;
             }
-        };
+        }
         if self.keys.interest.has_ready() {
             self.serve_ready();
         }
@@ -133,7 +130,7 @@ impl Stage<'_> {
             self.carry_out_requests();
         }
         match self.node.clients.get(token) {
-            Some(session) if !session.close_after_reply => after,
+            Some(session) if !session.close_after_reply => After::Next,
             _ => After::Stop,
         }
     }
@@ -142,40 +139,10 @@ impl Stage<'_> {
     #[inline]
     fn account(&mut self, token: Token, spec: &'static CommandSpec, args: &Args<'_>, ended: Ended) {
         let took = count_call(self.node, spec, ended);
-        if took >= self.node.limits.noteworthy {
-            self.note_slow(token, spec, args, took);
-        }
-    }
-
-    /// Adds a slow command to the slow log and to the latency monitor, whichever it is slow for.
-    #[cold]
-    fn note_slow(
-        &mut self,
-        token: Token,
-        spec: &'static CommandSpec,
-        args: &Args<'_>,
-        took: Duration,
-    ) {
-        let node = &mut *self.node;
-        let is_slow = |bound: Option<Duration>| bound.is_some_and(|bound| took >= bound);
-        if is_slow(node.limits.latency_threshold) {
-            let is_fast = spec.has(Flag::Fast);
-            let event = if is_fast { latency::FAST_COMMAND } else { latency::COMMAND };
-            node.latency.note(event, node.now.seconds(), took);
-        }
-        if is_slow(node.limits.slowlog_slower_than)
-            && !spec.has(Flag::SkipSlowlog)
-            && let Some(session) = node.clients.get(token)
+        if took >= self.node.limits.noteworthy
+            && let Some(caller) = self.node.clients.get(token).map(Caller::of)
         {
-            let entry = slowlog::Entry {
-                id: 0,
-                unix_seconds: node.now.seconds(),
-                micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-                args: slowlog::trimmed(spec, args),
-                address: session.peer.to_string(),
-                client_name: session.name.clone(),
-            };
-            node.slowlog.push(entry, node.config.settings().slowlog_max_len);
+            note_slow(self.node, caller, spec, args, took);
         }
     }
 
@@ -324,12 +291,15 @@ impl Stage<'_> {
         let Some(blocked) = session.blocked.take() else { return };
         let command = &blocked.command;
         let result = self.call(token, command.handler, &command.args());
+        let ended = if result.is_ok() { Ended::Replied } else { Ended::Failed };
         let Some(session) = self.node.clients.get_mut(token) else { return };
         session.blocked = Some(blocked);
         if let Err(Stop::Block(_)) = result {
             return;
         }
-        self.blocking.unpark(self.keys, session);
+        if let Some(Blocked { command, .. }) = self.blocking.unpark(self.keys, session) {
+            self.account(token, command.spec, &command.args(), ended);
+        }
         if let Err(Stop::Error(error)) = result {
             count_error(self.node, &error);
             self.answer(token, |reply| reply.error(&error));
@@ -342,10 +312,11 @@ impl Stage<'_> {
     pub(crate) fn end_wait(&mut self, token: Token, error: Option<&ErrorReply>) {
         let Some(session) = self.node.clients.get_mut(token) else { return };
         let Some(blocked) = self.blocking.unpark(self.keys, session) else { return };
-        let unserved = match error {
-            Some(error) => Unserved::Error(error.clone()),
-            None => Unserved::timeout(&blocked.on, self.node, self.keys),
+        let (unserved, ended) = match error {
+            Some(error) => (Unserved::Error(error.clone()), Ended::Failed),
+            None => (Unserved::timeout(&blocked.on, self.node, self.keys), Ended::Replied),
         };
+        count_call(self.node, blocked.command.spec, ended);
         self.answer(token, |reply| unserved.write(reply));
         self.resumed.push(token);
     }
@@ -401,6 +372,46 @@ pub(crate) fn count_call(node: &mut Node, spec: &CommandSpec, ended: Ended) -> D
     let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
     node.counters.record(spec.id, ns, ended, node.limits.latency_tracking);
     took
+}
+
+/// Who is named in the slow log.
+pub(crate) struct Caller {
+    address: String,
+    name: Vec<u8>,
+}
+
+impl Caller {
+    pub(crate) fn of(session: &Session) -> Caller {
+        Caller { address: session.peer.to_string(), name: session.name.clone() }
+    }
+}
+
+/// Adds a slow command to the slow log and to the latency monitor, whichever it is slow for.
+#[cold]
+pub(crate) fn note_slow(
+    node: &mut Node,
+    caller: Caller,
+    spec: &'static CommandSpec,
+    args: &Args<'_>,
+    took: Duration,
+) {
+    let is_slow = |bound: Option<Duration>| bound.is_some_and(|bound| took >= bound);
+    if is_slow(node.limits.latency_threshold) {
+        let is_fast = spec.has(Flag::Fast);
+        let event = if is_fast { latency::FAST_COMMAND } else { latency::COMMAND };
+        node.latency.note(event, node.now.seconds(), took);
+    }
+    if is_slow(node.limits.slowlog_slower_than) && !spec.has(Flag::SkipSlowlog) {
+        let entry = slowlog::Entry {
+            id: 0,
+            unix_seconds: node.now.seconds(),
+            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            args: slowlog::trimmed(spec, args),
+            address: caller.address,
+            client_name: caller.name,
+        };
+        node.slowlog.push(entry, node.config.settings().slowlog_max_len);
+    }
 }
 
 pub(crate) fn count_error(node: &mut Node, error: &ErrorReply) {

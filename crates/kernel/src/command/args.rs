@@ -35,6 +35,13 @@ impl<'a> Args<'a> {
         self.spans.len()
     }
 
+    /// Bytes of the request in RESP, as clients send it.
+    pub(crate) fn request_bytes(&self) -> usize {
+        let line = |number: usize| 1 + itoa::Buffer::new().format(number).len() + 2;
+        let words = self.spans.iter().map(|span| line(span.length) + span.length + 2);
+        line(self.len()) + words.sum::<usize>()
+    }
+
     pub(crate) fn spans(&self) -> &'a [Span] {
         self.spans
     }
@@ -104,6 +111,14 @@ impl<'a> Args<'a> {
     }
 }
 
+/// The error to a subcommand with more arguments than any of its forms has.
+pub(crate) fn wrong_form(args: &Args<'_>) -> Stop {
+    let name = String::from_utf8_lossy(args.key(1));
+    let container = String::from_utf8_lossy(args.key(0)).to_uppercase();
+    let text = "ERR unknown subcommand or wrong number of arguments for";
+    Stop::Error(format!("{text} '{name}'. Try {container} HELP.").into())
+}
+
 impl catalog::Arguments for Args<'_> {
     fn count(&self) -> usize {
         self.len()
@@ -155,6 +170,12 @@ mod tests {
             assert_eq!(args.from(4), [b"nan".as_slice(), b"inf"]);
             assert!(args.from(9).is_empty());
         });
+    }
+
+    #[test]
+    fn bytes_of_the_request() {
+        // *2\r\n$6\r\nclient\r\n$4\r\nlist\r\n
+        with_args(&["client", "list"], |args| assert_eq!(args.request_bytes(), 26));
     }
 
     #[test]

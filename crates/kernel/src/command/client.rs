@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use net::Token;
 use wire::resp::reply::ErrorReply;
 
+use super::args::wrong_form;
 use super::connection::check_name;
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop, Turn};
@@ -36,13 +37,6 @@ fn error(text: &'static str) -> Stop {
     Stop::Error(ErrorReply::new(text))
 }
 
-/// A subcommand with more arguments than any of its forms has.
-fn wrong_form(args: &Args<'_>) -> Stop {
-    let name = String::from_utf8_lossy(args.key(1));
-    let text = "unknown subcommand or wrong number of arguments for";
-    Stop::Error(format!("ERR {text} '{name}'. Try CLIENT HELP.").into())
-}
-
 fn id(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
     cx.reply.integer(i64::try_from(cx.session.id.0).unwrap_or(i64::MAX));
     Ok(())
@@ -66,12 +60,6 @@ fn setname(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn setinfo(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let (option, value) = (args.key(2), args.key(3));
-    if check_name(value).is_err() {
-        let option = String::from_utf8_lossy(option);
-        return Err(Stop::Error(
-            format!("ERR {option} cannot contain spaces, newlines or special characters.").into(),
-        ));
-    }
     let field = if args.is(2, "LIB-NAME") {
         &mut cx.session.library_name
     } else if args.is(2, "LIB-VER") {
@@ -80,6 +68,12 @@ fn setinfo(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         let option = String::from_utf8_lossy(option);
         return Err(Stop::Error(format!("ERR Unrecognized option '{option}'").into()));
     };
+    if check_name(value).is_err() {
+        let option = String::from_utf8_lossy(option);
+        return Err(Stop::Error(
+            format!("ERR {option} cannot contain spaces, newlines or special characters.").into(),
+        ));
+    }
     *field = value.to_vec();
     cx.reply.ok();
     Ok(())
@@ -109,6 +103,9 @@ fn tracking(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         return Err(error(
             "ERR CLIENT TRACKING is not available: this node sends no invalidations",
         ));
+    }
+    if args.len() > 3 {
+        return Err(ErrorReply::SYNTAX.into());
     }
     cx.reply.ok();
     Ok(())
@@ -208,8 +205,8 @@ fn unblock(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
-fn info(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
-    let line = line(cx.turn.session, &cx.node.net, cx.node.now);
+fn info(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let line = line(cx.turn.session, &cx.node.net, cx.node.now, args.request_bytes());
     cx.turn.reply.verbatim("txt", &line);
     Ok(())
 }
@@ -238,7 +235,9 @@ fn list(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     sessions.sort_unstable_by_key(|session| session.id);
     let mut text = Vec::new();
     for session in sessions {
-        text.extend_from_slice(&line(session, &cx.node.net, cx.node.now));
+        let is_caller = session.token == cx.turn.session.token;
+        let request = if is_caller { args.request_bytes() } else { 0 };
+        text.extend_from_slice(&line(session, &cx.node.net, cx.node.now, request));
     }
     cx.turn.reply.verbatim("txt", &text);
     Ok(())
@@ -265,11 +264,8 @@ impl<'a> Victims<'a> {
     /// `option value ...` from argument 2 on.
     fn parse(args: &Args<'a>) -> Result<Victims<'a>, Stop> {
         let mut victims = Victims { spares_me: true, ..Victims::default() };
-        if !args.len().is_multiple_of(2) {
-            return Err(ErrorReply::SYNTAX.into());
-        }
         for at in (2..args.len()).step_by(2) {
-            let value = args.key(at + 1);
+            let value = args.get(at + 1).ok_or(ErrorReply::SYNTAX)?;
             if args.is(at, "ID") {
                 let id = base::number::parse_i64(value).and_then(|id| u64::try_from(id).ok());
                 let id = id.filter(|id| *id > 0);

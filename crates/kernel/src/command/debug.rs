@@ -7,10 +7,12 @@ use tracing::info;
 use wire::effect::{Effect, Expiry};
 use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
 
+use super::args::wrong_form;
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
 use crate::info::random_id;
 use crate::persist;
+use crate::turn::wall_clock;
 
 pub(crate) const COMMANDS: &[Binding] = &[("debug", Handler::Node(debug))];
 
@@ -67,10 +69,7 @@ fn debug(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         args.is(1, row.name) && (count == row.arity || row.arity < 0 && count >= -row.arity)
     };
     let Some(row) = SUBCOMMANDS.iter().find(fits) else {
-        let name = String::from_utf8_lossy(args.key(1));
-        return Err(Stop::Error(ErrorReply::from(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP."
-        ))));
+        return Err(wrong_form(args));
     };
     (row.run)(cx, args)
 }
@@ -92,11 +91,15 @@ fn accept(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// `DEBUG SLEEP seconds`: the executor stands still, as in Redis; text that is no number is 0.
+/// `DEBUG SLEEP seconds`: the executor stands still, as in Redis; text that is no number is 0. What follows in the turn,
+/// clients that are served included, sees the time at which it woke up.
 fn sleep(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let seconds = std::str::from_utf8(args.key(2)).ok().and_then(|text| text.parse().ok());
     let duration = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default();
     std::thread::sleep(duration);
+    let node = &mut *cx.node;
+    node.now = wall_clock();
+    cx.turn.keys.begin_turn(node.now, node.is_loading || node.holds.hold_writes());
     cx.turn.reply.ok();
     Ok(())
 }
@@ -261,7 +264,7 @@ fn protocol(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
             reply.push(2);
             reply.bulk(b"server-cpu-usage");
             reply.integer(42);
-            reply.bulk(b"Some real reply following the push data");
+            reply.bulk(b"Some real reply following the push reply");
         }
         b"push" => {
             let text = "ERR RESP2 is not supported by this command";

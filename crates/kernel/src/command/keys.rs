@@ -163,11 +163,27 @@ fn flush(cx: &mut Turn<'_>, args: &Args<'_>, effect: Effect<'_>) -> CmdResult {
     Ok(())
 }
 
+/// Removes the due ones among the keys that are watched in either database: to a transaction it is the same whether such
+/// a key is gone, or is replaced by one that is.
+fn settle_watched(cx: &mut Turn<'_>, a: u16, b: u16) {
+    if !cx.keys.interest.has_watched() {
+        return;
+    }
+    let watched = |db| cx.keys.interest.watched_keys(db).map(Box::from);
+    let keys: Vec<Box<[u8]>> = watched(a).chain(watched(b)).collect();
+    for db in [a, b] {
+        cx.keys.select(db);
+        keys.iter().for_each(|key| cx.keys.settle(key));
+    }
+    cx.keys.select(cx.session.db);
+}
+
 fn swapdb(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let a = database_number(args.key(1), &ErrorReply::new("ERR invalid first DB index"))?;
     let b = database_number(args.key(2), &ErrorReply::new("ERR invalid second DB index"))?;
     let (a, b) = (existing(cx, a)?, existing(cx, b)?);
     if a != b {
+        settle_watched(cx, a, b);
         cx.keys.apply(Effect::SwapDb { a, b });
     }
     cx.reply.ok();

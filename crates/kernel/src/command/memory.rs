@@ -142,7 +142,7 @@ fn doctor(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
 
 fn malloc_stats(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     let MemoryReport { used, peak, resident, .. } = MemoryReport::of(cx);
-    let text = format!("allocated: {used}\npeak: {peak}\nresident: {resident}\n");
+    let text = format!("jemalloc\nallocated: {used}\npeak: {peak}\nresident: {resident}\n");
     cx.turn.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }

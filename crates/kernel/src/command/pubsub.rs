@@ -1,9 +1,10 @@
 //! SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, their opposites, PUBLISH, SPUBLISH, PUBSUB.
 
-use super::{Args, CmdResult, Handler, NodeTurn, Stop};
+use super::args::wrong_form;
+use super::{Args, CmdResult, Handler, NodeTurn};
+use crate::client::ReplyMode;
 use crate::command::table::Binding;
 use crate::pubsub::Scope;
-use wire::resp::reply::ErrorReply;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("subscribe", Handler::Node(|cx, args| subscribe(cx, args, Scope::Channel))),
@@ -22,6 +23,7 @@ pub(crate) const COMMANDS: &[Binding] = &[
 ];
 
 fn subscribe(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResult {
+    let before = cx.turn.reply.buffer().len();
     let kind: &[u8] = match scope {
         Scope::Channel => b"subscribe",
         Scope::Pattern => b"psubscribe",
@@ -31,10 +33,12 @@ fn subscribe(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResult 
         cx.node.pubsub.subscribe(scope, name, cx.turn.session);
         confirm(cx, kind, Some(name), scope);
     }
+    push_to_silent(cx, before);
     Ok(())
 }
 
 fn unsubscribe(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResult {
+    let before = cx.turn.reply.buffer().len();
     let kind: &[u8] = match scope {
         Scope::Channel => b"unsubscribe",
         Scope::Pattern => b"punsubscribe",
@@ -45,6 +49,7 @@ fn unsubscribe(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResul
             cx.node.pubsub.unsubscribe(scope, name, cx.turn.session);
             confirm(cx, kind, Some(name), scope);
         }
+        push_to_silent(cx, before);
         return Ok(());
     }
     let all = scope.of(&mut cx.turn.session.subscriptions).clone();
@@ -55,7 +60,19 @@ fn unsubscribe(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResul
     if all.is_empty() {
         confirm(cx, kind, None, scope);
     }
+    push_to_silent(cx, before);
     Ok(())
+}
+
+/// Confirmations are pushes: a client that has switched off replies gets what was written behind `before` all the same.
+fn push_to_silent(cx: &mut NodeTurn<'_>, before: usize) {
+    let session = &*cx.turn.session;
+    if session.reply_mode == ReplyMode::On {
+        return;
+    }
+    let Some(output) = cx.node.net.output(session.token) else { return };
+    output.buffer().extend_from_slice(&cx.turn.reply.buffer()[before..]);
+    cx.node.touch(session.token);
 }
 
 fn confirm(cx: &mut NodeTurn<'_>, kind: &[u8], name: Option<&[u8]>, scope: Scope) {
@@ -82,10 +99,7 @@ fn publish(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResult {
 
 fn names(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResult {
     if args.len() > 3 {
-        let name = String::from_utf8_lossy(args.key(1));
-        return Err(Stop::Error(ErrorReply::from(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{name}'. Try PUBSUB HELP."
-        ))));
+        return Err(wrong_form(args));
     }
     let names: Vec<&[u8]> = cx.node.pubsub.names(scope, args.get(2)).collect();
     cx.turn.reply.array(names.len());

@@ -1,4 +1,4 @@
-//! WAIT, WAITAOF, ROLE: what a client may know of replicas.
+//! WAIT, WAITAOF, ROLE, REPLICAOF: what a client may know of replicas.
 //!
 //! A client that waits is parked without a key; the executor looks at it when an acknowledgement came
 //! or its time is up, and answers with what was reached until then.
@@ -6,12 +6,14 @@
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use super::table::Binding;
-use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply};
+use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply, Turn};
 use crate::keyspace::Keyspace;
 use crate::node::Node;
 use crate::replicate::refresh_facts;
 
 pub(crate) const COMMANDS: &[Binding] = &[
+    ("replicaof", Handler::Data(replicaof)),
+    ("slaveof", Handler::Data(replicaof)),
     ("role", Handler::Node(role)),
     ("wait", Handler::Node(wait)),
     ("waitaof", Handler::Node(waitaof)),
@@ -107,16 +109,37 @@ fn waitaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let local = match args.int(1)? {
         local @ (0 | 1) => local == 1,
         _ => {
-            let text = "ERR value is out of range, must be between 0 and 1";
+            let text = "ERR value is out of range, value must between 0 and 1";
             return Err(ErrorReply::new(text).into());
         }
     };
-    let replicas = usize::try_from(args.int(2)?)
-        .map_err(|_| ErrorReply::new("ERR value is out of range, must be positive"))?;
+    let replicas =
+        base::number::parse_i64(args.key(2)).and_then(|count| usize::try_from(count).ok());
+    let replicas =
+        replicas.ok_or(ErrorReply::new("ERR value is out of range, must be positive"))?;
     let timeout_ms = timeout_ms(args, 3)?;
     refuse_replica(cx, "WAITAOF")?;
     let op = cx.turn.session.waits_for_op;
     wait_for(cx, Quorum { op, local, replicas, is_durable: true }, timeout_ms)
+}
+
+/// `REPLICAOF NO ONE` at a master is what it is already. Everything else is for the config server to decide: a node that
+/// changed its role by itself could be a second master.
+fn replicaof(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    let is_promotion = args.is(1, "NO") && args.is(2, "ONE");
+    if is_promotion && !cx.keys.is_replica() {
+        cx.reply.ok();
+        return Ok(());
+    }
+    if !is_promotion
+        && base::number::parse_i64(args.key(2)).is_none_or(|port| !(0..=65535).contains(&port))
+    {
+        return Err(ErrorReply::new("ERR Invalid master port").into());
+    }
+    Err(ErrorReply::new(
+        "ERR REPLICAOF is not available: the config server assigns the roles of nodes",
+    )
+    .into())
 }
 
 fn role(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {

@@ -3,6 +3,7 @@
 use base::number::parse_i64;
 use wire::resp::reply::ErrorReply;
 
+use super::args::wrong_form;
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
 
@@ -24,7 +25,7 @@ fn get(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
             Some(count @ 0..) => Some(usize::try_from(count).unwrap_or(usize::MAX)),
             _ => return Err(Stop::Error(ErrorReply::new(ERROR))),
         },
-        _ => return Err(ErrorReply::wrong_arity("slowlog|get").into()),
+        _ => return Err(wrong_form(args)),
     };
     let entries = cx.node.slowlog.newest(count);
     let reply = &mut cx.turn.reply;

@@ -197,8 +197,9 @@ fn compare(a: &(Weight, Vec<u8>), b: &(Weight, Vec<u8>)) -> Ordering {
     }
 }
 
-/// A weight as C's `strtod` reads it: blanks may stand before it, and nothing at all is 0.
+/// A weight as C's `strtod` reads it: a NUL ends it, blanks may stand before it, and nothing at all is 0.
 fn number(text: &[u8]) -> Result<f64, Stop> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     if text.is_empty() {
         return Ok(0.0);
     }

@@ -104,7 +104,11 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
     };
     cx.turn.session.last_command = Some(command.spec);
     let ended = if matches!(result, Err(Stop::Error(_))) { Ended::Failed } else { Ended::Replied };
-    execute::count_call(cx.node, command.spec, ended);
+    let took = execute::count_call(cx.node, command.spec, ended);
+    if took >= cx.node.limits.noteworthy {
+        let caller = execute::Caller::of(cx.turn.session);
+        execute::note_slow(cx.node, caller, command.spec, &args, took);
+    }
     match result {
         Ok(()) => {}
         Err(Stop::Error(error)) => {

@@ -1,6 +1,7 @@
 //! Walks through the keys of a database: SCAN, KEYS, RANDOMKEY.
 //!
-//! Due keys are passed over but not removed here: a walk is no place to change the table that is walked.
+//! Due keys are passed over. SCAN removes those that it met when the step is done: a walk is no place to change the table
+//! that is walked.
 
 use base::{UnixMs, glob};
 use store::Entry;
@@ -35,20 +36,24 @@ fn scan(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let (db, now) = (cx.keys.store().db(cx.keys.db()), cx.keys.now());
     let is_wanted = |entry: &Entry| {
         let is_kind = |kind: &[u8]| kind.eq_ignore_ascii_case(entry.kind().name().as_bytes());
-        is_alive(entry, now) && kind.is_none_or(is_kind) && scan.takes(Element::Bytes(entry.key()))
+        kind.is_none_or(is_kind) && scan.takes(Element::Bytes(entry.key()))
     };
     let mut body = Body::new(cx.reply.protocol());
+    let mut due: Vec<Box<[u8]>> = Vec::new();
     let cursor = scan.run(|cursor| {
         let mut visited = 0;
         let next = db.scan(cursor, |entry| {
             visited += 1;
-            if is_wanted(entry) {
+            if !is_alive(entry, now) {
+                due.push(Box::from(entry.key()));
+            } else if is_wanted(entry) {
                 body.add(|reply| reply.bulk(entry.key()));
             }
         });
         (next, visited)
     });
     body.finish(&mut cx.reply, cursor);
+    due.iter().for_each(|key| cx.keys.settle(key));
     Ok(())
 }
 

@@ -232,7 +232,7 @@ fn clients(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("maxclients", cx.node.limits.maxclients);
     out.field("client_recent_max_input_buffer", input_max);
     out.field("client_recent_max_output_buffer", output_max);
-    out.field("blocked_clients", blocked);
+    out.field("blocked_clients", blocked + cx.node.clients.held());
     out.zeros(&["tracking_clients", "clients_in_timeout_table"]);
     out.field("total_blocking_keys", blocking_keys.len());
     out.field("total_blocking_keys_on_nokey", 0);

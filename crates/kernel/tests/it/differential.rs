@@ -19,7 +19,7 @@ const RESTART_SEEDS: std::ops::Range<u64> = 11..14;
 #[test]
 fn processes_answer_as_redis_does() {
     let redis = RedisServer::start().expect("redis-server can be started");
-    let pollux = Server::start();
+    let pollux = Server::start_with(&[("enable-debug-command", "local")]);
     let duel = Duel { redis: redis.address(), pollux: pollux.address().to_owned() };
     let mut report = Report::default();
     for seed in SEEDS {

@@ -26,6 +26,7 @@ pub(crate) fn with_node(dir: &Path, act: impl FnOnce(&str, &mut Client)) {
         directive("port", "0"),
         directive("bind", "127.0.0.1"),
         directive("save", ""),
+        directive("enable-debug-command", "local"),
     ];
     config.load(&directives).unwrap();
     let node = Alone::open(config).unwrap();

@@ -55,7 +55,7 @@ struct Cast {
 
 /// All differences in one file, as text.
 fn run(file: &Path) -> Result<(), String> {
-    let server = Server::start();
+    let server = Server::start_with(&[("enable-debug-command", "local")]);
     let (main, barrier) = (server.connect(), server.connect());
     let mut cast = Cast { server, main, others: HashMap::new(), barrier };
     let (mut unread, mut differences) = (None, String::new());
