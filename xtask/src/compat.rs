@@ -11,12 +11,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use testkit::client::{Client, Response};
-use testkit::differential::{Difference, Duel, RedisServer, Report, Script};
+use testkit::differential::{Difference, Duel, RedisServer, Report, Script, commands};
 
 use crate::servers::{build, start_pollux};
 
 const USAGE: &str = "\
-usage: cargo xtask compat [--seed N] [--commands N] [--steps N] [--bin PATH]
+usage: cargo xtask compat [--seed N] [--commands N] [--steps N] [--bin PATH] [--keep-going true] [--coverage true]
 
 Plays random commands to `pollux server` and to a redis-server (REDIS_SERVER names another program), and compares the
 replies, the keyspaces, and the keyspace of Pollux killed and restored from its log. A difference is cut down to the
@@ -26,6 +26,8 @@ shortest script that shows it, and ends the run with an error.
   --commands N   how many in all (100000)
   --steps N      how many of one seed (3000)
   --bin PATH     a pollux binary that is already built
+  --keep-going true   collect the differences of all seeds, and do not look for their shortest scripts
+  --coverage true     list how often each command was answered, and how often not with an error
 
 example: cargo xtask compat --commands 1000000
 ";
@@ -35,11 +37,20 @@ struct Options {
     commands: usize,
     steps: usize,
     bin: Option<PathBuf>,
+    keeps_going: bool,
+    shows_coverage: bool,
 }
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?;
-    let mut options = Options { seed: now.as_secs(), commands: 100_000, steps: 3000, bin: None };
+    let mut options = Options {
+        seed: now.as_secs(),
+        commands: 100_000,
+        steps: 3000,
+        bin: None,
+        keeps_going: false,
+        shows_coverage: false,
+    };
     let mut args = args.iter();
     while let Some(flag) = args.next() {
         if flag == "--help" || flag == "-h" {
@@ -52,6 +63,8 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
             "--commands" => options.commands = value.parse().context("--commands")?,
             "--steps" => options.steps = value.parse().context("--steps")?,
             "--bin" => options.bin = Some(PathBuf::from(value)),
+            "--keep-going" => options.keeps_going = value.parse().context("--keep-going")?,
+            "--coverage" => options.shows_coverage = value.parse().context("--coverage")?,
             unknown => bail!("unknown option {unknown}\n\n{USAGE}"),
         }
     }
@@ -75,7 +88,9 @@ fn play(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {
         let duel = Duel { redis: redis.address(), pollux: format!("127.0.0.1:{}", pollux.port) };
         let script = Script::generate(seed, options.steps);
         let report = duel.run(&script).with_context(|| format!("seed {seed}"))?;
-        if let Some(found) = report.differences.first() {
+        if options.keeps_going {
+            report.differences.iter().for_each(|found| println!("{found}"));
+        } else if let Some(found) = report.differences.first() {
             println!("{}", explain(&duel, &script, found)?);
             bail!("seed {seed} shows a difference");
         }
@@ -109,7 +124,20 @@ fn play(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {
     for (reason, count) in &sum.known {
         println!("known, {count} times: {reason}");
     }
+    if options.shows_coverage {
+        println!("{}", coverage(&sum));
+    }
+    ensure!(sum.differences.is_empty(), "{} differences", sum.differences.len());
     Ok(())
+}
+
+/// A line for each command of the grammar: replies, and those that were not errors.
+fn coverage(sum: &Report) -> String {
+    let line = |name: String| {
+        let (replies, successes) = sum.coverage.get(&name).copied().unwrap_or_default();
+        format!("{name:24} {replies:8} {successes:8}")
+    };
+    commands().into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn wait_until_loaded(address: &str) -> Result<()> {

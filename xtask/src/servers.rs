@@ -46,6 +46,7 @@ pub(crate) fn start_pollux(bin: &Path, scratch: &Path) -> Result<Server> {
         .args(["server", "--port", &port.to_string(), "--dir"])
         .arg(&dir);
     command.args(["--appendfsync", "everysec", "--save", "", "--maxclients", "20000"]);
+    command.args(["--enable-debug-command", "local"]);
     start("pollux", command, port, dir)
 }
 

@@ -10,6 +10,9 @@ use wire::resp::response::{ResponseLimits, decode, encode_command};
 /// A server that answers nothing for so long is stuck.
 const REPLY_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Deep enough for what COMMAND says inside of EXEC.
+const DEPTH_MAX: usize = 32;
+
 /// Speaks RESP2 until a HELLO says otherwise; both are decoded alike.
 #[derive(Debug)]
 pub struct Client {
@@ -57,7 +60,7 @@ impl Client {
 
     /// Waits for the next reply.
     pub fn receive(&mut self) -> io::Result<(Response, Vec<u8>)> {
-        let limits = ResponseLimits::default();
+        let limits = ResponseLimits { depth_max: DEPTH_MAX, ..ResponseLimits::default() };
         loop {
             match decode(&self.input, &limits) {
                 Ok(Some((response, length))) => {

@@ -36,6 +36,8 @@ pub(super) enum Promise {
     Cursor,
     /// Of what a server says of itself, the protocol.
     Hello,
+    /// A reply of the same type: what it says is about this server.
+    Kind,
 }
 
 pub(super) fn promise(name: &str) -> Promise {
@@ -54,6 +56,11 @@ pub(super) fn promise(name: &str) -> Promise {
         | "OBJECT FREQ" | "OBJECT IDLETIME" | "TIME" | "INFO" | "CLIENT INFO" | "CLIENT LIST"
         | "CLIENT ID" | "LASTSAVE" | "LOLWUT" | "SLOWLOG LEN" => Promise::Shape,
         "HELLO" => Promise::Hello,
+        "DUMP" | "ROLE" | "SLOWLOG GET" | "LATENCY LATEST" | "LATENCY HISTORY"
+        | "LATENCY HISTOGRAM" | "LATENCY DOCTOR" | "LATENCY GRAPH" | "LATENCY RESET"
+        | "MEMORY DOCTOR" | "MEMORY STATS" | "COMMAND" | "COMMAND COUNT" | "COMMAND DOCS"
+        | "COMMAND INFO" | "COMMAND LIST" => Promise::Kind,
+        _ if name.ends_with(" HELP") => Promise::Kind,
         "SCAN" | "SSCAN" | "HSCAN" | "ZSCAN" => Promise::Cursor,
         "TTL" | "EXPIRETIME" => Promise::Time { slack: 5 },
         "PTTL" | "PEXPIRETIME" => Promise::Time { slack: 5000 },
@@ -94,6 +101,7 @@ pub(super) fn equal(release: Release, promise: Promise, redis: &Frame, pollux: &
         Promise::Scores => same_numbers(release, redis, pollux),
         Promise::Encoding => is_better(release, redis, pollux),
         Promise::Cursor => redis.items().map(<[Frame]>::len) == pollux.items().map(<[Frame]>::len),
+        Promise::Kind => kind(redis) == kind(pollux),
         Promise::Hello => protocol(redis).is_some_and(|seen| Some(seen) == protocol(pollux)),
     }
 }
@@ -142,6 +150,15 @@ pub(super) fn number(text: &[u8]) -> Option<f64> {
 
 fn protocol(hello: &Frame) -> Option<&Frame> {
     hello.items()?.chunks(2).find(|pair| pair[0].text() == Some(b"proto")).map(|pair| &pair[1])
+}
+
+/// The type of a reply, and whether there is one.
+fn kind(value: &Frame) -> (u8, bool) {
+    match value {
+        Frame::Line(kind, _) => (*kind, true),
+        Frame::Text(kind, text) => (*kind, text.is_some()),
+        Frame::Items(kind, items) => (*kind, items.is_some()),
+    }
 }
 
 fn shape(value: &Frame) -> String {

@@ -53,6 +53,8 @@ pub struct Report {
     pub commands: usize,
     /// Replies that were not errors: a tester that only collects errors tests nothing.
     pub successes: usize,
+    /// By command, in the catalog's form: replies, and how many of them were not errors. Those inside of EXEC count too.
+    pub coverage: BTreeMap<String, (usize, usize)>,
     /// Replies to clients that had waited for a key.
     pub served: usize,
     /// Keys whose content was compared.
@@ -63,12 +65,25 @@ pub struct Report {
 }
 
 impl Report {
+    /// A reply of redis-server to a command in upper case.
+    pub(super) fn count(&mut self, command: &str, is_success: bool) {
+        let name = command.to_lowercase().replace(' ', "|");
+        let (replies, successes) = self.coverage.entry(name).or_default();
+        *replies += 1;
+        *successes += usize::from(is_success);
+        self.successes += usize::from(is_success);
+    }
+
     /// Sums up several runs.
     pub fn add(&mut self, other: Report) {
         self.commands += other.commands;
         self.successes += other.successes;
         self.served += other.served;
         self.keys_compared += other.keys_compared;
+        for (name, (replies, successes)) in other.coverage {
+            let sum = self.coverage.entry(name).or_default();
+            *sum = (sum.0 + replies, sum.1 + successes);
+        }
         for (reason, count) in other.known {
             *self.known.entry(reason).or_default() += count;
         }

@@ -13,6 +13,10 @@ pub(super) const SUBSCRIBER: usize = WORKERS;
 pub(super) const CLIENTS: usize = WORKERS + 1;
 
 const SPOILED_PERCENT: u64 = 8;
+/// Of the commands that empty databases so many are said: values shall grow.
+const FLUSHED_PERCENT: u64 = 25;
+/// Commands that a transaction gets at most, unless the next EXEC is spoiled.
+const TRANSACTION_MAX: usize = 8;
 /// Each costs a few milliseconds.
 const EXPIRED_PERMILLE: u64 = 6;
 
@@ -74,8 +78,12 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("hash-max-listpack-entries", &["128", "3"]),
     ("hash-max-listpack-value", &["64", "8"]),
     ("set-max-intset-entries", &["512", "4"]),
+    // Not in 7.0.
+    ("set-max-listpack-entries", &["128", "3"]),
+    ("set-max-listpack-value", &["64", "8"]),
     ("zset-max-listpack-entries", &["128", "3"]),
     ("zset-max-listpack-value", &["64", "8"]),
+    ("maxmemory-policy", &["noeviction", "allkeys-lfu"]),
 ];
 
 impl Script {
@@ -85,9 +93,12 @@ impl Script {
             lines.iter().map(|line| Grammar::parse(line)).collect()
         };
         let (grammars, of_subscriber) = (parse(GRAMMARS), parse(SUBSCRIBER_GRAMMARS));
+        let exec = Grammar::parse("EXEC");
         let settings =
             SETTINGS.iter().map(|(name, values)| (*name, *random.pick(values))).collect();
         let resp3 = std::array::from_fn(|_| random.chance(50));
+        // Commands that still go into the open transaction of each client, as far as is known here.
+        let mut left: [Option<usize>; CLIENTS] = [None; CLIENTS];
         let steps = (0..length)
             .map(|_| {
                 let client = match random.between(0, 99) {
@@ -97,7 +108,19 @@ impl Script {
                     _ => SUBSCRIBER,
                 };
                 let table = if client == SUBSCRIBER { &of_subscriber } else { &grammars };
-                step(client, random.pick(table), &mut random)
+                let mut grammar: &Grammar = random.pick(table);
+                if grammar.name.starts_with("FLUSH") && !random.chance(FLUSHED_PERCENT) {
+                    grammar = random.pick(table);
+                }
+                match &mut left[client] {
+                    Some(0) => (left[client], grammar) = (None, &exec),
+                    Some(more) => *more -= 1,
+                    None if grammar.name == "MULTI" => {
+                        left[client] = Some(random.between(0, TRANSACTION_MAX));
+                    }
+                    None => {}
+                }
+                step(client, grammar, &mut random)
             })
             .collect();
         Script { seed, settings, resp3, steps }
@@ -108,10 +131,6 @@ fn step(client: usize, grammar: &Grammar, random: &mut Random) -> Step {
     let mut args = grammar.generate(random);
     if random.chance(SPOILED_PERCENT) {
         spoil(&mut args, random);
-    }
-    if args.len() == 1 && args[0].eq_ignore_ascii_case(b"COMMAND") {
-        // Alone it describes all commands.
-        args.push(b"NOSUCH".to_vec());
     }
     let is_key = |arg: &&Vec<u8>| KEYS.contains(&arg.as_slice());
     let may_expire = client < WORKERS && random.next_u64() % 1000 < EXPIRED_PERMILLE;

@@ -117,6 +117,8 @@ pub(super) struct Stage<'a> {
     actors: Vec<Actor>,
     /// Tells the PINGs of the subscriber apart.
     pings: usize,
+    /// Errors among what the subscriber has heard.
+    heard_errors: usize,
 }
 
 impl<'a> Stage<'a> {
@@ -126,7 +128,7 @@ impl<'a> Stage<'a> {
         let info = control.redis.call(&[b"INFO", b"server"])?;
         let info = String::from_utf8_lossy(info.as_bytes().unwrap_or_default()).into_owned();
         let release = if info.contains("redis_version:7.0.") { Release::V70 } else { Release::V72 };
-        Ok(Stage { duel, release, control, actors: Vec::new(), pings: 0 })
+        Ok(Stage { duel, release, control, actors: Vec::new(), pings: 0, heard_errors: 0 })
     }
 
     /// Empties both servers and connects the clients of the script.
@@ -260,8 +262,16 @@ impl<'a> Stage<'a> {
         }
         let actor = &mut self.actors[step.client];
         let (redis, pollux) = actor.receive()?;
-        if !redis.is_error() {
-            report.successes += 1;
+        match (&actor.queued, redis.items()) {
+            (Some(queued), Some(replies)) if name == "EXEC" => {
+                report.count(name, true);
+                queued
+                    .iter()
+                    .zip(replies)
+                    .for_each(|(name, reply)| report.count(name, !reply.is_error()));
+            }
+            (Some(_), _) if redis.is_line("QUEUED") => {}
+            _ => report.count(name, !redis.is_error()),
         }
         let is_same = same(self.release, actor, name, &to_redis, (&redis, &pollux))?;
         let unlike = (!is_same).then(|| {
@@ -362,6 +372,7 @@ impl<'a> Stage<'a> {
             let name = command_name(&question);
             report.served += 1;
             let (redis, pollux) = actor.receive()?;
+            report.count(&name, !redis.is_error());
             if !compare::equal(self.release, compare::promise(&name), &redis, &pollux) {
                 return Ok(Some(Unlike { question, ..Unlike::new(&redis, &pollux) }));
             }
@@ -376,8 +387,10 @@ impl<'a> Stage<'a> {
     ) -> io::Result<Option<Unlike>> {
         let args = slices(&step.args);
         self.actors[SUBSCRIBER].send(&args, &args)?;
-        report.successes += 1;
-        self.hear_subscriber()
+        let before = self.heard_errors;
+        let unlike = self.hear_subscriber()?;
+        report.count(&command_name(&step.args), self.heard_errors == before);
+        Ok(unlike)
     }
 
     /// Everything that the subscriber hears up to the answer of a PING.
@@ -389,6 +402,7 @@ impl<'a> Stage<'a> {
         actor.send(&ping, &ping)?;
         let redis = hear_until(&mut actor.redis, &token)?;
         let pollux = hear_until(&mut actor.pollux, &token)?;
+        self.heard_errors += redis.iter().filter(|frame| frame.is_error()).count();
         let is_same = redis == pollux
             || redis.len() == pollux.len()
                 && redis.iter().zip(&pollux).all(|(redis, pollux)| {
@@ -442,8 +456,8 @@ pub(super) fn command_name(args: &[Vec<u8>]) -> String {
     };
     match word(0).as_str() {
         container @ ("CONFIG" | "CLIENT" | "OBJECT" | "PUBSUB" | "MEMORY" | "COMMAND"
-        | "SLOWLOG" | "LATENCY") => {
-            format!("{container} {}", word(1))
+        | "SLOWLOG" | "LATENCY" | "DEBUG") => {
+            format!("{container} {}", word(1)).trim_end().to_owned()
         }
         name => name.to_owned(),
     }
@@ -540,6 +554,7 @@ fn same(
             let (redis, pollux) = actor.receive()?;
             Ok(redis == pollux)
         }
+        "DUMP" => exchange(release, actor, args[1], (redis, pollux)),
         "SRANDMEMBER" => is_chosen(actor, &[b"SMEMBERS", args[1]], 1, pollux),
         "HRANDFIELD" => {
             is_chosen(actor, &[b"HGETALL", args[1]], if args.len() > 3 { 2 } else { 1 }, pollux)
@@ -552,6 +567,21 @@ fn same(
         ),
         _ => Ok(true),
     }
+}
+
+/// Has each server restore what the other has dumped, where it can read it; the next look at the keyspace compares them.
+fn exchange(
+    release: Release,
+    actor: &mut Actor,
+    key: &[u8],
+    (redis, pollux): (&Frame, &Frame),
+) -> io::Result<bool> {
+    let (Some(of_redis), Some(of_pollux)) = (redis.text(), pollux.text()) else { return Ok(true) };
+    let to_redis = if release == Release::V70 { of_redis } else { of_pollux };
+    let restore = |payload| -> [&[u8]; 5] { [b"RESTORE", key, b"0", payload, b"REPLACE"] };
+    actor.send(&restore(to_redis), &restore(of_redis))?;
+    let (redis, pollux) = actor.receive()?;
+    Ok(redis == pollux && redis.is_line("OK"))
 }
 
 /// Whether chance has chosen among what is there. `width` is that of the items of `chosen`.

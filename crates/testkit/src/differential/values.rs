@@ -3,24 +3,21 @@
 use super::script::CLIENTS;
 use crate::random::Random;
 
-/// Appends a value of a kind; `nkeys` appends a count and as many keys.
+/// Appends a value of a kind; `nkeys`, `nsets` and `nzsets` ... append a count and as many keys.
 pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
-    if kind == "nkeys" {
+    if let Some(kind) = keys_of(kind) {
         let count = random.between(1, 3);
         if random.chance(5) {
             let wrong: &&str = random.pick(&["0", "-1", "x", "9223372036854775807"]);
             args.push(wrong.as_bytes().to_vec());
-            return args.push(random.pick(KEYS).to_vec());
+            return args.push(key(kind, random));
         }
         args.push(count.to_string().into_bytes());
-        for _ in 0..count {
-            args.push(random.pick(KEYS).to_vec());
-        }
-        return;
+        return args.extend((0..count).map(|_| key(kind, random)));
     }
     let text = |text: &&str| text.as_bytes().to_vec();
     args.push(match kind {
-        "key" => random.pick(KEYS).to_vec(),
+        "key" | "string" | "list" | "hash" | "set" | "zset" => key(kind, random),
         "value" if random.chance(15) => number(random, 100_000),
         "value" => random.pick(VALUES).to_vec(),
         "member" | "field" if random.chance(30) => [b"m".to_vec(), number(random, 300)].concat(),
@@ -63,6 +60,34 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
     });
 }
 
+/// The kind of the keys that a counted kind appends.
+fn keys_of(kind: &str) -> Option<&'static str> {
+    match kind {
+        "nkeys" => Some("key"),
+        "nlists" => Some("list"),
+        "nsets" => Some("set"),
+        "nzsets" => Some("zset"),
+        _ => None,
+    }
+}
+
+/// A key; of a type, mostly one under which that type is likely to be found, so that values grow.
+fn key(kind: &str, random: &mut Random) -> Vec<u8> {
+    let initial = match kind {
+        "string" => b'k',
+        "list" => b'l',
+        "hash" => b'h',
+        "set" => b's',
+        "zset" => b'z',
+        _ => return random.pick(KEYS).to_vec(),
+    };
+    if random.chance(20) {
+        return random.pick(KEYS).to_vec();
+    }
+    let typed: Vec<&[u8]> = KEYS.iter().copied().filter(|key| key[0] == initial).collect();
+    random.pick(&typed).to_vec()
+}
+
 /// Digits of a number below `bound`; of large ones none is small.
 fn number(random: &mut Random, bound: usize) -> Vec<u8> {
     let least = if bound > 1_000_000 { bound / 1000 } else { 0 };
@@ -88,7 +113,7 @@ pub(super) const KEYS: &[&[u8]] = &[
 
 const CHANNELS: &[&[u8]] = &[b"c1", b"c2", b"c3", b"{t}c", b""];
 
-const COMMANDS: &[&str] = &["get", "SET", "lpush", "zunion", "config|get", "x"];
+const COMMANDS: &[&str] = &["get", "SET", "lpush", "zunion", "config|get", "object|encoding", "x"];
 
 const VALUES: &[&[u8]] = &[
     b"",
@@ -159,7 +184,24 @@ const INDEXES: &[&str] = &[
     "9223372036854775807",
     "-9223372036854775808",
 ];
-const COUNTS: &[&str] = &["0", "1", "2", "3", "10", "-1", "-2", "x"];
+const COUNTS: &[&str] = &[
+    "0",
+    "1",
+    "1",
+    "2",
+    "2",
+    "3",
+    "10",
+    "-1",
+    "-2",
+    "x",
+    "",
+    "1.5",
+    "4294967296",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+];
 const FLOATS: &[&str] = &[
     "0",
     "1",
@@ -207,9 +249,12 @@ const SCORES: &[&str] = &[
     "1e-7",
     "3.14159265358979",
 ];
-const BOUNDS: &[&str] =
-    &["0", "1", "2", "3", "(1", "(2", "-inf", "+inf", "inf", "(-inf", "1.5", "x", "("];
-const LEXES: &[&str] = &["-", "+", "[a", "(a", "[c", "(c", "[e", "[", "(", "x", "[zz"];
+const BOUNDS: &[&str] = &[
+    "0", "1", "2", "3", "(1", "(2", "-inf", "+inf", "inf", "(-inf", "1.5", "1e22", "x", "(", "",
+    "nan", "(nan", "1e400",
+];
+const LEXES: &[&str] =
+    &["-", "+", "[a", "(a", "[c", "(c", "[e", "[", "(", "x", "[zz", "", "[1", "(m1"];
 
 /// Makes one thing wrong: too few, too many, another type, another case.
 pub(super) fn spoil(args: &mut Vec<Vec<u8>>, random: &mut Random) {
