@@ -54,9 +54,13 @@ impl History {
         self.reigns.last().map_or(Epoch(0), |reign| reign.epoch)
     }
 
-    /// Adds the next reign. One that begins where the newest begins replaces it.
+    /// Adds the next reign. One that begins where the newest begins replaces it, and the newest itself, as long as it
+    /// has written nothing, may begin again: its node was started anew.
     pub fn begin(&mut self, epoch: Epoch, first: OpId) -> Result<(), HistoryError> {
         if let Some(newest) = self.reigns.last().copied() {
+            if newest == (Reign { epoch, first }) {
+                return Ok(());
+            }
             if epoch <= newest.epoch {
                 return Err(HistoryError::OldEpoch { new: epoch, newest: newest.epoch });
             }

@@ -27,6 +27,8 @@ const READ_ONLY: ErrorReply =
 const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
 const OUT_OF_MEMORY: ErrorReply =
     ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");
+pub(crate) const NO_REPLICAS: ErrorReply =
+    ErrorReply::new("NOREPLICAS Not enough good replicas to write.");
 const NOT_IN_TRANSACTION: ErrorReply =
     ErrorReply::new("ERR Command not allowed inside a transaction");
 
@@ -36,6 +38,8 @@ pub(crate) struct House<'a> {
     pub(crate) holds: &'a Holds,
     pub(crate) is_loading: bool,
     pub(crate) replication: Option<&'a Replication>,
+    /// `min-replicas-to-write` is set.
+    pub(crate) wants_replicas: bool,
     /// When the command begins.
     pub(crate) tick: Tick,
     /// The data takes more than `maxmemory`, and no key may go.
@@ -66,9 +70,11 @@ impl House<'_> {
             if keys.is_replica() {
                 return Admission::Refuse(READ_ONLY);
             }
-            if let Some(refusal) =
-                self.replication.and_then(|replication| replication.refuse_write(self.tick))
-            {
+            let refusal = match self.replication {
+                Some(replication) => replication.refuse_write(self.tick),
+                None => self.wants_replicas.then_some(NO_REPLICAS),
+            };
+            if let Some(refusal) = refusal {
                 return Admission::Refuse(refusal);
             }
         }

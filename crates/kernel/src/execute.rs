@@ -63,6 +63,7 @@ impl Stage<'_> {
             holds: &self.node.holds,
             is_loading: self.node.is_loading,
             replication: self.node.replication.as_deref(),
+            wants_replicas: self.node.limits.wants_replicas,
             tick: self.node.tick,
             is_full,
         };

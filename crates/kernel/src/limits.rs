@@ -50,6 +50,8 @@ pub struct Limits {
     pub latency_threshold: Option<Duration>,
     /// The shorter of the two, so that a command costs one comparison.
     pub noteworthy: Duration,
+    /// `min-replicas-to-write` asks for replicas: a node without a cluster never has any.
+    pub wants_replicas: bool,
     /// The distribution of execution times is kept (`latency-tracking`).
     pub latency_tracking: bool,
 }
@@ -78,6 +80,8 @@ impl Limits {
             slowlog_slower_than,
             latency_threshold,
             noteworthy: noteworthy.unwrap_or(Duration::MAX),
+            wants_replicas: settings.min_replicas_to_write > 0
+                && settings.min_replicas_max_lag_seconds > 0,
             latency_tracking: settings.latency_tracking,
         }
     }

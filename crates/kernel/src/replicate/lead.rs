@@ -9,10 +9,8 @@ use wire::resp::reply::ErrorReply;
 
 use super::master::Followers;
 use super::{Data, Replication, Role, Surroundings};
+use crate::admit::NO_REPLICAS;
 use crate::node::Node;
-
-const TOO_FEW_REPLICAS: ErrorReply =
-    ErrorReply::new("NOREPLICAS Not enough good replicas to write.");
 
 /// Pause between attempts to bind an endpoint that somebody else holds, ms.
 const BIND_RETRY_MS: u64 = 100;
@@ -50,7 +48,7 @@ impl Lead {
     }
 
     pub(super) fn refuse_write(&self) -> Option<ErrorReply> {
-        self.lacks_replicas.then_some(TOO_FEW_REPLICAS)
+        self.lacks_replicas.then_some(NO_REPLICAS)
     }
 
     /// The mastership is over.

@@ -40,6 +40,22 @@ pub(crate) fn with_node(dir: &Path, act: impl FnOnce(&str, &mut Client)) {
 }
 
 #[test]
+fn a_node_that_has_written_nothing_starts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        with_node(dir.path(), |_, client| {
+            assert_eq!(hear(client, "DBSIZE").as_deref(), Some(":0\r\n"));
+        });
+    }
+    with_node(dir.path(), |_, client| {
+        assert_eq!(hear(client, "SET k v").as_deref(), Some("+OK\r\n"));
+    });
+    with_node(dir.path(), |_, client| {
+        assert_eq!(hear(client, "GET k").as_deref(), Some("$1\r\nv\r\n"));
+    });
+}
+
+#[test]
 fn save_answers_when_the_image_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let dump = dir.path().join("dump.rdb");
