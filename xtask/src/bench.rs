@@ -1,7 +1,7 @@
 //! Pollux beside redis-server: the same load generator, the same pinning, in turns.
 //!
 //! Each round measures every server once at every pipeline depth; the table shows medians over the rounds. CPU time is
-//! that of the whole server process (all threads), from /proc, so that work moved to another thread is not hidden.
+//! that of the whole server (all threads, ended child processes), from /proc, so that work moved elsewhere is not hidden.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -35,8 +35,8 @@ use crate::client::Session;
 use crate::command::Awaited;
 pub(crate) use interest::Interest;
 
-/// Buckets moved per turn in each table of one group of slots that is being resized.
-const RESIZE_BUCKETS: u32 = 4;
+/// Buckets moved per step in each table of one group of slots that is being resized.
+const RESIZE_BUCKETS: u32 = 8;
 
 /// What happened in a keyspace, for INFO.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

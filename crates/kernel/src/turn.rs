@@ -40,6 +40,9 @@ const LOG_PATIENCE: Duration = Duration::from_millis(2);
 const TURNS_OPEN_MAX: u32 = 8;
 const OPEN_BYTES_MAX: usize = 16 << 10;
 
+/// Tables being resized are looked after every so many turns: a look goes over 64 of them.
+const TURNS_PER_STEP: u64 = 16;
+
 /// How much further than it has come an unfinished request may grow before it is looked at again (bytes).
 const PARTIAL_BYTES_MORE: usize = 1 << 20;
 
@@ -435,7 +438,9 @@ impl Executor {
                 }
             }
         }
-        self.keys.housekeep();
+        if self.node.counters.turns.is_multiple_of(TURNS_PER_STEP) {
+            self.keys.housekeep();
+        }
         self.checkpointer.poll(&mut self.node, &mut self.keys);
         if !self.node.requests.is_empty() {
             self.stage(|stage| stage.carry_out_requests());

@@ -56,7 +56,7 @@ impl Layout for PerSlot {
     fn get_batch(&self, keys: &[Key; BATCH]) -> usize {
         let places = keys.map(|key| Place::of(&key));
         let db = self.0.db(0);
-        places.iter().for_each(|&place| db.prefetch(place));
+        places.iter().for_each(|&place| db.prefetch_bucket(place));
         places.iter().for_each(|&place| db.prefetch_entry(place));
         let found = places.iter().zip(keys).filter(|(place, key)| {
             let entry = db.get_at(**place, *key);

@@ -97,7 +97,7 @@ fn row_from(
                     let db = store.db(0);
                     places.clear();
                     places.extend(batch_keys.iter().map(|key| Place::of(key)));
-                    places.iter().for_each(|&place| db.prefetch(place));
+                    places.iter().for_each(|&place| db.prefetch_bucket(place));
                     places.iter().for_each(|&place| db.prefetch_entry(place));
                     places.iter().for_each(|&place| db.prefetch_value(place));
                 }
