@@ -1,5 +1,5 @@
 //! The commands of one turn: parsed first, executed afterwards, so that the memory which they will
-//! touch can be fetched meanwhile.
+//! touch can be fetched ahead, window by window.
 //!
 //! ```text
 //!   inputs    [ client A: bytes ----------------- ] [ client B: bytes ---- ] ...
@@ -24,6 +24,9 @@ use crate::keyspace::Keyspace;
 
 /// Commands that one client may run per turn; the rest of its input waits for the next turn.
 const CLIENT_COMMANDS_MAX: usize = 1024;
+/// Commands whose memory is fetched at once: enough for their cache misses to overlap, few enough that what was fetched
+/// is still in the first-level cache when they run.
+const WINDOW_COMMANDS: usize = 64;
 /// A batch takes no further client beyond this.
 const BATCH_COMMANDS_MAX: usize = 4096;
 
@@ -34,6 +37,8 @@ pub(crate) struct Batch {
     spans: Vec<Span>,
     /// Emptied by each prefetch.
     places: Vec<(u16, Place)>,
+    /// The first request whose memory was not asked for yet.
+    fetched: usize,
 }
 
 /// What one client has sent.
@@ -66,6 +71,8 @@ pub(crate) enum Rest {
 /// One parsed command.
 #[derive(Clone, Debug)]
 struct Request {
+    /// Place of its input.
+    input: usize,
     /// Its bytes in the input.
     bytes: Range<usize>,
     /// Its arguments in the batch; their places count from `bytes.start`.
@@ -83,6 +90,7 @@ impl Batch {
         self.inputs.clear();
         self.requests.clear();
         self.spans.clear();
+        self.fetched = 0;
     }
 
     /// Adds the complete commands at the front of `bytes`, at most `commands_max`.
@@ -111,7 +119,8 @@ impl Batch {
                     if !spans.is_empty() {
                         let args = Args::new(&bytes[request.clone()], &self.spans[spans.clone()]);
                         let resolved = table::resolve(&args);
-                        self.requests.push(Request { bytes: request, spans, resolved });
+                        let input = self.inputs.len();
+                        self.requests.push(Request { input, bytes: request, spans, resolved });
                     }
                     at += consumed;
                 }
@@ -122,21 +131,29 @@ impl Batch {
         self.inputs.push(Input { token, db, bytes, consumed: 0, parsed: at, requests, rest });
     }
 
-    /// Fetches what the commands will touch, stage by stage for all of them: the heads of the
-    /// tables, the buckets, the entries that the buckets point to. Only a hint: nothing changes.
-    pub(crate) fn prefetch(&mut self, keys: &Keyspace) {
-        if self.requests.len() < 2 {
+    /// Before request `index` runs: when it is the first of a window, fetches what the commands of the window will touch,
+    /// stage by stage for all of them: the heads of the tables, the buckets, the entries that the buckets point to. Only
+    /// a hint: nothing changes.
+    #[inline]
+    pub(crate) fn prefetch(&mut self, index: usize, keys: &Keyspace) {
+        if index >= self.fetched {
+            self.fetched = self.requests.len().min(index + WINDOW_COMMANDS);
+            self.prefetch_window(index..self.fetched, keys);
+        }
+    }
+
+    fn prefetch_window(&mut self, window: Range<usize>, keys: &Keyspace) {
+        if window.len() < 2 {
             return;
         }
         let mut places = std::mem::take(&mut self.places);
-        for input in &self.inputs {
-            for index in input.requests.clone() {
-                let (resolved, args, _) = self.request(input, index);
-                if let Resolved::Known { spec, .. } = resolved
-                    && let Some(key) = first_key(spec, &args)
-                {
-                    places.push((input.db, keys.prefetch_table(input.db, key)));
-                }
+        for index in window {
+            let (resolved, args, _) = self.request(index);
+            if let Resolved::Known { spec, .. } = resolved
+                && let Some(key) = first_key(spec, &args)
+            {
+                let db = self.inputs[self.requests[index].input].db;
+                places.push((db, keys.prefetch_table(db, key)));
             }
         }
         for (db, place) in &places {
@@ -148,14 +165,11 @@ impl Batch {
         self.places = places;
     }
 
-    /// Request `index`: who asked and what, with the end of its bytes in the input.
-    pub(crate) fn request<'a>(
-        &'a self,
-        input: &'a Input,
-        index: usize,
-    ) -> (Resolved, Args<'a>, usize) {
+    /// Request `index`: what it asks, with the end of its bytes in the input.
+    #[inline]
+    pub(crate) fn request(&self, index: usize) -> (Resolved, Args<'_>, usize) {
         let request = &self.requests[index];
-        let bytes = &input.bytes[request.bytes.clone()];
+        let bytes = &self.inputs[request.input].bytes[request.bytes.clone()];
         let args = Args::new(bytes, &self.spans[request.spans.clone()]);
         (request.resolved, args, request.bytes.end)
     }

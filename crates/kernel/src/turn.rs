@@ -287,7 +287,6 @@ impl Executor {
             self.batch.add(token, session.db, bytes, parser, &limits);
         }
         self.ready.drain(..taken);
-        self.batch.prefetch(&self.keys);
     }
 
     /// Runs the batch, client by client.
@@ -323,7 +322,8 @@ impl Executor {
         let token = batch.inputs[at].token;
         let mut after = After::Next;
         for index in batch.inputs[at].requests.clone() {
-            let (resolved, args, end) = batch.request(&batch.inputs[at], index);
+            batch.prefetch(index, &self.keys);
+            let (resolved, args, end) = batch.request(index);
             after = self.stage(|stage| stage.perform(token, resolved, &args));
             if after != After::Held {
                 batch.inputs[at].consumed = end;

@@ -1,7 +1,9 @@
 //! One connection: its socket, its buffers, and what is still to be done with it.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
+
+use rustix::net::{RecvFlags, SendFlags};
 
 use crate::output::Output;
 
@@ -112,7 +114,7 @@ impl Connection {
     /// One read call: the bytes it brought and the bytes it could have brought.
     fn read_once(&mut self, shared: &mut [u8]) -> io::Result<(usize, usize)> {
         if self.input.len() < DIRECT_READ_BYTES_MIN {
-            let count = self.socket.read(shared)?;
+            let (count, _) = rustix::net::recv(&self.socket, &mut *shared, RecvFlags::empty())?;
             self.input.extend_from_slice(&shared[..count]);
             return Ok((count, shared.len()));
         }
@@ -134,7 +136,7 @@ impl Connection {
                 return Ok(Progress::More);
             }
             let share = sendable.len().min(WRITE_BYTES_MAX - total);
-            match self.socket.write(&sendable[..share]) {
+            match rustix::net::send(&self.socket, &sendable[..share], SendFlags::NOSIGNAL) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.output.advance(count);
@@ -145,7 +147,7 @@ impl Connection {
                     return Ok(Progress::Idle);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
     }
