@@ -32,6 +32,10 @@ impl ClientType {
     }
 }
 
+/// Redis keeps so much of the output in a first buffer (`obl`), and what is more in a list of buffers (`oll`, `omem`).
+/// Here there is one buffer; it is told in these terms, as tools watch `omem`.
+const FIRST_BYTES: usize = 16 << 10;
+
 /// The line with its line break. `fd` is the connection's place, which is as unique. `request` is the length of the
 /// request that runs, for the client that has sent it: it has left the input buffer, but not yet the memory.
 pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs, request: usize) -> Vec<u8> {
@@ -71,9 +75,10 @@ pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs, request: usize)
     put("multi-mem", &number(multi_bytes));
     put("rbs", &number(output_capacity));
     put("rbp", &number(output_capacity));
-    put("obl", &number(output));
-    put("oll", b"0");
-    put("omem", b"0");
+    let first = output.min(FIRST_BYTES);
+    put("obl", &number(first));
+    put("oll", &number((output - first).div_ceil(FIRST_BYTES)));
+    put("omem", &number(output - first));
     put("tot-mem", &number(memory_bytes(session, net)));
     put("events", if output > 0 { b"rw" } else { b"r" });
     put("cmd", session.last_command.map_or("NULL", |spec| spec.name).as_bytes());

@@ -318,6 +318,7 @@ impl Stage<'_> {
             None => (Unserved::timeout(&blocked.on, self.node, self.keys), Ended::Replied),
         };
         count_call(self.node, blocked.command.spec, ended);
+        error.into_iter().for_each(|error| count_error(self.node, error));
         self.answer(token, |reply| unserved.write(reply));
         self.resumed.push(token);
     }

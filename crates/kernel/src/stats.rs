@@ -166,8 +166,15 @@ impl Stats {
     /// Call about every 100 ms: takes the samples behind the `instantaneous_*` fields and the peak of memory.
     pub fn sample(&mut self, now: Tick, memory_bytes: u64) {
         self.memory_peak_bytes = self.memory_peak_bytes.max(memory_bytes);
-        let totals =
-            [self.commands, self.bytes_in, self.bytes_out, self.repl_bytes_in, self.repl_bytes_out];
+        let totals = [
+            self.commands,
+            self.bytes_in,
+            self.bytes_out,
+            self.repl_bytes_in,
+            self.repl_bytes_out,
+            self.turns,
+            self.command_ns_total(),
+        ];
         self.rates.sample(now, totals);
     }
 
@@ -190,9 +197,18 @@ impl Stats {
     pub fn repl_output_bytes_per_second(&self) -> u64 {
         self.rates.per_second(4)
     }
+
+    pub fn turns_per_second(&self) -> u64 {
+        self.rates.per_second(5)
+    }
+
+    /// Execution time of the commands of a turn, on average (ns).
+    pub fn command_ns_per_turn(&self) -> u64 {
+        self.rates.per_second(6) / self.turns_per_second().max(1)
+    }
 }
 
-const RATES: usize = 5;
+const RATES: usize = 7;
 const SAMPLES: usize = 16;
 
 /// The last 16 samples of the rates: their mean smooths what one interval shows.

@@ -71,13 +71,16 @@ impl Client {
                 Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             }
             let mut chunk = [0; 16 << 10];
-            let read = self.stream.read(&mut chunk).map_err(|error| {
-                let part = self.input.escape_ascii();
-                io::Error::new(error.kind(), format!("{error} (of the reply there is \"{part}\")"))
-            })?;
-            match read {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                length => self.input.extend_from_slice(&chunk[..length]),
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(length) => self.input.extend_from_slice(&chunk[..length]),
+                // This process was stopped for a while.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let part = self.input.escape_ascii();
+                    let text = format!("{error} (of the reply there is \"{part}\")");
+                    return Err(io::Error::new(error.kind(), text));
+                }
             }
         }
     }

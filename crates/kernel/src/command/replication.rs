@@ -3,6 +3,7 @@
 //! A client that waits is parked without a key; the executor looks at it when an acknowledgement came
 //! or its time is up, and answers with what was reached until then.
 
+use base::UnixMs;
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use super::table::Binding;
@@ -76,11 +77,16 @@ fn wait_for(cx: &mut NodeTurn<'_>, quorum: Quorum, timeout_ms: u64) -> CmdResult
     }))
 }
 
-fn timeout_ms(args: &Args<'_>, at: usize) -> Result<u64, Stop> {
+/// Milliseconds to wait; the end of the wait must be a time that Redis can tell.
+fn timeout_ms(args: &Args<'_>, at: usize, now: UnixMs) -> Result<u64, Stop> {
     let ms = args
         .int(at)
         .map_err(|_| ErrorReply::new("ERR timeout is not an integer or out of range"))?;
-    u64::try_from(ms).map_err(|_| ErrorReply::new("ERR timeout is negative").into())
+    let ms = u64::try_from(ms).map_err(|_| ErrorReply::new("ERR timeout is negative"))?;
+    if ms > (i64::MAX as u64).saturating_sub(now.0) {
+        return Err(ErrorReply::new("ERR timeout is out of range").into());
+    }
+    Ok(ms)
 }
 
 fn refuse_replica(cx: &NodeTurn<'_>, name: &str) -> Result<(), Stop> {
@@ -99,7 +105,7 @@ fn refuse_replica(cx: &NodeTurn<'_>, name: &str) -> Result<(), Stop> {
 fn wait(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     refuse_replica(cx, "WAIT")?;
     let replicas = usize::try_from(args.int(1)?).unwrap_or(0);
-    let timeout_ms = timeout_ms(args, 2)?;
+    let timeout_ms = timeout_ms(args, 2, cx.turn.keys.now())?;
     let op = cx.turn.session.waits_for_op;
     wait_for(cx, Quorum { op, local: false, replicas, is_durable: false }, timeout_ms)
 }
@@ -117,7 +123,7 @@ fn waitaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         base::number::parse_i64(args.key(2)).and_then(|count| usize::try_from(count).ok());
     let replicas =
         replicas.ok_or(ErrorReply::new("ERR value is out of range, must be positive"))?;
-    let timeout_ms = timeout_ms(args, 3)?;
+    let timeout_ms = timeout_ms(args, 3, cx.turn.keys.now())?;
     refuse_replica(cx, "WAITAOF")?;
     let op = cx.turn.session.waits_for_op;
     wait_for(cx, Quorum { op, local, replicas, is_durable: true }, timeout_ms)

@@ -388,6 +388,8 @@ fn stats(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("instantaneous_output_kbps", kib(stats.output_bytes_per_second()));
     out.field("instantaneous_input_repl_kbps", kib(stats.repl_input_bytes_per_second()));
     out.field("instantaneous_output_repl_kbps", kib(stats.repl_output_bytes_per_second()));
+    out.field("instantaneous_eventloop_cycles_per_sec", stats.turns_per_second());
+    out.field("instantaneous_eventloop_duration_usec", stats.command_ns_per_turn() / 1000);
     out.field("rejected_connections", stats.rejected_connections);
     out.field("sync_full", stats.sync_full);
     out.field("sync_partial_ok", stats.sync_partial_ok);

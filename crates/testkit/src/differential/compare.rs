@@ -110,8 +110,9 @@ pub(super) fn equal(release: Release, promise: Promise, redis: &Frame, pollux: &
 fn is_better(release: Release, redis: &Frame, pollux: &Frame) -> bool {
     match (redis.text(), pollux.text()) {
         (Some(b"embstr"), Some(b"int")) => true,
-        // 7.2 looks ahead at all that ZADD brings.
-        (Some(b"listpack"), Some(b"skiplist")) => release == Release::V70,
+        // 7.2 looks ahead at all that ZADD and SADD bring.
+        (Some(b"listpack"), Some(b"skiplist"))
+        | (Some(b"intset"), Some(b"listpack" | b"hashtable")) => release == Release::V70,
         (Some(b"hashtable" | b"skiplist" | b"quicklist"), Some(b"listpack")) => true,
         _ => false,
     }

@@ -16,7 +16,24 @@ pub(super) struct Known {
     pub(super) reason: &'static str,
 }
 
+/// A client that is woken by one of its keys looks at all of them again since 7.2, and may meet another type.
+const fn served_alone(command: &'static str) -> Known {
+    Known {
+        command,
+        release: Some(Release::V70),
+        redis: "[",
+        pollux: "-WRONGTYPE",
+        reason: "Redis 7.0 serves the key that came, and does not look at the others",
+    }
+}
+
 pub(super) const KNOWN: &[Known] = &[
+    served_alone("BLPOP"),
+    served_alone("BRPOP"),
+    served_alone("BLMPOP"),
+    served_alone("BZPOPMIN"),
+    served_alone("BZPOPMAX"),
+    served_alone("BZMPOP"),
     Known {
         command: "OBJECT REFCOUNT",
         release: None,
