@@ -312,6 +312,7 @@ impl Keyspace {
             Effect::Delete { key }
             | Effect::ExpireAt { key, .. }
             | Effect::Persist { key }
+            | Effect::SetClock { key, .. }
             | Effect::SetString { key, .. }
             | Effect::Append { key, .. }
             | Effect::SetRange { key, .. }

@@ -232,11 +232,11 @@ impl Db {
         Some(entry)
     }
 
-    /// Sets the access clock of a key; it is no part of the data, so no snapshot needs to know.
-    pub(crate) fn set_clock(&mut self, key: &[u8], clock: u32) {
-        if let Some(entry) = self.slots.find_mut(Place::of(key), key) {
-            entry.set_clock(clock);
-        }
+    /// Sets the access clock of a key and returns whether it is there. The clock is no part of the data, so no
+    /// snapshot needs to know.
+    pub(crate) fn set_clock(&mut self, key: &[u8], clock: u32) -> bool {
+        let entry = self.slots.find_mut(Place::of(key), key);
+        entry.map(|entry| entry.set_clock(clock)).is_some()
     }
 
     /// Stores an entry, in the place of one with the same key if there is one.

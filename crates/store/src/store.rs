@@ -98,11 +98,6 @@ impl Store {
         self.env.access = access;
     }
 
-    /// Says how lately or how often a key was used, as [`load`](Self::load) does; a missing key stays so.
-    pub fn set_clock(&mut self, number: u16, key: &[u8], clock: u32) {
-        self.dbs[usize::from(number)].set_clock(key, clock);
-    }
-
     pub fn graveyard(&self) -> &Graveyard {
         &self.env.graveyard
     }

@@ -62,6 +62,12 @@ pub enum Effect<'a> {
     Persist {
         key: &'a [u8],
     },
+    /// Says how lately or how often the key was used, for eviction: the lower 24 bits, which mean what the
+    /// eviction policy wants. A missing key stays missing.
+    SetClock {
+        key: &'a [u8],
+        clock: u32,
+    },
     FlushDb,
     FlushAll,
     SwapDb {
@@ -175,6 +181,7 @@ mod tag {
     pub(super) const FLUSH_DB: u8 = 7;
     pub(super) const FLUSH_ALL: u8 = 8;
     pub(super) const SWAP_DB: u8 = 9;
+    pub(super) const SET_CLOCK: u8 = 10;
     pub(super) const SET_STRING: u8 = 16;
     pub(super) const SET_STRING_KEEP: u8 = 17;
     pub(super) const SET_STRING_AT: u8 = 18;
@@ -220,6 +227,10 @@ impl<'a> Effect<'a> {
                 put_u64(out, at.0);
             }
             Effect::Persist { key } => tagged(out, tag::PERSIST, key),
+            Effect::SetClock { key, clock } => {
+                tagged(out, tag::SET_CLOCK, key);
+                put_u64(out, u64::from(*clock));
+            }
             Effect::FlushDb => out.push(tag::FLUSH_DB),
             Effect::FlushAll => out.push(tag::FLUSH_ALL),
             Effect::SwapDb { a, b } => {
@@ -350,6 +361,7 @@ fn decode_body<'a>(tag: u8, input: &mut &'a [u8]) -> Result<Effect<'a>, EffectEr
         tag::MOVE => Effect::Move { key: input.bytes()?, to_db: input.db()? },
         tag::EXPIRE_AT => Effect::ExpireAt { key: input.bytes()?, at: UnixMs(input.number()?) },
         tag::PERSIST => Effect::Persist { key: input.bytes()? },
+        tag::SET_CLOCK => Effect::SetClock { key: input.bytes()?, clock: input.clock()? },
         tag::FLUSH_DB => Effect::FlushDb,
         tag::FLUSH_ALL => Effect::FlushAll,
         tag::SWAP_DB => Effect::SwapDb { a: input.db()?, b: input.db()? },
@@ -432,6 +444,10 @@ impl<'a> Fields<'_, 'a> {
         if db < base::limits::DATABASES_MAX { Ok(db) } else { Err(EffectError::Malformed) }
     }
 
+    fn clock(&mut self) -> Result<u32, EffectError> {
+        u32::try_from(self.number()?).map_err(|_| EffectError::Malformed)
+    }
+
     /// A count that the remaining bytes could hold, with at least `bytes_min` each.
     fn count(&mut self, bytes_min: usize) -> Result<usize, EffectError> {
         let count = usize::try_from(self.number()?).map_err(|_| EffectError::Malformed)?;
@@ -480,6 +496,7 @@ mod tests {
             Effect::Move { key, to_db: 3 },
             Effect::ExpireAt { key, at: UnixMs(1_700_000_000_000) },
             Effect::Persist { key },
+            Effect::SetClock { key, clock: 0xff_ffff },
             Effect::FlushDb,
             Effect::FlushAll,
             Effect::SwapDb { a: 0, b: 255 },

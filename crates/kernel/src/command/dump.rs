@@ -108,8 +108,7 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     if expiry.is_none_or(|at| at > now) {
         value.put(cx.keys, key, expiry);
         if let Some(clock) = options.clock(cx.keys.store().access()) {
-            let db = cx.keys.db();
-            cx.keys.store_mut().set_clock(db, key, clock);
+            cx.keys.apply(Effect::SetClock { key, clock });
         }
     }
     cx.reply.ok();

@@ -88,6 +88,26 @@ fn a_full_synchronisation_brings_everything() {
     assert_eq!(text(&call(&mut client, "GET key:77")), value);
 }
 
+/// How lately a key was used is no data, but where RESTORE says it, all nodes shall know.
+#[test]
+fn the_idle_time_of_a_restored_key_reaches_replica_and_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let mut client = first.make_master(1, free_endpoint(), LONG_MS);
+    second.make_replica(1, &one);
+    call(&mut client, "SET k v");
+    let Response::Bulk(payload) = call(&mut client, "DUMP k") else { panic!("a value is dumped") };
+    client.call(&[b"RESTORE", b"k", b"0", &payload, b"REPLACE", b"IDLETIME", b"5000"]).unwrap();
+    let at = first.state().opid;
+    second.until_at(at);
+    drop(second);
+    let two = two.restart(dir.path());
+    let mut client = two.agent().make_master(2, free_endpoint(), LONG_MS);
+    let idle = call(&mut client, "OBJECT IDLETIME k");
+    assert!(matches!(idle, Response::Integer(5000..6000)), "{idle:?}");
+}
+
 #[test]
 fn a_switchover_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();

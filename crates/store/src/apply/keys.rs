@@ -24,6 +24,9 @@ pub(super) fn apply(
             let (db, env) = parts(store, db);
             Ok(Outcome::flag(db.set_expiry(env, key, None).flatten().is_some()))
         }
+        Effect::SetClock { key, clock } => {
+            Ok(Outcome::flag(store.dbs[usize::from(db)].set_clock(key, clock)))
+        }
         Effect::FlushDb => {
             let (db, env) = parts(store, db);
             Ok(Outcome::count(db.flush(env)))

@@ -6,6 +6,7 @@
 //! | Rename, Copy, Move | 1 | `NoSuchKey` | - |
 //! | ExpireAt | 1 if the key is there, else 0 | 0 | - |
 //! | Persist | 1 if there was an expiry, else 0 | 0 | - |
+//! | SetClock | 1 if the key is there, else 0 | 0 | - |
 //! | FlushDb, FlushAll | keys removed | - | - |
 //! | SwapDb | 1 | - | - |
 //! | SetString | bytes of the value | created | replaced |
@@ -121,6 +122,7 @@ pub(crate) fn apply(
         | Effect::Move { .. }
         | Effect::ExpireAt { .. }
         | Effect::Persist { .. }
+        | Effect::SetClock { .. }
         | Effect::FlushDb
         | Effect::FlushAll
         | Effect::SwapDb { .. } => keys::apply(store, db, effect),

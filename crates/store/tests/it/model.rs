@@ -105,6 +105,7 @@ impl Model {
             Effect::Persist { key } => {
                 Ok(dbs[here].get_mut(key).and_then(|(_, expiry)| expiry.take()).map_or(0, |_| 1))
             }
+            Effect::SetClock { key, .. } => Ok(i64::from(dbs[here].contains_key(key))),
             Effect::FlushDb => Ok(int(std::mem::take(&mut dbs[here]).len())),
             Effect::FlushAll => Ok(dbs.iter_mut().map(|db| int(std::mem::take(db).len())).sum()),
             Effect::SwapDb { a, b } => {
@@ -379,6 +380,7 @@ impl Op {
             3 => Effect::Copy { from: key, to_db, to: other },
             4 => Effect::Move { key, to_db },
             5 | 6 => Effect::ExpireAt { key, at },
+            7 if number == 0 => Effect::SetClock { key, clock: 77 },
             7 => Effect::Persist { key },
             8 if number == 0 => Effect::FlushAll,
             8 if number < 4 => Effect::FlushDb,
