@@ -1,13 +1,15 @@
 //! A node that belongs to no cluster: `pollux server`.
 //!
 //! ```text
-//!   open:  listen -> lock <dir>/binlog -> recover the log's end
+//!   open:  listen -> lock <dir>/binlog -> recover the log's end -> seed the hash
 //!   run:   restore (clients get -LOADING) -> serve -> stop: everything that was executed is fsynced
 //! ```
 //!
 //! Invariants
 //! - Nothing is written to a directory before its identity was checked.
 //! - A node whose log has failed ends: what it would serve could be gone after the next start.
+
+mod seed;
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId};
 use binlog::{Directory, Health, Log, OpenError, Owner};
+use store::dict::HashSeed;
 use tracing::warn;
 
 use crate::boot::{self, ListenError};
@@ -106,16 +109,21 @@ pub struct Alone {
 }
 
 impl Alone {
-    /// Listens, locks the directory and recovers the end of its log.
+    /// Listens, locks the directory, recovers the end of its log, and seeds the hash of this process.
     pub fn open(mut config: Config) -> Result<Alone, AloneError> {
         let dir = settle_directory(&mut config)?;
         fit_descriptors(&mut config)?;
         let mut executor = boot::executor(config)?;
         let node = &mut executor.node;
         let addresses = boot::listen(&mut node.net, node.config.settings())?;
-        let directory = Directory::open(&dir.join(LOG_DIRECTORY), OWNER)?;
+        let log = dir.join(LOG_DIRECTORY);
+        let directory = Directory::open(&log, OWNER)?;
         if let Some(torn) = directory.torn() {
             warn!(file = %torn.file.display(), bytes = torn.bytes, why = torn.why, "torn end of the log cut");
+        }
+        let seed = seed::of(&log).map_err(|error| AloneError::Directory { path: log, error })?;
+        if !HashSeed::new(seed).install() {
+            warn!("another node of this process has seeded the hash");
         }
         let stopper = Stopper::new(executor.wake_handle());
         Ok(Alone { executor, directory, addresses, stopper })

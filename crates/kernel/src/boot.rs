@@ -47,7 +47,7 @@ pub fn executor(config: Config) -> io::Result<Executor> {
     Ok(Executor::new(node, keys))
 }
 
-fn random_seed() -> io::Result<u64> {
+pub(crate) fn random_seed() -> io::Result<u64> {
     let mut seed = [0; 8];
     getrandom(&mut seed[..], GetRandomFlags::empty())?;
     Ok(u64::from_le_bytes(seed))
