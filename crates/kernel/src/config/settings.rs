@@ -22,7 +22,6 @@ pub struct Settings {
     pub lfu_log_factor: u32,
     pub lfu_decay_minutes: u32,
     pub active_expire_effort: u32,
-    pub lazyfree: Lazyfree,
 
     // encodings
     pub hash_max_listpack_entries: u64,
@@ -34,7 +33,6 @@ pub struct Settings {
     pub zset_max_listpack_value: u64,
     /// Positive: entries a node; -1..=-5: 4 KiB..64 KiB a node.
     pub list_max_listpack_size: i32,
-    pub list_compress_depth: u32,
 
     // clients
     pub requirepass: String,
@@ -60,7 +58,6 @@ pub struct Settings {
     // housekeeping and observation
     /// Housekeeping turns a second, 1..=500.
     pub hz: u32,
-    pub dynamic_hz: bool,
     /// Microseconds; negative switches the slow log off, 0 logs every command.
     pub slowlog_slower_than_us: i64,
     pub slowlog_max_len: u64,
@@ -70,7 +67,6 @@ pub struct Settings {
     pub latency_monitor_threshold_ms: u64,
     /// Letters in the form that CONFIG GET shows.
     pub notify_keyspace_events: String,
-    pub tracking_table_max_keys: u64,
     pub loglevel: LogLevel,
     pub enable_debug_command: LocalAccess,
     pub enable_protected_configs: LocalAccess,
@@ -78,7 +74,6 @@ pub struct Settings {
     // durability and replicas
     pub appendfsync: AppendFsync,
     pub save_points: Vec<SavePoint>,
-    pub stop_writes_on_bgsave_error: bool,
     /// A checkpoint is made when the log behind the newest one is so large (bytes) ...
     pub auto_checkpoint_bytes_min: u64,
     /// ... and this share of the checkpoint, per cent; 0: never.
@@ -89,20 +84,7 @@ pub struct Settings {
     /// 0: a write needs no replica.
     pub min_replicas_to_write: u32,
     pub min_replicas_max_lag_seconds: u32,
-    pub replica_serve_stale_data: bool,
-    pub replica_ignore_maxmemory: bool,
     pub replica_priority: u32,
-    pub shutdown_timeout_seconds: u32,
-}
-
-/// Which removals free their memory in the background.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Lazyfree {
-    pub eviction: bool,
-    pub expire: bool,
-    pub server_del: bool,
-    pub user_del: bool,
-    pub user_flush: bool,
 }
 
 /// Limits by class of client.
@@ -202,7 +184,6 @@ impl Settings {
             lfu_log_factor: values.number("lfu-log-factor"),
             lfu_decay_minutes: values.number("lfu-decay-time"),
             active_expire_effort: values.number("active-expire-effort"),
-            lazyfree: Lazyfree::read(values),
             hash_max_listpack_entries: values.number("hash-max-listpack-entries"),
             hash_max_listpack_value: values.number("hash-max-listpack-value"),
             set_max_intset_entries: values.number("set-max-intset-entries"),
@@ -211,7 +192,6 @@ impl Settings {
             zset_max_listpack_entries: values.number("zset-max-listpack-entries"),
             zset_max_listpack_value: values.number("zset-max-listpack-value"),
             list_max_listpack_size: values.number("list-max-listpack-size"),
-            list_compress_depth: values.number("list-compress-depth"),
             requirepass: values.text("requirepass").to_owned(),
             protected_mode: values.is_on("protected-mode"),
             maxclients: values.number("maxclients"),
@@ -226,42 +206,24 @@ impl Settings {
             tcp_backlog: values.number("tcp-backlog"),
             databases: values.number("databases"),
             hz: values.number::<u32>("hz").clamp(1, 500),
-            dynamic_hz: values.is_on("dynamic-hz"),
             slowlog_slower_than_us: values.number("slowlog-log-slower-than"),
             slowlog_max_len: values.number("slowlog-max-len"),
             latency_tracking: values.is_on("latency-tracking"),
             latency_percentiles: read_numbers(values.text("latency-tracking-info-percentiles")),
             latency_monitor_threshold_ms: values.number("latency-monitor-threshold"),
             notify_keyspace_events: values.text("notify-keyspace-events").to_owned(),
-            tracking_table_max_keys: values.number("tracking-table-max-keys"),
             loglevel: LogLevel::read(values.text("loglevel")),
             enable_debug_command: LocalAccess::read(values.text("enable-debug-command")),
             enable_protected_configs: LocalAccess::read(values.text("enable-protected-configs")),
             appendfsync: AppendFsync::read(values.text("appendfsync")),
             save_points: read_save_points(values.text("save")),
-            stop_writes_on_bgsave_error: values.is_on("stop-writes-on-bgsave-error"),
             auto_checkpoint_bytes_min: values.number("auto-aof-rewrite-min-size"),
             auto_checkpoint_percentage: values.number("auto-aof-rewrite-percentage"),
             dir: values.text("dir").to_owned(),
             dbfilename: values.text("dbfilename").to_owned(),
             min_replicas_to_write: values.number("min-replicas-to-write"),
             min_replicas_max_lag_seconds: values.number("min-replicas-max-lag"),
-            replica_serve_stale_data: values.is_on("replica-serve-stale-data"),
-            replica_ignore_maxmemory: values.is_on("replica-ignore-maxmemory"),
             replica_priority: values.number("replica-priority"),
-            shutdown_timeout_seconds: values.number("shutdown-timeout"),
-        }
-    }
-}
-
-impl Lazyfree {
-    fn read(values: &Values<'_>) -> Lazyfree {
-        Lazyfree {
-            eviction: values.is_on("lazyfree-lazy-eviction"),
-            expire: values.is_on("lazyfree-lazy-expire"),
-            server_del: values.is_on("lazyfree-lazy-server-del"),
-            user_del: values.is_on("lazyfree-lazy-user-del"),
-            user_flush: values.is_on("lazyfree-lazy-user-flush"),
         }
     }
 }
