@@ -3,8 +3,9 @@
 //! The lock is an `flock` on `<dir>/<name>.lock`: it ends with the process, however that ends, and is
 //! not inherited by children (close-on-exec), so a survivor of ours never keeps us out.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -18,6 +19,11 @@ pub enum LockError {
     Io { path: PathBuf, source: io::Error },
 }
 
+/// Makes a directory, and those above it, unless it is there: what lies in it is for this user only.
+pub(crate) fn create_private(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
 /// Held as long as it lives.
 #[derive(Debug)]
 pub struct DirectoryLock {
@@ -29,7 +35,7 @@ impl DirectoryLock {
     pub fn take(dir: &Path, name: &str) -> Result<DirectoryLock, LockError> {
         let path = dir.join(format!("{name}.lock"));
         let failed = |source| LockError::Io { path: path.clone(), source };
-        fs::create_dir_all(dir).map_err(failed)?;
+        create_private(dir).map_err(failed)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -58,7 +64,17 @@ impl DirectoryLock {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[test]
+    fn what_it_makes_is_for_its_user_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("site");
+        let _held = DirectoryLock::take(&path, "up").unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
 
     #[test]
     fn one_owner_at_a_time_and_the_other_is_told_who() {

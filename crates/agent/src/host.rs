@@ -29,7 +29,7 @@ use tokio::time::{sleep, timeout};
 use crate::clock::unix;
 use crate::courier::Assignment;
 use crate::decide::Patience;
-use crate::directory::{DirectoryLock, LockError};
+use crate::directory::{DirectoryLock, LockError, create_private};
 use crate::keeper::{self, Credentials, Handle, Host, Instruction};
 use crate::process::write_atomically;
 
@@ -92,7 +92,7 @@ pub async fn run(options: Options, mut stop: watch::Receiver<Stop>) -> Result<()
         let path = path.to_owned();
         move |source| RunError::Directory { path, source }
     };
-    fs::create_dir_all(&options.nodes_dir).map_err(failed(&options.nodes_dir))?;
+    create_private(&options.nodes_dir).map_err(failed(&options.nodes_dir))?;
     let start = next_start(&options.dir).map_err(failed(&options.dir))?;
     let held = held_orders(&options)?;
     let client = Client::new(options.config_servers.clone(), options.cluster, &options.secret);

@@ -30,6 +30,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::clock::monotonic;
 use crate::courier::{self, Assignment, News, Peer};
 use crate::decide::{Action, KillReason, Patience, Seen, Silence, Wanted, decide};
+use crate::directory::create_private;
 use crate::link::Expected;
 use crate::process::{self, Exit, Process, Spec};
 use crate::render::{NodeConf, node_conf};
@@ -297,7 +298,7 @@ impl Keeper {
         let Some(cluster) = credentials.cluster else { return Err("no cluster yet".into()) };
         let failed =
             |what: &str, error: io::Error| format!("{what} {}: {error}", self.dir.display());
-        fs::create_dir_all(&self.dir).map_err(|error| failed("cannot create", error))?;
+        create_private(&self.dir).map_err(|error| failed("cannot create", error))?;
         if order.had_data && is_empty(&self.dir).map_err(|error| failed("cannot read", error))? {
             return Err(format!(
                 "{} is empty, but this node had data: bring the data back, or replace the node",

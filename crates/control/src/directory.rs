@@ -6,8 +6,9 @@
 //!   raft.redb       Raft's log, vote and snapshot
 //! ```
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use base::ClusterId;
@@ -49,14 +50,14 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Makes the directory if there is none, locks it, and checks that it is this server's.
+    /// Makes the directory, for this user only, if there is none, locks it, and checks that it is this server's.
     pub(crate) fn open(
         path: &Path,
         cluster: ClusterId,
         server: u64,
     ) -> Result<Directory, DirectoryError> {
         let io = |source| DirectoryError::Io { path: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(io)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)?;
         let lock = take_lock(path)?;
         let file = path.join("identity.json");
         match fs::read(&file) {
@@ -133,6 +134,8 @@ fn write_durably(dir: &Path, file: &Path, identity: &Identity) -> io::Result<()>
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -140,6 +143,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("config-1");
         let held = Directory::open(&path, ClusterId(1), 1).expect("fresh");
+        let mode = path.metadata().expect("it was made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
         let again = Directory::open(&path, ClusterId(1), 1).expect_err("locked");
         assert!(matches!(again, DirectoryError::InUse { .. }), "{again}");
         drop(held);

@@ -8,8 +8,9 @@
 //! ```
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Config, PARAMETERS, index_of};
@@ -202,7 +203,8 @@ impl Config {
         text
     }
 
-    /// Replaces the configuration file: a temporary one beside it is written, synced and renamed.
+    /// Replaces the configuration file: a temporary one beside it is written, synced and renamed. Who may read it stays
+    /// as it was, as there may be a password in it; a new file is for its user only.
     pub fn rewrite(&self, path: &Path) -> io::Result<()> {
         let old = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -211,7 +213,12 @@ impl Config {
         };
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
-        let mut file = File::create(&temporary)?;
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        if let Ok(replaced) = fs::metadata(path) {
+            file.set_permissions(replaced.permissions())?;
+        }
         file.write_all(self.rewritten(&old).as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;

@@ -1,5 +1,6 @@
 //! SAVE and BGSAVE at a node that keeps a log.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use kernel::alone::Alone;
@@ -82,5 +83,31 @@ fn save_answers_when_the_image_is_there() {
     with_node(dir.path(), |_, client| {
         assert_eq!(hear(client, "GET k").as_deref(), Some("$1\r\nv\r\n"));
         assert_eq!(hear(client, "LLEN l").as_deref(), Some(":2\r\n"));
+    });
+}
+
+/// The data is nobody else's, whatever the umask says.
+#[test]
+fn what_a_node_writes_is_for_its_user_only() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |_, client| {
+        hear(client, "SET k v");
+        assert_eq!(hear(client, "SAVE").as_deref(), Some("+OK\r\n"));
+        let mut folders = vec![dir.path().to_owned()];
+        let mut files = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let mode = path.metadata().unwrap().permissions().mode() & 0o777;
+                if path.is_dir() {
+                    assert_eq!(mode, 0o700, "{}", path.display());
+                    folders.push(path);
+                } else {
+                    assert_eq!(mode, 0o600, "{}", path.display());
+                    files += 1;
+                }
+            }
+        }
+        assert!(files >= 5, "lock, manifest, segment, checkpoint, dump.rdb: only {files}");
     });
 }
