@@ -10,6 +10,8 @@
 //! Invariants
 //! - At most one round at a time; who comes while it runs gets its result, never a part.
 //! - The executor only walks: the file is written, fsynced and installed by other threads.
+//! - The walk takes the executor for a slice at a time, and no more than a tenth of it while there is other
+//!   work ([`Pacer`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,21 +19,23 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use base::{Position, UnixMs};
+use base::{Position, Tick, UnixMs};
 use binlog::Log;
 use net::Wake;
 use store::Progress;
 
+use super::pacer::{Pacer, SLICE};
 use super::{About, FileWriter, Snapshot, SnapshotStep};
 use crate::config::{SavePoint, Settings};
 use crate::keyspace::Keyspace;
 use crate::node::{Node, Saving};
+use crate::turn::monotonic_clock;
 
 /// Checkpoints streamed to replicas at the same time; the others wait their turn.
 pub const STREAMS_COUNT_MAX: u32 = 2;
 
-/// Keys visited per turn; some hundred microseconds of work.
-const KEYS_PER_TURN: usize = 512;
+/// Keys visited between two looks at the clock.
+const KEYS_PER_STEP: usize = 64;
 
 /// Between two looks at what asks for a checkpoint by itself.
 const LOOK_EVERY_MS: u64 = 1000;
@@ -153,7 +157,6 @@ struct Running {
     image: PathBuf,
     /// Where users of Redis expect the newest image (`dir`/`dbfilename`).
     export: Option<PathBuf>,
-    keys: u64,
 }
 
 /// How urgent the next look at the walk is.
@@ -163,6 +166,8 @@ enum Pace {
     #[default]
     Idle,
     Walking,
+    /// Clients and replication come first, for so long.
+    Resting(Duration),
     /// The disk must do its part first.
     Waiting,
 }
@@ -175,6 +180,7 @@ pub(crate) struct Checkpointer {
     /// A walk that was given up goes on until its end; only then the next one may begin.
     is_draining: bool,
     pace: Pace,
+    pacer: Pacer,
     /// Rounds of the desk that the node was told of.
     told: u64,
     /// OpID of the newest checkpoint; `None` until the log is asked.
@@ -192,6 +198,7 @@ impl Checkpointer {
             running: None,
             is_draining: false,
             pace: Pace::Idle,
+            pacer: Pacer::default(),
             told: 0,
             newest: None,
             newest_bytes: 0,
@@ -204,6 +211,7 @@ impl Checkpointer {
         match self.pace {
             Pace::Idle => Duration::MAX,
             Pace::Walking => Duration::ZERO,
+            Pace::Resting(rest) => rest,
             Pace::Waiting => DISK_PATIENCE,
         }
     }
@@ -211,15 +219,33 @@ impl Checkpointer {
     /// A slice of the walk; begins one that is ordered, and tells the node when one is complete.
     pub(crate) fn poll(&mut self, node: &mut Node, keys: &mut Keyspace) {
         self.pace = Pace::Idle;
-        if self.is_draining {
-            self.is_draining = matches!(keys.store_mut().walk(KEYS_PER_TURN), Progress::Walking);
-            self.pace = Pace::Walking;
-        } else if self.running.is_some() {
-            self.step(node, keys);
+        if self.is_draining || self.running.is_some() {
+            self.work(node, keys);
         } else {
             self.take_order(node, keys);
         }
         self.tell(node, keys);
+    }
+
+    /// The slice of this turn, unless it is not the walk's turn.
+    fn work(&mut self, node: &mut Node, keys: &mut Keyspace) {
+        let begin = monotonic_clock();
+        let others = (node.counters.commands, keys.newest_op());
+        if let Some(rest) = self.pacer.rest(begin, others) {
+            self.pace = Pace::Resting(rest);
+            return;
+        }
+        let until = begin.plus(SLICE);
+        if self.is_draining {
+            self.pace = Pace::Walking;
+            while self.is_draining && monotonic_clock() < until {
+                let progress = keys.store_mut().walk(KEYS_PER_STEP);
+                self.is_draining = matches!(progress, Progress::Walking);
+            }
+        } else {
+            self.step(node, keys, until);
+        }
+        self.pacer.walked(begin, monotonic_clock());
     }
 
     /// The data is about to be replaced, or the log to be closed: what runs is worth nothing.
@@ -285,17 +311,21 @@ impl Checkpointer {
         is_long || settings.save_points.iter().any(is_reached)
     }
 
-    fn step(&mut self, node: &mut Node, keys: &mut Keyspace) {
+    /// Walks on until the time `until`, and looks whether the file is complete.
+    fn step(&mut self, node: &mut Node, keys: &mut Keyspace, until: Tick) {
         let Some(running) = &mut self.running else { return };
-        let step = running.snapshot.step(keys.store_mut(), KEYS_PER_TURN);
-        self.pace = Pace::Waiting;
-        if let SnapshotStep::Walking { keys } = step
-            && keys > running.keys
-        {
-            running.keys = keys;
-            node.facts.persistence.save_keys_done = keys;
-            self.pace = Pace::Walking;
-        }
+        let step = loop {
+            let step = running.snapshot.step(keys.store_mut(), KEYS_PER_STEP);
+            if !matches!(step, SnapshotStep::Walking { .. }) || monotonic_clock() >= until {
+                break step;
+            }
+        };
+        (self.pace, node.facts.persistence.save_keys_done) = match step {
+            SnapshotStep::Walking { keys } => (Pace::Walking, keys),
+            SnapshotStep::Draining { keys } | SnapshotStep::Delivered { keys, .. } => {
+                (Pace::Waiting, keys)
+            }
+        };
         match running.writer.outcome() {
             None => {}
             Some(Ok(_)) => {
@@ -389,7 +419,7 @@ fn begin(node: &Node, keys: &mut Keyspace) -> Result<Running, String> {
     let begun = Snapshot::begin(keys.store_mut(), &about, false, drain);
     let snapshot = begun.map_err(|_| "another snapshot is being written")?;
     let export = export_path(node.config.settings());
-    Ok(Running { snapshot, writer, position, image, export, keys: 0 })
+    Ok(Running { snapshot, writer, position, image, export })
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@
 //!   drop before finish() --------------> the temporary file is removed
 //! ```
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -16,10 +17,13 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 
 use super::snapshot::Drain;
 
-/// Buffers that may wait for the disk.
-const BUFFERS_COUNT_MAX: usize = 16;
+/// Buffers that may wait for the disk: 4 MiB of chunks.
+const BUFFERS_COUNT_MAX: usize = 64;
 /// Bytes written between two syncs, so that the last one is short and the page cache stays small.
 const UNSYNCED_BYTES_MAX: u64 = 32 << 20;
+
+/// The data is for the user that the node runs as, whatever the umask says.
+const FILE_MODE: u32 = 0o600;
 
 /// Distinguishes the temporary files of one process: an abandoned writer may still be removing its own.
 static NEXT_FILE: AtomicU64 = AtomicU64::new(0);
@@ -120,7 +124,9 @@ impl Target {
     }
 
     fn write_temporary(&self, messages: &Receiver<Message>) -> io::Result<Option<u64>> {
-        let mut file = File::create(&self.temporary)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(FILE_MODE);
+        let mut file = options.open(&self.temporary)?;
         let (mut written, mut synced) = (0u64, 0u64);
         loop {
             match messages.recv() {
@@ -149,6 +155,8 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     /// The outcome; blocks on the channel itself, as the tests have nothing else to do.
@@ -172,6 +180,7 @@ mod tests {
         assert!(writer.finish());
         assert_eq!(wait(&writer).unwrap(), 11);
         assert_eq!(fs::read(&path).unwrap(), b"new content");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, FILE_MODE);
         assert_eq!(names(directory.path()), ["dump.rdb"]);
     }
 

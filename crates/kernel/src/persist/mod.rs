@@ -19,6 +19,7 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub mod file;
 pub mod load;
+mod pacer;
 mod reload;
 pub mod restore;
 pub mod snapshot;

@@ -18,9 +18,9 @@ use wire::rdb::save::{Head, Writer};
 
 use super::{aux, encode};
 
-const CHUNK_BYTES: usize = 256 << 10;
-/// What the file says about its writer; tools read it.
-const REDIS_VERSION: &str = "7.2.5";
+/// Bytes that go to the drain together. A step ends early after so many, too: values may be large, and who steps looks
+/// at the clock only in between. Checksumming a chunk takes some 30 µs.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// Where the bytes of a snapshot go.
 pub trait Drain: Send {
@@ -54,10 +54,10 @@ pub struct About {
 /// How far a snapshot is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SnapshotStep {
-    /// Keys are still being visited; `keys` so far.
+    /// Keys are still being visited, and the next step can visit more; `keys` so far.
     Walking { keys: u64 },
-    /// All keys were encoded, chunks wait for the drain.
-    Draining,
+    /// The drain must take chunks before there is anything to do.
+    Draining { keys: u64 },
     /// The drain has everything, and knows it.
     Delivered { keys: u64, bytes: u64 },
 }
@@ -90,12 +90,12 @@ impl Snapshot {
         Ok(Snapshot { encoder })
     }
 
-    /// Visits about `budget` keys, unless the drain is full. Cheap when there is nothing to do.
+    /// Visits about `budget` keys or 64 KiB, unless the drain is full. Cheap when there is nothing to do.
     pub fn step(&mut self, store: &mut Store, budget: usize) -> SnapshotStep {
         if !lock(&self.encoder).drain() {
             return self.state();
         }
-        if lock(&self.encoder).end == End::Open {
+        if lock(&self.encoder).begin_step() {
             match store.walk(budget) {
                 Progress::Walking => {}
                 Progress::Done(_) | Progress::Idle => lock(&self.encoder).close(),
@@ -115,8 +115,8 @@ impl Snapshot {
     fn state(&self) -> SnapshotStep {
         let encoder = lock(&self.encoder);
         match encoder.end {
-            End::Open => SnapshotStep::Walking { keys: encoder.keys },
-            End::Closed => SnapshotStep::Draining,
+            End::Open if encoder.chunks.is_empty() => SnapshotStep::Walking { keys: encoder.keys },
+            End::Open | End::Closed => SnapshotStep::Draining { keys: encoder.keys },
             End::Told => SnapshotStep::Delivered { keys: encoder.keys, bytes: encoder.bytes },
         }
     }
@@ -135,7 +135,7 @@ impl SnapshotSink for Sink {
     }
 
     fn wants_pause(&self) -> bool {
-        !lock(&self.0).chunks.is_empty()
+        lock(&self.0).wants_pause()
     }
 }
 
@@ -160,7 +160,10 @@ struct Encoder {
     drain: Box<dyn Drain>,
     end: End,
     keys: u64,
+    /// Left the writer, for the drain.
     bytes: u64,
+    /// [`encoded`](Self::encoded) when the latest step began.
+    step_began_at: u64,
 }
 
 impl Encoder {
@@ -172,7 +175,7 @@ impl Encoder {
         number("used-mem", about.memory_bytes);
         number(aux::OPID, about.position.opid);
         number(aux::EPOCH, about.position.epoch.0);
-        writer.aux("redis-ver", REDIS_VERSION.as_bytes());
+        writer.aux("redis-ver", crate::REDIS_VERSION.as_bytes());
         let count = |count: usize| count as u64;
         let sizes = (0..store.databases())
             .map(|db| store.db(db))
@@ -187,7 +190,24 @@ impl Encoder {
             end: End::Open,
             keys: 0,
             bytes: 0,
+            step_began_at: 0,
         }
+    }
+
+    /// Bytes of the file so far.
+    fn encoded(&self) -> u64 {
+        let pending = self.writer.as_ref().map_or(0, Writer::pending_bytes);
+        self.bytes + pending as u64
+    }
+
+    /// Whether there are keys to visit.
+    fn begin_step(&mut self) -> bool {
+        self.step_began_at = self.encoded();
+        self.end == End::Open
+    }
+
+    fn wants_pause(&self) -> bool {
+        !self.chunks.is_empty() || self.encoded() - self.step_began_at >= CHUNK_BYTES as u64
     }
 
     /// Pre-images come from any database, so the file may return to one: its sizes are told once.

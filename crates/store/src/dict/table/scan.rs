@@ -18,6 +18,8 @@ impl<T: Item> Table<T> {
         if self.is_empty() || cursor >> POSITION_BITS != 0 {
             return 0;
         }
+        let next = self.behind(cursor);
+        self.prefetch_scan(cursor, next);
         let (buckets, index) = self.home(cursor);
         let inside = start_of(index, buckets.count()) < cursor;
         for item in buckets.chain(index) {
@@ -25,7 +27,7 @@ impl<T: Item> Table<T> {
                 visit(item);
             }
         }
-        self.behind(cursor)
+        next
     }
 
     /// As [`scan`](Self::scan). The visitor must leave the keys of the items alone.
@@ -34,6 +36,7 @@ impl<T: Item> Table<T> {
             return 0;
         }
         let next = self.behind(cursor);
+        self.prefetch_scan(cursor, next);
         let (buckets, index) = self.home_mut(cursor);
         let inside = start_of(index, buckets.count()) < cursor;
         buckets.visit_mut(index, |item| {
@@ -42,6 +45,17 @@ impl<T: Item> Table<T> {
             }
         });
         next
+    }
+
+    /// Loads what the items of the next bucket point to while those of this one are visited. Whoever visits reads
+    /// them, and one after the other the waits for memory would be most of a scan.
+    #[inline]
+    fn prefetch_scan(&self, cursor: u64, next: u64) {
+        let first = (cursor == 0).then_some(cursor);
+        for position in first.into_iter().chain((next != 0).then_some(next)) {
+            let (buckets, index) = self.home(position);
+            buckets.prefetch_all(index);
+        }
     }
 
     /// Where the bucket of `cursor` ends: the next cursor.
