@@ -246,7 +246,7 @@ impl Appender {
         if durable < end {
             return Err(OpenError::Unwritten { count: end - durable, why: self.log().health() });
         }
-        let manifest = self.shared.manifest.current().clone();
+        let manifest = self.shared.manifest.close();
         Directory::resume(self.shared.path.clone(), lock, manifest)
     }
 

@@ -18,7 +18,9 @@
 //!
 //! Invariants
 //! - Identity is compared before anything is changed.
-//! - Records leave the log only after they stand, fsynced, in a `discarded-` file.
+//! - Records leave the log only after they stand, fsynced, in a `discarded-` file; see [`cut`].
+
+mod cut;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -35,18 +37,14 @@ use crate::appender::Appender;
 use crate::cursor::{ReadError, Reader};
 use crate::history::{History, HistoryError};
 use crate::log::{Options, Shared};
-use crate::manifest::{
-    Checkpoint, Discards, MANIFEST, Manifest, ManifestError, Owner, sync_directory,
-};
+use crate::manifest::{Checkpoint, Discards, MANIFEST, Manifest, ManifestError, Owner};
 use crate::progress::Health;
 use crate::recover::{self, Recovered};
-use crate::segment::{self, Header, SegmentInfo};
+use crate::segment::{self, SegmentInfo};
 use crate::sync;
 use crate::writer::{Active, Writer};
 
 const LOCK: &str = "LOCK";
-/// Bytes of discarded records copied at once.
-const COPY_BYTES: usize = 1 << 20;
 
 /// Why a log directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +112,7 @@ pub struct Torn {
     pub why: String,
 }
 
-/// What [`Directory::truncate_after`] took out of the log.
+/// What a cut took out of the log.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Discarded {
     pub count: u64,
@@ -238,116 +236,6 @@ impl Directory {
     /// Reads the log from `from` up to its end.
     pub fn reader(&self, from: OpId) -> Reader {
         Reader::fixed(self.recovered.segments.clone(), from, self.recovered.end)
-    }
-
-    /// Cuts the log after `opid` (a group boundary). The records behind it are first written, durably,
-    /// to `discarded-<epoch>.binlog`, where `<epoch>` is that of the last of them.
-    pub fn truncate_after(&mut self, opid: u64) -> Result<Discarded, OpenError> {
-        assert!(opid <= self.recovered.end, "a log is cut within itself");
-        let count = self.recovered.end - opid;
-        let file = if count > 0 { Some(self.set_aside(opid)?) } else { None };
-        // The manifest first: it must never vouch for records that are gone.
-        self.manifest.history.truncate_after(opid);
-        self.manifest.durable = opid;
-        if count > 0 {
-            let total = self.manifest.discards.total + count;
-            self.manifest.discards = Discards { total, latest: count };
-        }
-        let dropped: Vec<_> =
-            self.manifest.checkpoints.extract_if(.., |c| c.position.opid > opid).collect();
-        self.manifest.store(&self.path)?;
-        for checkpoint in dropped {
-            std::fs::remove_file(self.path.join(checkpoint.file))?;
-        }
-        while let Some(newest) = self.recovered.segments.pop_if(|s| s.first.get() > opid) {
-            std::fs::remove_file(&newest.path)?;
-        }
-        if let Some(newest) = self.recovered.segments.last_mut()
-            && count > 0
-        {
-            let bytes = recover::end_of(&newest.path, opid)?;
-            let file = OpenOptions::new().write(true).open(&newest.path)?;
-            file.set_len(bytes)?;
-            file.sync_all()?;
-            newest.bytes = bytes;
-            newest.last = None;
-        }
-        sync_directory(&self.path)?;
-        self.recovered.end = opid;
-        Ok(Discarded { count, file })
-    }
-
-    /// Copies the records behind `opid` into a file of their own, a segment in form.
-    fn set_aside(&self, opid: u64) -> Result<PathBuf, OpenError> {
-        let first = OpId::new(opid + 1).expect("one more than something is not zero");
-        let epoch = self.position().epoch;
-        let (path, mut out) = self.create_discarded(epoch)?;
-        let header = Header {
-            generation: self.manifest.generation,
-            cluster: self.manifest.owner.cluster,
-            shard: self.manifest.owner.shard,
-            epoch: self.manifest.history.epoch_of(first.get()),
-            first,
-        };
-        out.write_all(&header.encode())?;
-        let mut reader = self.reader(first);
-        while let Some(batch) = reader.next(COPY_BYTES)? {
-            out.write_all(batch.bytes())?;
-        }
-        out.sync_all()?;
-        sync_directory(&self.path)?;
-        Ok(path)
-    }
-
-    /// A new file for discarded records; an epoch that lost a tail before gets a numbered one.
-    fn create_discarded(&self, epoch: Epoch) -> io::Result<(PathBuf, File)> {
-        for number in 0u32.. {
-            let name = match number {
-                0 => format!("discarded-{epoch}.binlog"),
-                number => format!("discarded-{epoch}.{number}.binlog"),
-            };
-            let path = self.path.join(name);
-            let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-            match created {
-                Ok(file) => return Ok((path, file)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        unreachable!("a file system holds fewer than 2^32 files of one name")
-    }
-
-    /// Replaces everything by a received checkpoint: `image` is a complete, verified, fsynced file in
-    /// this directory. What only this log had must have been set aside before, with
-    /// [`Directory::truncate_after`].
-    pub fn start_over(
-        &mut self,
-        image: &Path,
-        position: Position,
-        mut history: History,
-    ) -> Result<(), OpenError> {
-        history.truncate_after(position.opid);
-        let file = Checkpoint::file_name(position);
-        let bytes = std::fs::metadata(image)?.len();
-        std::fs::rename(image, self.path.join(&file))?;
-        sync_directory(&self.path)?;
-        let checkpoint = Checkpoint { position, file, bytes };
-        let old = std::mem::replace(&mut self.manifest.checkpoints, vec![checkpoint.clone()]);
-        self.manifest.history = history;
-        self.manifest.epoch = self.manifest.epoch.max(position.epoch);
-        self.manifest.durable = position.opid;
-        // From here on the old segments are of an older generation: recovery removes what we cannot.
-        self.manifest.generation += 1;
-        self.manifest.store(&self.path)?;
-        for segment in self.recovered.segments.drain(..) {
-            std::fs::remove_file(&segment.path)?;
-        }
-        for old in old.iter().filter(|old| old.file != checkpoint.file) {
-            std::fs::remove_file(self.path.join(&old.file))?;
-        }
-        sync_directory(&self.path)?;
-        self.recovered.end = position.opid;
-        Ok(())
     }
 
     /// Starts the writer and the syncer.

@@ -8,6 +8,7 @@
 //!   durable 159                                 the log reaches at least this far
 //!   reigns 1:1,4:101,5:160
 //!   discarded 12 3                              ops set aside ever, and at the latest occasion; only if any
+//!   cut 159                                     what the log holds behind this is to be removed; only if any
 //!   checkpoint 90 1 checkpoint-00000000000000000090-1.rdb 123456
 //!   crc 1a2b3c4d                                CRC-32C of every byte above
 //! ```
@@ -63,6 +64,28 @@ impl Checkpoint {
     pub fn file_name(position: Position) -> String {
         format!("checkpoint-{:020}-{}.rdb", position.opid, position.epoch)
     }
+
+    /// The name of one that was received from a master and began the log's `generation`: never that of one that
+    /// this node made at the same position.
+    pub(crate) fn received_file_name(position: Position, generation: u32) -> String {
+        format!("checkpoint-{:020}-{}.g{generation}.rdb", position.opid, position.epoch)
+    }
+
+    /// Whether a checkpoint at `position` may have this name.
+    fn is_file_name(file: &str, position: Position) -> bool {
+        let made = Checkpoint::file_name(position);
+        let received = || {
+            let stem = made.strip_suffix(".rdb")?;
+            let generation = file.strip_prefix(stem)?.strip_prefix(".g")?.strip_suffix(".rdb")?;
+            generation.parse::<u32>().ok()
+        };
+        file == made || received().is_some()
+    }
+
+    /// Whether a file in a log directory can be a checkpoint, by its name.
+    pub(crate) fn is_one(file: &str) -> bool {
+        file.starts_with("checkpoint-") && file.ends_with(".rdb")
+    }
 }
 
 /// Ops of this directory that the shard's history went on without.
@@ -86,6 +109,8 @@ pub struct Manifest {
     pub durable: u64,
     pub history: History,
     pub discards: Discards,
+    /// The records behind this OpID have left the log: what is still there of them is to be removed.
+    pub cut: Option<u64>,
     pub checkpoints: Vec<Checkpoint>,
 }
 
@@ -109,6 +134,7 @@ impl Manifest {
             durable: 0,
             history: History::default(),
             discards: Discards::default(),
+            cut: None,
             checkpoints: Vec::new(),
         }
     }
@@ -125,6 +151,9 @@ impl Manifest {
         line(format_args!("reigns {}\n", self.history));
         if self.discards.total > 0 {
             line(format_args!("discarded {} {}\n", self.discards.total, self.discards.latest));
+        }
+        if let Some(opid) = self.cut {
+            line(format_args!("cut {opid}\n"));
         }
         for Checkpoint { position, file, bytes } in &self.checkpoints {
             line(format_args!("checkpoint {} {} {file} {bytes}\n", position.opid, position.epoch));
@@ -176,10 +205,11 @@ impl Manifest {
                 self.discards =
                     Discards { total: total.parse().ok()?, latest: latest.parse().ok()? };
             }
+            ["cut", opid] => self.cut = Some(opid.parse().ok()?),
             ["checkpoint", opid, epoch, file, bytes] => {
                 let position =
                     Position { epoch: Epoch(epoch.parse().ok()?), opid: opid.parse().ok()? };
-                if *file != Checkpoint::file_name(position) {
+                if !Checkpoint::is_file_name(file, position) {
                     return None;
                 }
                 let bytes = bytes.parse().ok()?;
@@ -237,13 +267,13 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct ManifestStore {
     current: Mutex<Manifest>,
-    /// Held while the file is written, so that an older state never replaces a newer one.
-    saving: Mutex<()>,
+    /// Held while the file is written, so that an older state never replaces a newer one; whether the log was stopped.
+    saving: Mutex<bool>,
 }
 
 impl ManifestStore {
     pub(crate) fn new(manifest: Manifest) -> ManifestStore {
-        ManifestStore { current: Mutex::new(manifest), saving: Mutex::new(()) }
+        ManifestStore { current: Mutex::new(manifest), saving: Mutex::new(false) }
     }
 
     /// The present state; held for an instant only, never across I/O.
@@ -253,9 +283,19 @@ impl ManifestStore {
 
     /// Writes the present state to disk. Waits for the disk.
     pub(crate) fn save(&self, directory: &Path) -> io::Result<()> {
-        let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return Err(io::Error::other("the log was stopped"));
+        }
         let manifest = self.current().clone();
         manifest.store(directory)
+    }
+
+    /// The end of this store: waits for a write that is under way, and refuses any other. Whoever runs late, as a
+    /// thread that installs a checkpoint may, must not overwrite what comes after this log.
+    pub(crate) fn close(&self) -> Manifest {
+        *self.saving.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.current().clone()
     }
 }
 
@@ -278,6 +318,7 @@ mod tests {
             durable: 159,
             history: "1:1,4:101,5:160".parse().unwrap(),
             discards: Discards { total: 12, latest: 3 },
+            cut: Some(159),
             checkpoints: vec![Checkpoint { position, file, bytes: 123_456 }],
             ..Manifest::new(owner)
         }
@@ -289,6 +330,24 @@ mod tests {
         assert!(Manifest::load(directory.path()).unwrap().is_none());
         sample().store(directory.path()).unwrap();
         assert_eq!(Manifest::load(directory.path()).unwrap(), Some(sample()));
+    }
+
+    #[test]
+    fn checkpoints_have_the_names_of_their_positions() {
+        let position = Position { epoch: Epoch(7), opid: 90 };
+        let made = Checkpoint::file_name(position);
+        let received = Checkpoint::received_file_name(position, 12);
+        let other = Checkpoint::file_name(Position { epoch: Epoch(77), opid: 90 });
+        for (file, expect) in [
+            (made.as_str(), true),
+            (&received, true),
+            (&other, false),
+            ("checkpoint-00000000000000000090-7.g.rdb", false),
+            ("checkpoint-00000000000000000090-7.g1/../x.rdb", false),
+            ("../MANIFEST", false),
+        ] {
+            assert_eq!(Checkpoint::is_file_name(file, position), expect, "{file}");
+        }
     }
 
     #[test]

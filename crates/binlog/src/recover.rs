@@ -14,9 +14,12 @@
 //!
 //! Closed segments were checked when they were the newest; damage that came later is found, with its
 //! place, by whoever reads them.
+//!
+//! A cut or a start over that a crash interrupted is completed first, if the manifest tells of it.
 
 use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use base::{Epoch, OpId};
@@ -24,7 +27,7 @@ use wire::record::Flags;
 
 use crate::directory::{OpenError, Torn, list_segments};
 use crate::history::History;
-use crate::manifest::{Manifest, sync_directory};
+use crate::manifest::{Checkpoint, Manifest, sync_directory};
 use crate::segment::{self, HEADER_BYTES, Header, Item, Scan, ScanError, SegmentInfo};
 
 /// What was found on disk.
@@ -39,8 +42,10 @@ pub(crate) struct Recovered {
 
 /// Brings the directory into order and completes the history in `manifest` from the records.
 pub(crate) fn recover(path: &Path, manifest: &mut Manifest) -> Result<Recovered, OpenError> {
+    remove_unnamed_checkpoints(path, manifest)?;
     drop_missing_checkpoints(path, manifest)?;
     let mut segments = current_segments(path, manifest)?;
+    finish_cut(path, manifest, &mut segments)?;
     check_closed(&mut segments)?;
     let mut torn = None;
     let mut end = None;
@@ -311,8 +316,45 @@ fn join_checkpoints(
     }
 }
 
+/// Carries out the cut that the manifest tells of, if it does, and takes it back there. Idempotent.
+pub(crate) fn finish_cut(
+    path: &Path,
+    manifest: &mut Manifest,
+    segments: &mut Vec<SegmentInfo>,
+) -> Result<(), OpenError> {
+    let Some(opid) = manifest.cut else { return Ok(()) };
+    while let Some(newest) = segments.pop_if(|segment| segment.first.get() > opid) {
+        std::fs::remove_file(&newest.path)?;
+    }
+    if let Some(newest) = segments.last_mut() {
+        let bytes = end_of(&newest.path, opid)?;
+        let file = OpenOptions::new().write(true).open(&newest.path)?;
+        file.set_len(bytes)?;
+        file.sync_all()?;
+        newest.bytes = bytes;
+        newest.last = None;
+    }
+    sync_directory(path)?;
+    // Before anything is appended: a cut that is carried out once more must find what it found before.
+    manifest.cut = None;
+    Ok(manifest.store(path)?)
+}
+
+/// Removes images that the manifest does not name: it was replaced before they could go, or never came to name them.
+pub(crate) fn remove_unnamed_checkpoints(path: &Path, manifest: &Manifest) -> io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_named = manifest.checkpoints.iter().any(|checkpoint| checkpoint.file == name);
+        if Checkpoint::is_one(&name) && !is_named {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// File offset behind the record `opid` of the segment at `path`.
-pub(crate) fn end_of(path: &PathBuf, opid: u64) -> Result<u64, OpenError> {
+fn end_of(path: &Path, opid: u64) -> Result<u64, OpenError> {
     let damaged = |error: ScanError| corrupt(path, 0, error.to_string());
     let (_, mut scan) = Scan::open(Arc::new(File::open(path)?)).map_err(damaged)?;
     loop {

@@ -254,12 +254,15 @@ impl Scan {
     fn next_record(&mut self, offset: u64) -> Result<Item<'_>, ScanError> {
         let broken = |error| ScanError::Record { offset, error };
         let length = record::length(&self.window[self.start..]).map_err(broken)?;
-        let left = self.file.metadata()?.len().saturating_sub(offset);
-        let have = usize::try_from(left).unwrap_or(usize::MAX);
-        if have < length {
-            return Err(broken(RecordError::Torn { needed: length, have }));
+        if self.window.len() - self.start < length {
+            // Asked once a window, not once a record: a system call would cost more than the record.
+            let left = self.file.metadata()?.len().saturating_sub(offset);
+            let have = usize::try_from(left).unwrap_or(usize::MAX);
+            if have < length {
+                return Err(broken(RecordError::Torn { needed: length, have }));
+            }
+            self.fill(length)?;
         }
-        self.fill(length)?;
         let bytes = &self.window[self.start..self.start + length];
         let (record, _) = Record::decode(bytes).map_err(broken)?;
         self.start += length;
@@ -311,6 +314,20 @@ pub(crate) struct SegmentInfo {
     pub(crate) path: PathBuf,
 }
 
+impl SegmentInfo {
+    /// The bytes that belong to ops behind `opid`, as if all ops in here were of one size. `end` is the
+    /// newest op of the log.
+    pub(crate) fn bytes_behind(&self, opid: u64, end: u64) -> u64 {
+        let first = self.first.get();
+        let last = self.last.map_or(end, OpId::get);
+        let ops = (last + 1).saturating_sub(first);
+        let behind = last.saturating_sub(opid).min(ops);
+        let share = u128::from(self.bytes) * u128::from(behind);
+        let bytes = share.checked_div(u128::from(ops)).unwrap_or(0);
+        u64::try_from(bytes).expect("a share is not larger than the whole")
+    }
+}
+
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(*bytes[at..].first_chunk().expect("the caller checked the length"))
 }
@@ -351,6 +368,24 @@ mod tests {
             wrong[at] ^= 0x10;
             assert!(Header::decode(&wrong).is_err(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_segment_counts_by_the_share_of_its_ops() {
+        let opid = |value| OpId::new(value);
+        let segment = |last: Option<OpId>| SegmentInfo {
+            first: OpId::new(101).unwrap(),
+            last,
+            bytes: 1000,
+            path: PathBuf::new(),
+        };
+        let closed = segment(opid(200));
+        for (behind, bytes) in [(0, 1000), (100, 1000), (150, 500), (199, 10), (200, 0), (900, 0)] {
+            assert_eq!(closed.bytes_behind(behind, 5000), bytes, "{behind}");
+        }
+        // One that is open ends with the log; nothing may be written in it yet.
+        assert_eq!(segment(None).bytes_behind(125, 150), 500);
+        assert_eq!(segment(None).bytes_behind(0, 100), 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - Nothing is written to a directory before its identity was checked.
 //! - Nothing is loaded and no client is served before an order came.
 //! - A node whose log has failed ends: what it would serve could be gone after the next start.
+//! - A node whose data is lost ends, above all as master: its end is what makes room for another one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pub enum MemberError {
     Open(#[from] OpenError),
     #[error("the log cannot be written: {why}")]
     LogFailed { why: String },
+    #[error("its data cannot be used: {why}")]
+    DataLost { why: String },
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -166,6 +169,10 @@ impl Member {
         let executor = &mut self.executor;
         while executor.node.shutdown.is_none() && !self.stopper.is_wanted() {
             executor.turn()?;
+            let replication = executor.node.replication.as_ref();
+            if let Some(why) = replication.and_then(|replication| replication.why_lost()) {
+                return Err(MemberError::DataLost { why: why.to_owned() });
+            }
             let Some(log) = executor.keys.log().map(binlog::Appender::log) else { continue };
             let is_sound = log.is_sound();
             if !is_sound && let Health::Failed { why } = log.health() {

@@ -192,7 +192,7 @@ fn a_received_checkpoint_replaces_the_log() {
     std::fs::write(&image, b"image").unwrap();
     let position = Position { epoch: Epoch(5), opid: 1000 };
     let history = "2:1,5:900,6:1001".parse().unwrap();
-    directory.start_over(&image, position, history).unwrap();
+    directory.start_over(&image, position, history, 30).unwrap();
     assert_eq!((directory.position(), directory.oldest()), (position, None));
     assert!(directory.can_rebuild(1000) && !directory.can_rebuild(999));
     drop(directory);
@@ -217,7 +217,7 @@ fn segments_of_an_older_generation_are_removed() {
     let image = dir.path().join("incoming.tmp");
     std::fs::write(&image, b"image").unwrap();
     let position = Position { epoch: Epoch(5), opid: 10 };
-    directory.start_over(&image, position, "5:1".parse().unwrap()).unwrap();
+    directory.start_over(&image, position, "5:1".parse().unwrap(), 30).unwrap();
     // The crash came behind the new manifest, before the old segments were gone.
     for file in [MANIFEST, directory.checkpoints()[0].file.as_str()] {
         std::fs::copy(dir.path().join(file), crashed.path().join(file)).unwrap();

@@ -196,7 +196,8 @@ impl Replication {
             self.data = Data::Waiting(directory);
             return self.dial(around.keys, true);
         }
-        self.discard(&mut directory, after)?;
+        let discarded = directory.truncate_after(after)?;
+        self.tell_discarded(&directory, &discarded, after);
         self.data = Data::Waiting(directory);
         self.dial(around.keys, false)
     }
@@ -212,8 +213,8 @@ impl Replication {
     ) -> Result<(), DataError> {
         let mut directory = self.unload(around)?;
         let common = common.min(directory.position().opid);
-        self.discard(&mut directory, common)?;
-        directory.start_over(image, position, history)?;
+        let discarded = directory.start_over(image, position, history, common)?;
+        self.tell_discarded(&directory, &discarded, common);
         tracing::info!(%position, "snapshot received");
         if let Role::Replica(upstream) = &mut self.role {
             upstream.is_up = true;

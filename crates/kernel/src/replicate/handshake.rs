@@ -207,20 +207,23 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// What a master answers whose log ends at `end` with `history` and can be read from `oldest` on.
+    /// What a master answers whose log ends at `end` with `history` and can be read from `oldest` on. `is_long`: the
+    /// whole of it is more to send, and to apply, than a snapshot.
     pub fn decide(
         history: &History,
         end: u64,
         oldest: Option<OpId>,
+        is_long: bool,
         request: &SyncRequest,
     ) -> Answer {
         let common = history.common_point(end, &request.history, request.position.opid);
         let is_readable = common == end || oldest.is_some_and(|oldest| oldest.get() <= common + 1);
+        let is_empty = request.position.opid == 0;
         let reason = if request.wants_full {
             FullReason::Asked
-        } else if is_readable {
+        } else if is_readable && !(is_empty && is_long) {
             return Answer::Continue { after: common };
-        } else if request.position.opid == 0 {
+        } else if is_empty {
             FullReason::Empty
         } else if common == 0 {
             FullReason::Unrelated
@@ -330,7 +333,11 @@ mod tests {
                 wants_full: wants,
             };
             let ours: History = ours.parse().unwrap();
-            let answer = Answer::decide(&ours, end, OpId::new(oldest), &request);
+            let answer = Answer::decide(&ours, end, OpId::new(oldest), false, &request);
+            // However long the log is, what is there already is not sent again.
+            if request.position.opid > 0 {
+                assert_eq!(Answer::decide(&ours, end, OpId::new(oldest), true, &request), answer);
+            }
             let line = answer.line(&ours);
             assert_eq!(line.trim_end(), expect);
             assert!(Heard::parse(&line[1..line.len() - 2]).is_some());
@@ -346,6 +353,19 @@ mod tests {
         check("1:1", 100, 92, "9-5 9:1", false, &full(0, "the histories have nothing in common"));
         let asked = full(90, "the replica cannot rebuild the common point");
         check("1:1", 100, 1, "1-90 1:1", true, &asked);
+    }
+
+    #[test]
+    fn an_empty_replica_is_spared_a_long_log() {
+        let ours: History = "1:1".parse().unwrap();
+        let request = SyncRequest {
+            position: Position::default(),
+            history: History::default(),
+            wants_full: false,
+        };
+        let decide = |is_long| Answer::decide(&ours, 100, OpId::new(1), is_long, &request);
+        assert_eq!(decide(false), Answer::Continue { after: 0 });
+        assert_eq!(decide(true), Answer::Full { common: 0, reason: FullReason::Empty });
     }
 
     #[test]

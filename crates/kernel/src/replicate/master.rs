@@ -27,6 +27,9 @@ use crate::turn::monotonic_clock;
 
 /// Distance between two samples of the newest op, ms: the resolution of a lag in time.
 const SAMPLE_MS: u64 = 50;
+/// A replica without data is sent the whole log when it has no more bytes than this, or than the newest checkpoint:
+/// so much is there before a walk of the keyspace would be through.
+const WHOLE_LOG_BYTES_MAX: u64 = 64 << 20;
 /// Samples kept: some minutes. An older lag is told as that of the oldest sample.
 const SAMPLES_COUNT_MAX: usize = 4096;
 
@@ -125,7 +128,10 @@ impl Followers {
     ) -> io::Result<Answer> {
         let Arrival { node, request, socket, unsent } = arrival;
         let end = log.position().opid;
-        let answer = Answer::decide(&log.history(), end, log.oldest(), &request);
+        let newest_bytes =
+            log.manifest().checkpoints.pop().map_or(0, |checkpoint| checkpoint.bytes);
+        let is_long = log.bytes_on_disk() > newest_bytes.max(WHOLE_LOG_BYTES_MAX);
+        let answer = Answer::decide(&log.history(), end, log.oldest(), is_long, &request);
         for old in self.list.extract_if(.., |follower| follower.node == node) {
             old.close();
         }

@@ -15,6 +15,7 @@
 //! - The endpoint is bound only by a master whose data is complete and whose lease holds.
 //! - Nothing is cut from a log before it was set aside, durably.
 //! - A replica changes nothing by itself: its log is the master's, byte for byte.
+//! - A node without usable data ends; it never stands in the way of one that has it.
 
 mod follow;
 pub mod handshake;
@@ -26,11 +27,12 @@ mod report;
 mod sender;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Epoch, NodeId, Tick};
-use binlog::{Directory, Discards, OpenError};
+use binlog::{Directory, Discarded, Discards, OpenError};
 use net::{ListenerId, Token, Wake};
 use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
@@ -71,7 +73,7 @@ enum Data {
     Loading(Box<Loading>),
     /// In memory, complete; the log runs.
     Running,
-    /// It cannot be used; the error says why.
+    /// It cannot be used; the error says why. The node ends: its next process begins with what is on disk.
     Lost,
 }
 
@@ -218,15 +220,23 @@ impl Replication {
         }
     }
 
-    /// Remembers what went wrong, for STATE; the next order or success takes it back.
+    /// Remembers what went wrong, for STATE; the next order or success takes it back. A master that cannot do as
+    /// ordered must not go on: as long as it answers it gets leases, and nobody else becomes master.
     fn note(&mut self, result: Result<(), DataError>) {
         if let Err(error) = result {
             tracing::error!(%error, "the node cannot do as ordered");
-            if !matches!(self.data, Data::Running | Data::Waiting(_)) {
+            let is_kept = matches!(self.data, Data::Running | Data::Waiting(_));
+            if matches!(self.role, Role::Master(_)) || !is_kept {
                 self.data = Data::Lost;
             }
             self.error = Some(error.to_string());
         }
+    }
+
+    /// Why this process cannot be of use any more.
+    pub(crate) fn why_lost(&self) -> Option<&str> {
+        let is_lost = matches!(self.data, Data::Lost);
+        is_lost.then(|| self.error.as_deref().unwrap_or("the reason is in the log"))
     }
 
     // --- data
@@ -260,20 +270,18 @@ impl Replication {
         Ok(directory)
     }
 
-    /// Sets everything behind `after` aside, and counts it.
-    fn discard(&mut self, directory: &mut Directory, after: u64) -> Result<(), DataError> {
-        let discarded = directory.truncate_after(after)?;
+    /// Ops behind `after` were set aside, and the directory has counted them.
+    fn tell_discarded(&mut self, directory: &Directory, discarded: &Discarded, after: u64) {
+        self.discards = directory.discards();
         if discarded.count > 0 {
-            self.discards = directory.discards();
-            let file = discarded.file.unwrap_or_default();
+            let file = discarded.file.as_deref().unwrap_or(Path::new("")).display();
             tracing::warn!(
                 ops = discarded.count,
                 after,
-                file = %file.display(),
+                %file,
                 "ops that the shard's history does not have were set aside"
             );
         }
-        Ok(())
     }
 
     fn begin_loading(&mut self, directory: Box<Directory>) -> Result<(), DataError> {

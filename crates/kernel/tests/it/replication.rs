@@ -1,6 +1,7 @@
 //! Two and three nodes of a shard: who follows whom, from where, and what becomes of what differs.
 
 use cluster::api::{NodePhase, NodeRole};
+use kernel::member::MemberError;
 use kernel::replicate::handshake::Peer;
 use testkit::client::Client;
 use wire::resp::response::Response;
@@ -106,6 +107,47 @@ fn the_idle_time_of_a_restored_key_reaches_replica_and_log() {
     let mut client = two.agent().make_master(2, free_endpoint(), LONG_MS);
     let idle = call(&mut client, "OBJECT IDLETIME k");
     assert!(matches!(idle, Response::Integer(5000..6000)), "{idle:?}");
+}
+
+#[test]
+fn a_master_that_cannot_load_its_data_ends_and_as_a_replica_fetches_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let mut client = second.make_master(1, free_endpoint(), LONG_MS);
+    first.make_replica(1, &two);
+    for number in 0..100 {
+        call(&mut client, &format!("SET key:{number} 1"));
+    }
+    first.until_at(100);
+    assert_eq!(text(&call(&mut client, "SAVE")), "OK");
+    // The checkpoint of node 2 is damaged, and no log is left that would replace it.
+    let [image] = two.files("checkpoint-").try_into().expect("one image");
+    let log = two.stop();
+    let image = log.join(image);
+    let mut bytes = std::fs::read(&image).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&image, &bytes).unwrap();
+    std::fs::remove_file(log.join("00000000000000000001.binlog")).unwrap();
+
+    let mut two = Node::start(dir.path(), 2);
+    let endpoint = free_endpoint();
+    two.agent().order(&format!("ROLE MASTER 2 {endpoint}"));
+    let error = two.wait_failed();
+    assert!(matches!(error, MemberError::DataLost { .. }), "{error}");
+    assert!(error.to_string().contains(&image.display().to_string()), "{error}");
+    assert!(Client::connect(&endpoint.to_string()).is_err(), "nobody was served");
+    drop(two);
+
+    let mut client = first.make_master(3, free_endpoint(), LONG_MS);
+    let two = Node::start(dir.path(), 2);
+    let mut second = two.agent();
+    second.make_replica(3, &one);
+    second.until_at(100);
+    call(&mut client, "SET more 1");
+    second.until_at(101);
+    assert!(text(&call(&mut client, "INFO stats")).contains("sync_full:1\r\n"));
 }
 
 #[test]

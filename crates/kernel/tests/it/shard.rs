@@ -9,7 +9,7 @@ use binlog::Owner;
 use cluster::api::NodeState;
 use kernel::config::Config;
 use kernel::config::file::Directive;
-use kernel::member::{Member, NodeConf};
+use kernel::member::{Member, MemberError, NodeConf};
 use kernel::replicate::handshake::{Hello, Identity, Peer};
 use kernel::stopper::Stopper;
 use testkit::client::Client;
@@ -49,7 +49,7 @@ pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     dir: PathBuf,
     stopper: Stopper,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Result<(), MemberError>>>,
 }
 
 impl Node {
@@ -61,7 +61,7 @@ impl Node {
         let dir = dir.join(format!("node-{number}"));
         let member = Member::open(&dir, conf(number, parameters)).unwrap();
         let (address, stopper) = (member.address(), member.stopper());
-        let thread = std::thread::spawn(move || member.run().unwrap());
+        let thread = std::thread::spawn(move || member.run());
         Node { number, address, dir, stopper, thread: Some(thread) }
     }
 
@@ -75,8 +75,20 @@ impl Node {
         self.stopper.stop();
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the node panicked");
+            assert!(matches!(ended, Ok(Ok(()))) || std::thread::panicking(), "{ended:?}");
         }
+    }
+
+    /// Waits until it ends by itself, and returns why.
+    pub(crate) fn wait_failed(&mut self) -> MemberError {
+        let thread = self.thread.take().expect("it runs");
+        thread.join().expect("the node panicked").expect_err("it ended as if all were well")
+    }
+
+    /// Ends it; its log directory.
+    pub(crate) fn stop(mut self) -> PathBuf {
+        self.end();
+        self.dir.join("binlog")
     }
 
     /// Names of the files of the log directory that begin so.
