@@ -29,7 +29,8 @@ pub struct Patience {
     pub backoff_ms: u64,
     /// Longest pause between starts, milliseconds.
     pub backoff_ms_max: u64,
-    /// A process that lived this long was not a failed start, milliseconds.
+    /// A process that lived this long was not a failed start, milliseconds: starting it again at once costs no more
+    /// than it did to live. Longer, and a master that is killed now and then would be kept waiting for it.
     pub settled_ms: u64,
 }
 
@@ -41,7 +42,7 @@ impl Default for Patience {
             end_ms: 30_000,
             backoff_ms: 200,
             backoff_ms_max: 5_000,
-            settled_ms: 10_000,
+            settled_ms: 2_000,
         }
     }
 }
@@ -82,13 +83,20 @@ pub enum KillReason {
     Ordered,
 }
 
+/// In words that follow the name of the process.
 impl std::fmt::Display for KillReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            KillReason::Hung { silent_ms } => write!(f, "hung: no answer for {silent_ms} ms"),
-            KillReason::NeverStarted { after_ms } => write!(f, "no first answer in {after_ms} ms"),
-            KillReason::DidNotEnd { after_ms } => write!(f, "did not end in {after_ms} ms"),
-            KillReason::Ordered => f.write_str("ordered"),
+            KillReason::Hung { silent_ms } => {
+                write!(f, "was hung (no answer for {silent_ms} ms) and was killed")
+            }
+            KillReason::NeverStarted { after_ms } => {
+                write!(f, "gave no first answer in {after_ms} ms and was killed")
+            }
+            KillReason::DidNotEnd { after_ms } => {
+                write!(f, "was asked to end, did not in {after_ms} ms and was killed")
+            }
+            KillReason::Ordered => f.write_str("was killed as ordered"),
         }
     }
 }

@@ -13,6 +13,7 @@
 //!   kernel has said that it is gone. There is no report at all before it was looked for a process of an earlier
 //!   agent: `Absent` would prove the death of a master that lives.
 //! - A data directory is removed only when ordered, and never while a process may use it.
+//! - A node that had data is not started without it: that is reported, and the config server decides.
 
 use std::fs;
 use std::io;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{ClusterId, NodeId, Tick};
-use cluster::api::{NodeOrder, NodeReport, ProcessState, Role};
+use cluster::api::{LastExit, NodeOrder, NodeReport, ProcessState, Role};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -37,16 +38,8 @@ use crate::render::{NodeConf, node_conf};
 
 const CYCLE: Duration = Duration::from_millis(100);
 
-/// Files that the agent puts into a node's directory; anything else is data of the node.
-const OWN_FILES: [&str; 7] = [
-    CONF_FILE,
-    LOG_FILE,
-    "node.log.1",
-    RECORD_FILE,
-    "process.json.tmp",
-    "node.conf.tmp",
-    "node.lock",
-];
+/// What a node's directory has when the node ever kept anything in it.
+const DATA_MANIFEST: &str = "binlog/MANIFEST";
 const CONF_FILE: &str = "node.conf";
 const LOG_FILE: &str = "node.log";
 const RECORD_FILE: &str = "process.json";
@@ -163,6 +156,8 @@ struct Keeper {
     ended_at: Tick,
     failures: u32,
     error: Option<String>,
+    last_exit: Option<LastExit>,
+    lost_data: bool,
 }
 
 impl Keeper {
@@ -186,6 +181,8 @@ impl Keeper {
             ended_at: monotonic(),
             failures: 0,
             error: None,
+            last_exit: None,
+            lost_data: false,
         }
     }
 
@@ -273,6 +270,9 @@ impl Keeper {
 
     fn start(&mut self, instruction: &Instruction) {
         let Some(order) = instruction.assignment.order.clone() else { return };
+        // A directory that cannot be looked into has lost nothing; the start will tell what is wrong with it.
+        let is_gone = matches!(self.dir.join(DATA_MANIFEST).try_exists(), Ok(false));
+        self.lost_data = order.had_data && is_gone;
         let started = self.prepare(&order, &instruction.credentials).and_then(|()| {
             Process::start(&self.spec).map_err(|error| format!("cannot start: {error}"))
         });
@@ -287,7 +287,8 @@ impl Keeper {
                     tracing::error!(node = %self.node, why, "not started");
                 }
                 self.error = Some(why);
-                self.failures += 1;
+                // Missing data says nothing about the program: it starts soon after it is allowed to go without.
+                self.failures = if self.lost_data { 1 } else { self.failures + 1 };
                 self.ended_at = monotonic();
             }
         }
@@ -299,9 +300,9 @@ impl Keeper {
         let failed =
             |what: &str, error: io::Error| format!("{what} {}: {error}", self.dir.display());
         create_private(&self.dir).map_err(|error| failed("cannot create", error))?;
-        if order.had_data && is_empty(&self.dir).map_err(|error| failed("cannot read", error))? {
+        if self.lost_data {
             return Err(format!(
-                "{} is empty, but this node had data: bring the data back, or replace the node",
+                "{} is empty, but this node had data: bring the data back; a replica fetches it from its master",
                 self.dir.display()
             ));
         }
@@ -353,7 +354,7 @@ impl Keeper {
 
     fn kill(&mut self, reason: KillReason) {
         if let Some(running) = &mut self.running {
-            tracing::warn!(node = %self.node, pid = running.process.pid(), %reason, "killed");
+            tracing::warn!(node = %self.node, "{} {reason}", running.process.id());
             running.killed = Some(reason);
             running.process.kill();
         }
@@ -385,6 +386,15 @@ impl Keeper {
         let asked = running.ending.is_some() || running.killed.is_some();
         self.failures = if asked || settled { 0 } else { self.failures + 1 };
         self.ended_at = now;
+        let last_words = || process::last_words(&self.spec.log);
+        let how = match (running.killed, exit) {
+            (Some(reason), _) => reason.to_string(),
+            (None, Exit::Code(1..)) => match last_words() {
+                Some(why) => format!("{exit}: {why}"),
+                None => exit.to_string(),
+            },
+            (None, _) => exit.to_string(),
+        };
         self.ended = match (running.killed, exit) {
             (Some(_), _) => ProcessState::Killed { process },
             (None, Exit::Code(code)) => {
@@ -396,11 +406,12 @@ impl Keeper {
             (None, Exit::Unknown) => ProcessState::Exited { process, code: None, signal: None },
         };
         if asked {
-            tracing::info!(node = %self.node, %process, %exit, "ended");
+            tracing::info!(node = %self.node, "{process} {how}");
         } else {
-            tracing::warn!(node = %self.node, %process, %exit, "ended by itself");
-            self.error = Some(format!("{exit}; see {}", self.spec.log.display()));
+            tracing::warn!(node = %self.node, "{process} {how}");
+            self.error = Some(format!("{process} {how}; see {}", self.spec.log.display()));
         }
+        self.last_exit = Some(LastExit { process, how });
     }
 
     /// Ordered removal: the directory goes away as a whole, its name first, so that a crash in between
@@ -442,6 +453,8 @@ impl Keeper {
                     state: news.state.clone(),
                     silent_ms: monotonic().ms_since(running.silence.since()),
                     error: news.error.clone().or_else(|| self.error.clone()),
+                    last_exit: self.last_exit.clone(),
+                    lost_data: false,
                 }
             }
             None => NodeReport {
@@ -453,6 +466,8 @@ impl Keeper {
                 state: None,
                 silent_ms: 0,
                 error: self.error.clone(),
+                last_exit: self.last_exit.clone(),
+                lost_data: self.lost_data,
             },
         };
         let mut is_urgent = false;
@@ -557,6 +572,8 @@ fn is_same_news(old: &NodeReport, new: &NodeReport) -> bool {
         && old.revision == new.revision
         && old.address == new.address
         && old.error == new.error
+        && old.last_exit == new.last_exit
+        && old.lost_data == new.lost_data
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
@@ -564,17 +581,6 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-/// Whether the node has never kept anything here.
-fn is_empty(dir: &Path) -> io::Result<bool> {
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        if !OWN_FILES.iter().any(|own| name == *own) && name != PID_FILE && name != ADDRESS_FILE {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// The address that the node had the last time, if it is still to be had, so that an address stays with

@@ -13,7 +13,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -49,12 +49,13 @@ pub enum Exit {
     Unknown,
 }
 
+/// In words that follow the name of the process.
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Exit::Code(code) => write!(f, "exit code {code}"),
-            Exit::Signal(signal) => write!(f, "signal {signal}"),
-            Exit::Unknown => f.write_str("exited"),
+            Exit::Code(code) => write!(f, "ended with code {code}"),
+            Exit::Signal(signal) => write!(f, "ended by signal {signal}"),
+            Exit::Unknown => f.write_str("ended"),
         }
     }
 }
@@ -248,6 +249,24 @@ pub fn rotate_log(path: &Path, bytes_max: u64) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.set_len(0)
 }
 
+/// More than a last line ever has.
+const LAST_WORDS_BYTES: u64 = 4096;
+
+/// Why a process of this program ended: the line that it writes last, without its name in front. `None` when it
+/// could not write one.
+pub fn last_words(log: &Path) -> Option<String> {
+    let mut file = File::open(log).ok()?;
+    let bytes = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(bytes.saturating_sub(LAST_WORDS_BYTES))).ok()?;
+    let mut tail = Vec::new();
+    file.take(LAST_WORDS_BYTES).read_to_end(&mut tail).ok()?;
+    let tail = String::from_utf8_lossy(&tail);
+    // A remedy may stand on an indented line behind it.
+    let lines = tail.lines().rev();
+    let last = lines.take_while(|line| !line.trim().is_empty()).find(|line| !line.starts_with(' '));
+    last?.strip_prefix("pollux: ").map(str::to_owned)
+}
+
 fn read_record(path: &Path) -> Option<ProcessId> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
@@ -346,6 +365,27 @@ mod tests {
         assert_eq!(parse_started(stat), Some(987));
         assert_eq!(parse_started("42 (x"), None);
         assert_eq!(parse_started("42 (x) S 1"), None);
+    }
+
+    #[test]
+    fn the_last_words_are_those_of_the_program() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("node.log");
+        let check = |text: &str, expect: Option<&str>| {
+            fs::write(&log, text).unwrap();
+            assert_eq!(last_words(&log).as_deref(), expect, "{text:?}");
+        };
+        check("", None);
+        check("2026 INFO stopping\n", None);
+        check(
+            "2026 INFO stopping\npollux: its data cannot be used\n",
+            Some("its data cannot be used"),
+        );
+        check("pollux: no\n  say yes\n", Some("no"));
+        check("pollux: of an earlier life\n2026 INFO waiting for an order\n", None);
+        check(&format!("{}\npollux: long\n", "x".repeat(9000)), Some("long"));
+        fs::remove_file(&log).unwrap();
+        assert_eq!(last_words(&log), None);
     }
 
     #[test]

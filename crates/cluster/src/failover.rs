@@ -145,6 +145,9 @@ fn examine<'a>(
         return Err("its priority is 0".into());
     }
     let seen = observed.nodes.get(&id).ok_or("nothing was heard of it")?;
+    if seen.lost_data {
+        return Err("its data is gone".into());
+    }
     let Some(process) = seen.process.running() else {
         return Err("its process does not run".into());
     };
@@ -187,8 +190,12 @@ fn what_to_wait_for(
         let may_wait = hot.len() > 1 && waited_ms < REANSWER_MS;
         return late.filter(|_| may_wait).map(|late| format!("{} to answer once more", late.node));
     }
-    let answers = |id: &&NodeId| observed.live_state(desired, **id, now).is_some();
-    let missing = shard.in_sync.iter().find(|id| !answers(id))?;
+    // A node whose data is gone will not answer, and would have nothing to say.
+    let is_known = |id: &&NodeId| {
+        observed.live_state(desired, **id, now).is_some()
+            || observed.nodes.get(id).is_some_and(|seen| seen.lost_data)
+    };
+    let missing = shard.in_sync.iter().find(|id| !is_known(id))?;
     (waited_ms < desired.timing.gather_ms)
         .then(|| format!("{missing}, which is in sync, to answer after the restart"))
 }

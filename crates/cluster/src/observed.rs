@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use base::{ClusterId, NodeId, ShardId, Tick};
 
 use crate::api::{
-    Agent, HostReport, NodePhase, NodeReport, NodeRole, NodeState, ProcessId, ProcessState,
-    ReportNumber,
+    Agent, HostReport, LastExit, NodePhase, NodeReport, NodeRole, NodeState, ProcessId,
+    ProcessState, ReportNumber,
 };
 use crate::lease::Leases;
 use crate::state::{Mastership, Node, Shard, State, SwitchoverPhase};
@@ -66,6 +66,10 @@ pub struct SeenNode {
     pub state: Option<NodeState>,
     pub silent_ms: u64,
     pub error: Option<String>,
+    /// How the process before the present one ended.
+    pub last_exit: Option<LastExit>,
+    /// Its directory holds no log although it had data, and it is not started.
+    pub lost_data: bool,
     /// Since when the replica does not qualify as in sync.
     pub behind_since: Option<Tick>,
 }
@@ -178,6 +182,8 @@ impl Observed {
             state,
             silent_ms: told.silent_ms,
             error,
+            last_exit: told.last_exit.clone(),
+            lost_data: told.lost_data,
             behind_since: before.and_then(|seen| seen.behind_since),
         };
         self.nodes.insert(told.node, seen);
@@ -321,9 +327,10 @@ fn is_of(state: &NodeState, cluster: ClusterId, node: &Node) -> bool {
 impl SeenNode {
     /// How it is known that `old`, a process of this node, is dead.
     pub fn end_of(&self, old: ProcessId) -> String {
-        match self.process.running() {
-            Some(new) => format!("{old} is dead, its node was started again as {new}"),
-            None => self.describe(),
+        match (&self.last_exit, self.process.running()) {
+            (Some(exit), _) if exit.process == old => exit.to_string(),
+            (_, Some(new)) => format!("{old} is dead, its node was started again as {new}"),
+            (_, None) => self.describe(),
         }
     }
 
@@ -357,6 +364,9 @@ impl SeenNode {
         }
         if self.silent_ms > 0 {
             text += &format!(", silent for {} ms", self.silent_ms);
+        }
+        if let Some(exit) = self.last_exit.as_ref().filter(|_| self.process.running().is_some()) {
+            text += &format!("; before it {exit}");
         }
         text
     }

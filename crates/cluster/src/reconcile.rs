@@ -194,11 +194,29 @@ fn suspect(
 /// The master is in good standing: keep the in-sync set true, and take the switchover a step further.
 fn tend(desired: &State, observed: &Observed, shard: &Shard, now: Tick, plan: &mut Vec<Command>) {
     if observed.live_master(desired, shard, now).is_some() {
+        tend_emptied(desired, observed, shard, plan);
         tend_in_sync(desired, observed, shard, now, plan);
         complete_move(observed, shard, now, plan);
     }
     if let Some(switchover) = &shard.switchover {
         plan.extend(switchover::step(desired, observed, shard, switchover, now));
+    }
+}
+
+/// A replica whose directory was emptied fetches everything from the living master. It leaves the in-sync set before it
+/// starts: an empty node that counts as a member could become master of nothing.
+fn tend_emptied(desired: &State, observed: &Observed, shard: &Shard, plan: &mut Vec<Command>) {
+    let (id, epoch) = (shard.id, shard.epoch);
+    for node in shard.nodes.iter().copied().filter(|node| shard.master() != Some(*node)) {
+        let had_data = desired.nodes.get(&node).is_some_and(|node| node.had_data);
+        if !had_data || !observed.nodes.get(&node).is_some_and(|seen| seen.lost_data) {
+            continue;
+        }
+        if shard.in_sync.contains(&node) {
+            let reason = "its data is gone".to_owned();
+            plan.push(Command::RemoveInSync { shard: id, epoch, node, reason });
+        }
+        plan.push(Command::NoteDataLost { shard: id, epoch, node });
     }
 }
 

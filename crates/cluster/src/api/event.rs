@@ -43,6 +43,8 @@ pub enum EventKind {
     InSyncRemoved,
     /// A former master set ops aside that no other node had.
     OpsDiscarded,
+    /// The directory of a replica was found without its data; it fetches everything from its master.
+    DataLost,
 }
 
 /// How a mastership moved, or why it could not.

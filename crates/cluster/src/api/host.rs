@@ -69,6 +69,27 @@ pub struct NodeReport {
     /// What keeps the agent from carrying out the order, in words for a person.
     #[serde(default)]
     pub error: Option<String>,
+    /// How the newest process of the node that is gone came to its end; kept while the next one runs, which is often
+    /// started before the report of the end is sent.
+    #[serde(default)]
+    pub last_exit: Option<LastExit>,
+    /// The node is not started, because its directory holds no log although it had data.
+    #[serde(default)]
+    pub lost_data: bool,
+}
+
+/// The end of a process; waited for, so this is certain.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastExit {
+    pub process: ProcessId,
+    /// In words that follow the name of the process, say `ended by signal 9`.
+    pub how: String,
+}
+
+impl std::fmt::Display for LastExit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.process, self.how)
+    }
 }
 
 /// Tells two processes apart, also when the operating system reuses the pid.

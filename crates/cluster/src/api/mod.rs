@@ -21,8 +21,8 @@ mod status;
 pub use error::{ApiError, ErrorCode};
 pub use event::{Candidate, Cause, Event, EventKind, MoveRecord, PhaseTiming, Sample};
 pub use host::{
-    Agent, HostOrders, HostReport, LeaseGrant, NodeOrder, NodeReport, ProcessId, ProcessState,
-    ReportNumber, Role,
+    Agent, HostOrders, HostReport, LastExit, LeaseGrant, NodeOrder, NodeReport, ProcessId,
+    ProcessState, ReportNumber, Role,
 };
 pub use instance::{
     CreateInstance, Edition, FailoverOutcome, FailoverRequest, InstanceSummary, ValidationError,

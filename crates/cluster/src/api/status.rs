@@ -76,7 +76,7 @@ pub enum StateWord {
     Starting,
     /// Reads its data from disk.
     Loading,
-    /// Fetches data from the master.
+    /// Fetches all data from the master.
     Syncing,
     /// Serves, and holds everything that it should.
     InSync,
@@ -93,7 +93,7 @@ impl std::fmt::Display for StateWord {
         f.write_str(match self {
             StateWord::Starting => "starting",
             StateWord::Loading => "loading",
-            StateWord::Syncing => "syncing",
+            StateWord::Syncing => "full sync",
             StateWord::InSync => "in-sync",
             StateWord::Lagging => "lagging",
             StateWord::Down => "down",

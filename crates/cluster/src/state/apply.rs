@@ -41,6 +41,9 @@ impl State {
                 self.node_mut(*node)?.had_data = true;
                 None
             }
+            Command::NoteDataLost { shard, epoch, node } => {
+                self.note_data_lost(at, (*shard, *epoch), *node)?
+            }
             Command::Promote { shard, from_epoch, node, process, report, record } => {
                 let event = self.promote(at, (*shard, *from_epoch), (*node, *process), record)?;
                 self.node_mut(*node)?.promoted_on = *report;
@@ -299,6 +302,26 @@ impl State {
         };
         let message = format!("{node} {verb} the in-sync set of {id}: {reason}");
         Ok(Some(self.leave_event(at, kind, Some(id), message)))
+    }
+
+    fn note_data_lost(
+        &mut self,
+        at: UnixMs,
+        (id, epoch): (ShardId, Epoch),
+        node: NodeId,
+    ) -> Result<Option<u64>, Rejected> {
+        let shard = self.shard_in(id, epoch)?;
+        let Some(master) = shard.master().filter(|master| *master != node) else {
+            return Err(Rejected::Conflict(format!("{id} has no other master than {node}")));
+        };
+        if shard.in_sync.contains(&node) {
+            return Err(Rejected::Conflict(format!("{node} is in the in-sync set of {id}")));
+        }
+        self.node_mut(node)?.had_data = false;
+        let message = format!(
+            "the data of {node} is gone; it fetches everything from {master}, master of {id}"
+        );
+        Ok(Some(self.leave_event(at, EventKind::DataLost, Some(id), message)))
     }
 
     fn start_switchover(

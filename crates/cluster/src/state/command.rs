@@ -54,6 +54,12 @@ pub enum Command {
     NoteData {
         node: NodeId,
     },
+    /// The data of a replica that is not in sync is gone for good: it may start anew from its master.
+    NoteDataLost {
+        shard: ShardId,
+        epoch: Epoch,
+        node: NodeId,
+    },
     /// This process is master from now on, in the epoch that follows `from_epoch`.
     Promote {
         shard: ShardId,

@@ -65,6 +65,30 @@ fn world() -> State {
     state
 }
 
+#[test]
+fn only_a_replica_that_is_not_in_sync_may_lose_its_data() {
+    let mut state = world();
+    let lost = |epoch: u64, node: u32| Command::NoteDataLost {
+        shard: SHARD,
+        epoch: Epoch(epoch),
+        node: NodeId(node),
+    };
+    for node in 1..=3 {
+        apply(&mut state, Command::NoteData { node: NodeId(node) }).expect("data");
+    }
+    add_in_sync(&mut state, 2);
+    assert!(matches!(apply(&mut state, lost(1, 1)), Err(Rejected::Conflict(_))), "the master");
+    assert!(matches!(apply(&mut state, lost(1, 2)), Err(Rejected::Conflict(_))), "in sync");
+    assert!(matches!(apply(&mut state, lost(0, 3)), Err(Rejected::StaleEpoch { .. })));
+    let applied = apply(&mut state, lost(1, 3)).expect("a replica that may start anew");
+    let event = state.event(applied.event.expect("an event")).expect("kept");
+    assert_eq!(event.kind, EventKind::DataLost);
+    let had_data = |host| orders(&state, host).into_iter().map(|o| (o.node.0, o.had_data));
+    let mut all: Vec<_> = ["a", "b"].into_iter().flat_map(had_data).collect();
+    all.sort_unstable();
+    assert_eq!(all, [(1, true), (2, true), (3, false)]);
+}
+
 fn add_in_sync(state: &mut State, node: u32) {
     let (shard, epoch, reason) = (SHARD, Epoch(1), String::from("why"));
     apply(state, Command::AddInSync { shard, epoch, node: NodeId(node), reason }).expect("add");

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId, Tick};
 use cluster::api::{
-    Agent, Cause, Edition, HostReport, LinkState, NodePhase, NodeReport, NodeRole, NodeState,
-    ProcessId, ProcessState, ReportNumber,
+    Agent, Cause, Edition, HostReport, LastExit, LinkState, NodePhase, NodeReport, NodeRole,
+    NodeState, ProcessId, ProcessState, ReportNumber,
 };
 use cluster::observed::Observed;
 use cluster::state::{
@@ -161,6 +161,10 @@ fn add_node(desired: &mut State, id: NodeId, line: &str) {
     desired.nodes.insert(id, node);
 }
 
+fn last_exit(pid: &str, how: &str) -> LastExit {
+    LastExit { process: process(pid), how: how.replace('_', " ") }
+}
+
 /// Feeds what the line says to `observed`, as the report of the node's agent.
 fn see(desired: &State, observed: &mut Observed, id: NodeId, line: &str, now: Tick) {
     let mut report = NodeReport {
@@ -171,6 +175,8 @@ fn see(desired: &State, observed: &mut Observed, id: NodeId, line: &str, now: Ti
         state: None,
         silent_ms: 0,
         error: None,
+        last_exit: None,
+        lost_data: false,
     };
     let mut state = NodeState::waiting(CLUSTER, SHARD, id, Incarnation(1));
     state.nonce = 1;
@@ -183,6 +189,8 @@ fn see(desired: &State, observed: &mut Observed, id: NodeId, line: &str, now: Ti
             "unseen" => return,
             "absent" => report.process = ProcessState::Absent,
             "runs" => report.process = ProcessState::Running { process: process(next()) },
+            "lost-data" => report.lost_data = true,
+            "exit" => report.last_exit = Some(last_exit(next(), next())),
             "killed" => report.process = ProcessState::Killed { process: process(next()) },
             "exited" => {
                 let process = process(next());

@@ -237,6 +237,8 @@ fn absent(node: NodeId) -> NodeReport {
         state: None,
         silent_ms: 0,
         error: None,
+        last_exit: None,
+        lost_data: false,
     }
 }
 

@@ -97,6 +97,8 @@ impl Host {
                 state: None,
                 silent_ms: 0,
                 error: None,
+                last_exit: None,
+                lost_data: false,
             });
         }
         let died = self.watch(disk, pids, chance, now);
