@@ -21,8 +21,8 @@ use wire::resp::response::Response;
 use crate::servers::build;
 
 const USAGE: &str = "\
-usage: cargo xtask failover   [--rounds N] [--writers N] [--bin PATH] [--signal kill|stop]
-       cargo xtask switchover [--rounds N] [--writers N] [--bin PATH]
+usage: cargo xtask failover   [--rounds N] [--writers N] [--writes N] [--bin PATH] [--signal kill|stop]
+       cargo xtask switchover [--rounds N] [--writers N] [--writes N] [--bin PATH]
 
 Starts `pollux up` in a temporary directory (the shipped profile is built unless --bin names a binary), keeps
 writers busy, and takes the master away again and again: by SIGKILL, by SIGSTOP, or by `pollux instance failover`.
@@ -31,6 +31,7 @@ admit to, at a switchover when any is.
 
   --rounds N     changes of master (failover 20, switchover 50)
   --writers N    connections that write without pause (4)
+  --writes N     writes before each round (2000); many of them make a long log, which the old master has to load
   --signal S     what the master gets (kill)
 
 example: cargo xtask failover --rounds 5 --signal stop
@@ -38,19 +39,20 @@ example: cargo xtask failover --rounds 5 --signal stop
 
 /// Pause of the prober between two attempts.
 const PROBE: Duration = Duration::from_millis(1);
-/// Writes before each round, so that the shard is busy and its members have settled.
-const WRITES_BEFORE: u64 = 2_000;
 
 struct Options {
     rounds: usize,
     writers: usize,
+    /// Before each round, so that the shard is busy and its members have settled.
+    writes: u64,
     bin: Option<PathBuf>,
     signal: Signal,
 }
 
 impl Options {
     fn parse(args: &[String], rounds: usize) -> Result<Option<Options>> {
-        let mut options = Options { rounds, writers: 4, bin: None, signal: Signal::KILL };
+        let mut options =
+            Options { rounds, writers: 4, writes: 2_000, bin: None, signal: Signal::KILL };
         let mut args = args.iter();
         while let Some(flag) = args.next() {
             if flag == "--help" || flag == "-h" {
@@ -60,6 +62,7 @@ impl Options {
             match flag.as_str() {
                 "--rounds" => options.rounds = value.parse().context("--rounds")?,
                 "--writers" => options.writers = value.parse().context("--writers")?,
+                "--writes" => options.writes = value.parse().context("--writes")?,
                 "--bin" => options.bin = Some(value.into()),
                 "--signal" if value == "kill" => options.signal = Signal::KILL,
                 "--signal" if value == "stop" => options.signal = Signal::STOP,
@@ -92,7 +95,7 @@ pub(crate) fn failover(root: &Path, args: &[String]) -> Result<()> {
     let (mut writes, mut returns) = (Vec::new(), Vec::new());
     println!("round  old master  first good write  in sync again  by       discarded ops");
     for round in 1..=options.rounds {
-        oracle.wait_for(WRITES_BEFORE);
+        oracle.wait_for(options.writes);
         let before = site.wait_ready();
         let old = master(&before);
         let begin = Instant::now();
@@ -143,7 +146,7 @@ pub(crate) fn switchover(root: &Path, args: &[String]) -> Result<()> {
     let (mut gaps, mut times) = (Vec::new(), Vec::new());
     println!("round  new master  longest wait of a writer     command");
     for round in 1..=options.rounds {
-        oracle.wait_for(WRITES_BEFORE);
+        oracle.wait_for(options.writes);
         let before = site.wait_ready();
         oracle.take_longest_gap();
         let begin = Instant::now();
@@ -156,7 +159,7 @@ pub(crate) fn switchover(root: &Path, args: &[String]) -> Result<()> {
         );
         let after = site.wait_ready();
         ensure!(after["master"] != before["master"], "round {round}: the master did not move");
-        oracle.wait_for(WRITES_BEFORE);
+        oracle.wait_for(options.writes);
         let gap = oracle.take_longest_gap();
         println!(
             "{round:>5}  {:<10}  {:>21} ms  {:>7} ms",

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; the exit code still tells.
-            let _ = writeln!(io::stderr(), "pollux: {error:#}");
+            let _ = writeln!(io::stderr(), "pollux: {}", out::with_causes(&error));
             let is_usage =
                 error.downcast_ref().is_some_and(|trouble: &out::Trouble| trouble.is_usage);
             ExitCode::from(if is_usage { USAGE } else { FAILED })

@@ -19,6 +19,18 @@ pub(crate) fn say_json(value: &impl Serialize) {
     say(serde_json::to_string_pretty(value).expect("the contract's types always have a JSON form"));
 }
 
+/// An error with its causes on one line, each told once: many an error tells its cause itself.
+pub(crate) fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
 /// What went wrong and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Trouble {
@@ -75,6 +87,16 @@ pub(crate) fn time_of_day(unix_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let io = || io::Error::other("magic number mismatch");
+        let silent = anyhow::Error::from(io()).context("cannot open the log").context("no start");
+        let text = "no start: cannot open the log: magic number mismatch";
+        assert_eq!(with_causes(&silent), text);
+        let told = anyhow::Error::from(io()).context(text);
+        assert_eq!(with_causes(&told), text);
+    }
 
     #[test]
     fn times_are_shown_in_utc() {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use agent::process::Spec;
 use anyhow::{Context as _, Result, bail};
@@ -32,7 +32,7 @@ use crate::args;
 use crate::layout::{self, Layout};
 use crate::out::{Trouble, say, time_of_day};
 use child::{Child, News, What};
-use progress::{Progress, Ready};
+use progress::{Progress, Ready, Returns};
 
 /// The first instance.
 pub(crate) const INSTANCE: &str = "default";
@@ -169,8 +169,13 @@ impl Site {
         if is_open && !self.layout.bind.is_loopback() {
             say(progress::OPEN_TO_ALL);
         }
+        let mut returns = Returns::default();
         loop {
             self.pause(WATCH).await;
+            if let Ok(status) = self.client.status().await {
+                let at = time_of_day(unix_ms());
+                returns.news(&status).iter().for_each(|line| say(format_args!("{at} {line}")));
+            }
             match self.client.events(told).await {
                 Ok(events) => {
                     for event in events {
@@ -227,8 +232,8 @@ impl Site {
             What::Died(exit) => {
                 failures.count += 1;
                 let log = log_file(&self.dir, name);
-                let why = last_words(&log)
-                    .unwrap_or_else(|| format!("ended ({exit}); see {}", log.display()));
+                let why = agent::process::last_words(&log)
+                    .unwrap_or_else(|| format!("{exit}; see {}", log.display()));
                 if why != failures.why {
                     say(format_args!("  {name}: {why}; it is started again"));
                     failures.why = why;
@@ -367,22 +372,14 @@ impl Site {
     }
 }
 
+fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn log_file(dir: &Path, name: &str) -> PathBuf {
     dir.join("log").join(format!("{name}.log"))
 }
-
-/// Why a role of this program ended: the line that `main` writes last. `None` when it could not write one.
-fn last_words(log: &Path) -> Option<String> {
-    let text = fs::read(log).ok()?;
-    let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(LAST_WORDS_BYTES)..]);
-    // A remedy may stand on an indented line behind it.
-    let lines = tail.lines().rev();
-    let last = lines.take_while(|line| !line.trim().is_empty()).find(|line| !line.starts_with(' '));
-    last?.strip_prefix("pollux: ").map(str::to_owned)
-}
-
-/// More than a last line ever has.
-const LAST_WORDS_BYTES: usize = 4096;
 
 /// A child is `pollux <args> --dir <dir>`.
 fn spec(dir: &Path, binary: &Path, name: &str, args: &[&str]) -> Spec {

@@ -1,4 +1,4 @@
-//! What `up` says while it starts, and the summary at the end.
+//! What `up` says while it starts, the summary then, and what it says of nodes that come back later.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -107,6 +107,48 @@ impl Progress {
     }
 }
 
+/// Nodes that come back while `up` watches: how far each of them is.
+#[derive(Debug, Default)]
+pub(crate) struct Returns {
+    nodes: BTreeMap<NodeId, Return>,
+}
+
+#[derive(Debug, Default)]
+struct Return {
+    /// Looks in a row at which it was on its way.
+    seen: u32,
+    said: Option<String>,
+}
+
+impl Returns {
+    /// What is new, a line each. Who loads what it has is usually through before anyone could read that.
+    pub(crate) fn news(&mut self, status: &Status) -> Vec<String> {
+        let shards = status.instances.iter().flat_map(|instance| &instance.shards);
+        shards.flat_map(|shard| &shard.nodes).filter_map(|node| self.look(node)).collect()
+    }
+
+    fn look(&mut self, node: &NodeStatus) -> Option<String> {
+        let is_on_its_way = matches!(node.state, StateWord::Loading | StateWord::Syncing);
+        if !is_on_its_way {
+            let told = self.nodes.get(&node.id)?.said.is_some();
+            if node.state != StateWord::InSync {
+                return None;
+            }
+            self.nodes.remove(&node.id);
+            return told.then(|| format!("{} is in its place", node.id));
+        }
+        let seen = self.nodes.entry(node.id).or_default();
+        seen.seen += 1;
+        let line = format!("{}: {} {} %", node.id, node.state, node.phase_percent / 10 * 10);
+        let is_worth_it = node.state == StateWord::Syncing || seen.said.is_some() || seen.seen > 2;
+        if !is_worth_it || seen.said.as_ref() == Some(&line) {
+            return None;
+        }
+        seen.said = Some(line.clone());
+        Some(line)
+    }
+}
+
 /// The master's process holds the endpoint.
 fn has_master(shard: &ShardStatus) -> bool {
     shard.nodes.iter().any(|node| Some(node.id) == shard.master && node.endpoint_bound)
@@ -170,4 +212,49 @@ fn connect(instance: &InstanceStatus) -> String {
         other => other,
     };
     format!("redis-cli -h {host} -p {port}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(state: StateWord, phase_percent: u8) -> Status {
+        let json = serde_json::json!({
+            "instances": [{
+                "name": INSTANCE, "edition": "standard", "endpoint": "127.0.0.1:7000",
+                "shards": [{
+                    "id": "shard-0", "epoch": 1, "master": "node-1",
+                    "nodes": [{
+                        "id": "node-2", "role": "replica", "pid": 1, "address": null, "opid": 0,
+                        "lag_ops": 0, "lag_ms": 0, "in_sync": false, "state": state,
+                        "phase_percent": phase_percent,
+                    }],
+                }],
+            }],
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_full_sync_is_told_at_once_and_a_short_load_not_at_all() {
+        use StateWord::{Down, InSync, Loading, Syncing};
+        let mut returns = Returns::default();
+        let mut check = |state: StateWord, percent: u8, expect: &[&str]| {
+            assert_eq!(returns.news(&status(state, percent)), expect, "{state} {percent}");
+        };
+        check(InSync, 100, &[]);
+        check(Down, 0, &[]);
+        check(Loading, 30, &[]);
+        check(InSync, 100, &[]);
+        check(Syncing, 0, &["node-2: full sync 0 %"]);
+        check(Syncing, 9, &[]);
+        check(Syncing, 43, &["node-2: full sync 40 %"]);
+        check(Loading, 55, &["node-2: loading 50 %"]);
+        check(StateWord::Lagging, 100, &[]);
+        check(InSync, 100, &["node-2 is in its place"]);
+        check(InSync, 100, &[]);
+        for (percent, expect) in [(10, [].as_slice()), (20, &[]), (30, &["node-2: loading 30 %"])] {
+            check(Loading, percent, expect);
+        }
+    }
 }

@@ -34,6 +34,14 @@ fn info(client: &mut Client, section: &str, field: &str) -> String {
     line.unwrap_or_else(|| panic!("no {field} in\n{text}")).to_owned()
 }
 
+/// The record of the first failover.
+fn failover_record(site: &Site) -> Value {
+    let events = site.pollux(&["events", "--json"]);
+    let events: Value = serde_json::from_slice(&events.stdout).unwrap();
+    let failover = events.as_array().unwrap().iter().find(|event| event["kind"] == "failover");
+    failover.expect("an event")["record"].clone()
+}
+
 #[test]
 fn a_killed_master_is_replaced_and_returns_as_a_replica_by_partial_sync() {
     let site = Site::running(POLLUX, &[]);
@@ -55,11 +63,10 @@ fn a_killed_master_is_replaced_and_returns_as_a_replica_by_partial_sync() {
     let partial: u64 = info(&mut client, "stats", "sync_partial_ok").parse().unwrap();
     assert!((1..=2).contains(&partial), "{partial}");
 
-    // The failover can be explained afterwards.
-    let events = site.pollux(&["events", "--json"]);
-    let events: Value = serde_json::from_slice(&events.stdout).unwrap();
-    let failover = events.as_array().unwrap().iter().find(|event| event["kind"] == "failover");
-    let record = &failover.expect("an event")["record"];
+    // The failover can be explained afterwards, with the cause of death.
+    let record = failover_record(&site);
+    let decision = record["decision"].as_str().unwrap();
+    assert!(decision.starts_with(&format!("pid {} ended by signal 9;", pid(&old))), "{decision}");
     assert_eq!(record["from"], old["id"], "{record:#}");
     assert!(!record["candidates"].as_array().unwrap().is_empty(), "{record:#}");
 }
@@ -150,6 +157,12 @@ fn a_stopped_master_is_replaced() {
     let after = wait_for_successor(&site, &old);
     oracle.wait_for(500);
     check_loss(&site, &after, &oracle.stop());
+    let record = failover_record(&site);
+    let decision = record["decision"].as_str().unwrap();
+    // Who loses patience first, the agent or the config server, is open on a busy machine.
+    let causes = ["was hung (no answer for ", "was killed as ordered;"];
+    let is_told = |cause: &&str| decision.starts_with(&format!("pid {} {cause}", pid(&old)));
+    assert!(causes.iter().any(is_told), "{decision}");
 }
 
 /// Agent and config server sleep as well, so nobody can kill the master and nobody can renew its lease. It wakes

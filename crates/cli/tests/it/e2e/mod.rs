@@ -3,6 +3,7 @@
 mod clients;
 mod config_servers;
 mod failover;
+mod full_sync;
 mod refusals;
 mod restart;
 mod serve;
