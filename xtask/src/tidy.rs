@@ -31,7 +31,6 @@ const NO_TOKIO: &[&str] =
 /// Where `unsafe` may stand; each of these has its model test beside it.
 const UNSAFE_FILES: &[&str] = &[
     "crates/store/src/dict/",
-    "crates/store/src/zset/rank_tree",
     "crates/store/src/memory",
     "crates/wire/src/thin",
 ];
@@ -169,6 +168,18 @@ fn check_links(root: &Path, path: &Path, text: &str, faults: &mut Vec<String>) {
         if !matches!(folder.join(file).try_exists(), Ok(true)) {
             let name = path.strip_prefix(root).unwrap_or(path).display();
             faults.push(format!("{name}: link to {file}, which is not there"));
+        }
+    }
+    check_paths(root, path, text, faults);
+}
+
+/// Paths of source files in back quotes, from the root of the repository.
+fn check_paths(root: &Path, path: &Path, text: &str, faults: &mut Vec<String>) {
+    for quoted in text.split('`').skip(1).step_by(2) {
+        let is_path = quoted.starts_with("crates/") || quoted.starts_with("xtask/");
+        if is_path && quoted.ends_with(".rs") && !root.join(quoted).is_file() {
+            let name = path.strip_prefix(root).unwrap_or(path).display();
+            faults.push(format!("{name}: names {quoted}, which is not there"));
         }
     }
 }
