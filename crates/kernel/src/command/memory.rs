@@ -53,7 +53,7 @@ fn stats(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
         ("peak.allocated", report.peak),
         ("total.allocated", report.used),
         ("startup.allocated", report.startup),
-        ("replication.backlog", 0),
+        ("replication.backlog", report.log_tail),
         ("clients.slaves", 0),
         ("clients.normal", report.clients),
         ("cluster.links", 0),

@@ -245,9 +245,11 @@ pub(crate) struct MemoryReport {
     pub(crate) peak: u64,
     pub(crate) resident: u64,
     pub(crate) clients: u64,
+    /// The newest ops, kept for replicas and for the log's threads.
+    pub(crate) log_tail: u64,
     /// In use before there was any data.
     pub(crate) startup: u64,
-    /// What is in use without being data: at startup, tables of the databases, clients.
+    /// What is in use without being data: at startup, tables of the databases, clients, the log's tail.
     pub(crate) overhead: u64,
     pub(crate) keys: u64,
 }
@@ -262,6 +264,8 @@ impl MemoryReport {
             .sessions()
             .map(|session| client_list::memory_bytes(session, &cx.node.net) as u64)
             .sum();
+        let log = cx.turn.keys.log();
+        let log_tail = log.map_or(0, |log| log.log().tail_bytes() as u64);
         let tables: u64 = (0..store.databases()).map(|db| store.db(db).table_bytes() as u64).sum();
         MemoryReport {
             used,
@@ -269,9 +273,15 @@ impl MemoryReport {
             resident,
             startup: cx.node.facts.startup_bytes.min(used),
             clients,
-            overhead: cx.node.facts.startup_bytes.min(used) + clients + tables,
+            log_tail,
+            overhead: cx.node.facts.startup_bytes.min(used) + clients + log_tail + tables,
             keys: store.len() as u64,
         }
+    }
+
+    /// Memory for which no key is evicted.
+    pub(crate) fn not_counted(&self) -> u64 {
+        self.clients + self.log_tail
     }
 
     pub(crate) fn dataset(&self) -> u64 {
@@ -314,8 +324,10 @@ fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("rss_overhead_bytes", 0);
     out.field("mem_fragmentation_ratio", fragmentation);
     out.field("mem_fragmentation_bytes", fragmented);
-    out.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog"]);
-    out.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
+    out.field("mem_not_counted_for_evict", report.not_counted());
+    out.field("mem_replication_backlog", report.log_tail);
+    out.field("mem_total_replication_buffers", report.log_tail);
+    out.field("mem_clients_slaves", 0);
     out.field("mem_clients_normal", report.clients);
     out.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     out.field("mem_allocator", "jemalloc");

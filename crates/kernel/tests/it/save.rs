@@ -56,6 +56,26 @@ fn a_node_that_has_written_nothing_starts_again() {
     });
 }
 
+/// The newest ops stay in memory for replicas: told as such, not as data, and not counted against `maxmemory`.
+#[test]
+fn what_the_log_keeps_in_memory_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |_, client| {
+        let value = "v".repeat(100_000);
+        for _ in 0..10 {
+            assert_eq!(hear(client, &format!("SET k {value}")).as_deref(), Some("+OK\r\n"));
+        }
+        let info = hear(client, "INFO memory").unwrap();
+        let field = |name: &str| -> u64 {
+            let prefix = format!("{name}:");
+            info.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap().parse().unwrap()
+        };
+        assert!(field("mem_replication_backlog") > 1_000_000, "{info}");
+        assert!(field("mem_not_counted_for_evict") >= field("mem_replication_backlog"), "{info}");
+        assert!(field("used_memory_overhead") >= field("mem_replication_backlog"), "{info}");
+    });
+}
+
 #[test]
 fn save_answers_when_the_image_is_there() {
     let dir = tempfile::tempdir().unwrap();
