@@ -14,6 +14,8 @@ pub(super) struct Known {
     redis: &'static str,
     pollux: &'static str,
     pub(super) reason: &'static str,
+    /// The servers hold other data from here on.
+    pub(super) leaves_other_data: bool,
 }
 
 /// A client that is woken by one of its keys looks at all of them again since 7.2, and may meet another type.
@@ -24,6 +26,7 @@ const fn served_alone(command: &'static str) -> Known {
         redis: "[",
         pollux: "-WRONGTYPE",
         reason: "Redis 7.0 serves the key that came, and does not look at the others",
+        leaves_other_data: true,
     }
 }
 
@@ -40,6 +43,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: ":",
         pollux: ":1",
         reason: "Redis shares integers between keys, and values with the words of a transaction",
+        leaves_other_data: false,
     },
     Known {
         command: "*",
@@ -47,6 +51,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "\\xfe",
         pollux: "\\xef\\xbf\\xbd",
         reason: "errors are text: what is no UTF-8 in the client's words is replaced",
+        leaves_other_data: false,
     },
     Known {
         command: "*",
@@ -54,6 +59,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "-",
         pollux: "\\x00",
         reason: "Redis ends the client's words in an error at a NUL",
+        leaves_other_data: false,
     },
     Known {
         command: "CONFIG SET",
@@ -61,6 +67,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "-ERR CONFIG SET failed",
         pollux: "argument must be valid UTF-8 text",
         reason: "settings are text",
+        leaves_other_data: false,
     },
     Known {
         command: "COMMAND GETKEYSANDFLAGS",
@@ -68,6 +75,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "[",
         pollux: "-ERR Invalid arguments specified for command",
         reason: "where the number of keys is no number, Redis guesses one",
+        leaves_other_data: false,
     },
     Known {
         command: "COMMAND GETKEYS",
@@ -75,6 +83,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "[",
         pollux: "-ERR Invalid arguments specified for command",
         reason: "where the number of keys is no number, Redis guesses one",
+        leaves_other_data: false,
     },
     Known {
         command: "SORT",
@@ -82,6 +91,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "-ERR One or more scores",
         pollux: "[",
         reason: "Redis takes an overflow in an earlier command for one in this (errno)",
+        leaves_other_data: false,
     },
     Known {
         command: "SORT",
@@ -89,6 +99,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "-ERR One or more scores",
         pollux: ":",
         reason: "Redis takes an overflow in an earlier command for one in this (errno)",
+        leaves_other_data: false,
     },
     Known {
         command: "SORT_RO",
@@ -96,6 +107,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "-ERR One or more scores",
         pollux: "[",
         reason: "Redis takes an overflow in an earlier command for one in this (errno)",
+        leaves_other_data: false,
     },
     Known {
         command: "WAITAOF",
@@ -103,6 +115,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "[:0",
         pollux: "[:1",
         reason: "a node of Pollux that keeps a log keeps it always; Redis answers 0 without an append-only file",
+        leaves_other_data: false,
     },
     Known {
         command: "HELLO",
@@ -110,6 +123,15 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "-WRONGPASS",
         pollux: "-ERR Client names cannot contain",
         reason: "Redis 7.0 checks the password before the name",
+        leaves_other_data: false,
+    },
+    Known {
+        command: "HELLO",
+        release: Some(Release::V70),
+        redis: "-WRONGPASS",
+        pollux: "-ERR Syntax error in HELLO option",
+        reason: "Redis 7.0 checks the password before the options behind it",
+        leaves_other_data: false,
     },
     Known {
         command: "*",
@@ -117,6 +139,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "timeout is negative",
         pollux: "timeout is out of range",
         reason: "Redis 7.0 lets a timeout of more than 2^63 ms overflow",
+        leaves_other_data: false,
     },
 ];
 
@@ -137,9 +160,8 @@ pub(super) fn is_open(command: &str, args: &[Vec<u8>]) -> bool {
         "SORT" | "SORT_RO" => is_sort_open(args),
         // What ends clients, servers and their roles, or stops the play for a time: but not in the forms of the grammar.
         "CLIENT KILL" => args.len() > 3 && !args.iter().any(|arg| is_nobody(arg)),
-        "CLIENT PAUSE" | "DEBUG SLEEP" => {
-            args.get(2).and_then(|time| number(time)).is_some_and(|time| time > 0)
-        }
+        "CLIENT PAUSE" => args.get(2).and_then(|ms| number(ms)).is_some_and(|ms| ms > 0),
+        "DEBUG SLEEP" => args.get(2).is_some_and(|time| time != b"0" && time != b"x"),
         "SHUTDOWN" => args.len() != 2,
         "REPLICAOF" | "SLAVEOF" => args.get(2).is_some_and(|port| is_port(port)),
         "WAIT" => args.get(2).is_some_and(|ms| !is_short(ms)),

@@ -117,14 +117,16 @@ impl Duel {
             let Some(unlike) = unlike else { continue };
             let found = difference(script.seed, at, since, step, unlike);
             let release = stage.release();
-            match differences::known(release, &found.name, &found.redis, &found.pollux) {
+            let known = differences::known(release, &found.name, &found.redis, &found.pollux);
+            let is_over = known.is_none_or(|known| known.leaves_other_data);
+            match known {
                 Some(known) => *report.known.entry(known.reason).or_default() += 1,
-                None => {
-                    report.differences.push(found);
-                    stage.end()?;
-                    stage = Stage::new(self, script)?;
-                    since = at + 1;
-                }
+                None => report.differences.push(found),
+            }
+            if is_over {
+                stage.end()?;
+                stage = Stage::new(self, script)?;
+                since = at + 1;
             }
         }
         stage.end()?;
