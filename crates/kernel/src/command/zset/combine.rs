@@ -225,8 +225,8 @@ fn intersection(weighted: &[(Source<'_>, f64)], aggregate: Aggregate, limit: usi
         }
         let first = Some(zero_if_nan(score * weight));
         let total = others.iter().fold(first, |total, (source, weight)| {
-            let score = zero_if_nan(source.score(member)? * weight);
-            Some(aggregate.of(total?, score))
+            // 0 * inf is no number, and makes the sum 0, as in Redis; only the first source's counts as 0 itself.
+            Some(aggregate.of(total?, source.score(member)? * weight))
         });
         members.extend(total.map(|total| (total, member.to_vec())));
     });
