@@ -29,11 +29,8 @@ const NO_TOKIO: &[&str] =
     &["base", "net", "wire", "catalog", "store", "binlog", "kernel", "cluster"];
 
 /// Where `unsafe` may stand; each of these has its model test beside it.
-const UNSAFE_FILES: &[&str] = &[
-    "crates/store/src/dict/",
-    "crates/store/src/memory",
-    "crates/wire/src/thin",
-];
+const UNSAFE_FILES: &[&str] =
+    &["crates/store/src/dict/", "crates/store/src/memory", "crates/wire/src/thin"];
 
 /// Words of the glossary's last column that have no other use here. Texts that clients see keep Redis' words.
 const BANNED_WORDS: &[(&str, &str)] = &[
