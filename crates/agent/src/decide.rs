@@ -20,6 +20,8 @@ use base::Tick;
 pub struct Patience {
     /// Without an answer from the data path for this long a node is hung, milliseconds.
     pub hung_after_ms: u64,
+    /// A node that does not answer but works, by the CPU time of its executor, counts as alive for so long, milliseconds.
+    pub busy_ms: u64,
     /// A new process must answer for the first time within this, milliseconds. It does so before it
     /// loads data, so this covers only finding the end of its log.
     pub start_ms: u64,
@@ -38,6 +40,7 @@ impl Default for Patience {
     fn default() -> Patience {
         Patience {
             hung_after_ms: 2_000,
+            busy_ms: 30_000,
             start_ms: 30_000,
             end_ms: 30_000,
             backoff_ms: 200,

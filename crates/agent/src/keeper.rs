@@ -32,10 +32,13 @@ use crate::clock::monotonic;
 use crate::courier::{self, Assignment, News, Peer};
 use crate::decide::{Action, KillReason, Patience, Seen, Silence, Wanted, decide};
 use crate::directory::create_private;
+use crate::effort::Effort;
 use crate::link::Expected;
 use crate::process::{self, Exit, Process, Spec};
 use crate::render::{NodeConf, node_conf};
 
+/// A node that is silent for so long (ms) is looked at: does it work?
+const LOOK_AFTER_MS: u64 = 500;
 const CYCLE: Duration = Duration::from_millis(100);
 
 /// What a node's directory has when the node ever kept anything in it.
@@ -123,6 +126,7 @@ struct Running {
     process: Process,
     since: Tick,
     silence: Silence,
+    effort: Effort,
     ending: Option<Tick>,
     killed: Option<KillReason>,
     news: watch::Receiver<News>,
@@ -330,6 +334,7 @@ impl Keeper {
             process,
             since: now,
             silence: Silence::new(now),
+            effort: Effort::new(now),
             ending: None,
             killed: None,
             news,
@@ -366,15 +371,31 @@ impl Keeper {
         {
             tracing::warn!(node = %self.node, pause_ms, "the agent itself was paused; samples discarded");
         }
+        self.look_at_silent();
         if let Err(error) = process::rotate_log(&self.spec.log, process::LOG_BYTES_MAX) {
             self.fail("cannot rotate its log", &error);
         }
     }
 
+    /// A node that is busy with one long command is not hung.
+    fn look_at_silent(&mut self) {
+        let now = monotonic();
+        if let Some(running) = &mut self.running
+            && now.ms_since(running.silence.since()) >= LOOK_AFTER_MS
+            && let Some(ticks) = running.process.main_thread_ticks()
+            && running.effort.works(ticks, now, self.host.patience.busy_ms)
+        {
+            tracing::debug!(node = %self.node, "busy, not hung");
+            running.silence.broken(now);
+        }
+    }
+
     fn on_answer(&mut self, answers: u64) {
         if let Some(running) = &mut self.running {
+            let now = monotonic();
             running.answers = answers;
-            running.silence.broken(monotonic());
+            running.silence.broken(now);
+            running.effort.answered(now);
         }
     }
 

@@ -14,6 +14,7 @@ pub mod clock;
 mod courier;
 pub mod decide;
 pub mod directory;
+mod effort;
 mod host;
 mod keeper;
 mod link;

@@ -153,6 +153,12 @@ impl Process {
         self.id.pid
     }
 
+    /// CPU time of the main thread, which is the executor of a node, in clock ticks.
+    pub fn main_thread_ticks(&self) -> Option<u64> {
+        let pid = self.pid();
+        parse_ticks(&fs::read_to_string(format!("/proc/{pid}/task/{pid}/stat")).ok()?)
+    }
+
     /// Whether it was found rather than started.
     pub fn is_adopted(&self) -> bool {
         self.adopted
@@ -267,6 +273,15 @@ pub fn last_words(log: &Path) -> Option<String> {
     last?.strip_prefix("pollux: ").map(str::to_owned)
 }
 
+/// User and system time in clock ticks: fields 14 and 15, counted as in [`parse_started`].
+fn parse_ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
 fn read_record(path: &Path) -> Option<ProcessId> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
@@ -340,6 +355,19 @@ mod tests {
         process.kill();
         process.exited().await;
         assert!(Process::find(&ours, None).unwrap().is_none(), "it is gone");
+    }
+
+    #[tokio::test]
+    async fn work_shows_in_the_time_of_the_main_thread() {
+        let dir = tempfile::tempdir().unwrap();
+        let process =
+            Process::start(&spec(dir.path(), "sh", &["-c", "while :; do :; done"])).unwrap();
+        let first = process.main_thread_ticks().unwrap();
+        while process.main_thread_ticks().unwrap() <= first + 1 {
+            tokio::task::yield_now().await;
+        }
+        process.kill();
+        process.exited().await;
     }
 
     #[tokio::test]

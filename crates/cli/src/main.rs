@@ -95,5 +95,12 @@ fn log_to(default: &str, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'st
         .with_env_var("POLLUX_LOG")
         .try_from_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false).init();
+    // A log that cannot be written (a full disk, a terminal that is gone) must not end the process: the library would
+    // tell so on standard error, and panic when that fails as well.
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .init();
 }

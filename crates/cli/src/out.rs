@@ -4,14 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// Writes one line. A reader that went away (`pollux status | head -1`) is not an error of ours.
+/// Writes one line. That nobody reads it any more (`pollux status | head -1`, a terminal that was closed) is no
+/// error of ours.
 pub(crate) fn say(line: impl std::fmt::Display) {
     let mut out = io::stdout().lock();
-    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush())
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        tracing::warn!(%error, "cannot write to standard output");
-    }
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// Writes a value as indented JSON.

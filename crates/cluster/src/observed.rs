@@ -205,8 +205,9 @@ impl Observed {
                     |known: &(u64, bool, Tick)| (known.0, known.1) == (switchover.id, fencing);
                 seen.switchover.filter(is_this).unwrap_or((switchover.id, fencing, now))
             });
+            let is_led = self.is_led(desired, shard, now);
             for id in &shard.nodes {
-                let behind = self.why_behind(desired, shard, *id, now).is_some();
+                let behind = is_led && self.why_behind(desired, shard, *id, now).is_some();
                 if let Some(node) = self.nodes.get_mut(id) {
                     node.behind_since = behind.then(|| node.behind_since.unwrap_or(now));
                 }
@@ -281,6 +282,12 @@ impl Observed {
         let told = master.and_then(|master| master.replicas.iter().find(|told| told.node == id));
         let told = told.map_or(Lag::default(), |told| Lag { ops: told.lag_ops, ms: told.lag_ms });
         Lag { ops: own.ops.max(told.ops), ms: own.ms.max(told.ms) }
+    }
+
+    /// Whether the shard's master speaks. Without it a broken link or a standing still says nothing about a replica, which
+    /// may be the one to take over: nobody leaves the in-sync set then.
+    pub fn is_led(&self, desired: &State, shard: &Shard, now: Tick) -> bool {
+        shard.master().is_some_and(|node| self.live_state(desired, node, now).is_some())
     }
 
     /// Why a replica does not qualify as in sync; `None` when it does.

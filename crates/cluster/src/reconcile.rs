@@ -243,7 +243,7 @@ fn tend_in_sync(
                 let reason = "its link is up and its lag is small".to_owned();
                 plan.push(Command::AddInSync { shard: id, epoch, node, reason });
             }
-            Some(reason) if member && !is_fencing(node) => {
+            Some(reason) if member && !is_fencing(node) && observed.is_led(desired, shard, now) => {
                 let since = observed.nodes.get(&node).and_then(|seen| seen.behind_since);
                 let since = since.unwrap_or(observed.leading_since);
                 if now.ms_since(since) >= desired.timing.drop_ms {
