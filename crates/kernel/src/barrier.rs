@@ -31,6 +31,11 @@ impl Barrier {
         self.held.push_back(Held { op, client, end });
     }
 
+    /// Nobody is left who would hear the held replies.
+    pub(crate) fn clear(&mut self) {
+        self.held.clear();
+    }
+
     /// The op that the longest held reply waits for.
     pub(crate) fn oldest_op(&self) -> Option<u64> {
         self.held.front().map(|held| held.op)

@@ -135,6 +135,9 @@ pub struct Client {
     pub(crate) is_held: bool,
     /// When the output first exceeded the soft limit.
     pub(crate) over_soft_limit_since: Option<UnixMs>,
+    /// For a client that is closed when its last replies have left: how many bytes of them were left when some
+    /// were last seen to leave, and when that was.
+    pub(crate) leaving: Option<(usize, UnixMs)>,
 }
 
 /// All clients, reached by the token of their connection.
@@ -196,6 +199,7 @@ impl Clients {
             is_touched: false,
             is_held: false,
             over_soft_limit_since: None,
+            leaving: None,
         };
         if token.index() >= self.places.len() {
             self.places.resize_with(token.index() + 1, || None);

@@ -348,12 +348,19 @@ impl Stage<'_> {
         }
     }
 
-    /// Drops a client whose connection is gone or left to send its last bytes.
+    /// Drops a client whose connection is gone.
     pub(crate) fn forget(&mut self, token: Token) {
-        let Some(mut session) = self.node.clients.remove(token) else { return };
-        self.node.pubsub.unsubscribe_all(&mut session);
-        self.blocking.unpark(self.keys, &mut session);
-        self.keys.unwatch(&mut session);
+        self.retire(token);
+        self.node.clients.remove(token);
+    }
+
+    /// Ends what a client is interested in. One that only waits until its last replies have left stays among
+    /// the clients: it counts, its output is bounded, and it is closed together with the others.
+    pub(crate) fn retire(&mut self, token: Token) {
+        let Some(session) = self.node.clients.get_mut(token) else { return };
+        self.node.pubsub.unsubscribe_all(session);
+        self.blocking.unpark(self.keys, session);
+        self.keys.unwatch(session);
     }
 }
 

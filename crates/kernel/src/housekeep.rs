@@ -17,6 +17,8 @@ use crate::turn::Executor;
 const TRIM_AFTER_MS: u64 = 2000;
 /// Who says nothing at the node address for this long (ms) has no business there.
 const STRANGER_MS_MAX: u64 = 5000;
+/// Who has asked to be closed, and takes none of its last replies for this long (ms), does not hear the rest.
+const LEAVING_MS_MAX: u64 = 60_000;
 /// Clients looked at per beat, at least; all of them are seen once a second.
 const CLIENTS_PER_BEAT_MIN: usize = 64;
 
@@ -61,7 +63,7 @@ impl Executor {
             let Some(session) = self.node.clients.at(place) else { continue };
             let token = session.token;
             let silent_ms = self.node.now.0.saturating_sub(session.active_at.0);
-            if is_idle(session, silent_ms, self.node.limits.timeout) {
+            if is_idle(session, silent_ms, self.node.limits.timeout) || self.is_stuck(token) {
                 self.node.net.close(token);
                 self.stage(|stage| stage.forget(token));
             } else if silent_ms >= TRIM_AFTER_MS {
@@ -69,6 +71,23 @@ impl Executor {
             }
             self.bound_output(token);
         }
+    }
+
+    /// Whether a client that is leaving takes its last replies no more.
+    fn is_stuck(&mut self, token: Token) -> bool {
+        let now = self.node.now;
+        let is_leaving =
+            self.node.clients.get(token).is_some_and(|session| session.close_after_reply);
+        let pending = self.node.net.output_pending(token);
+        let Some(client) = self.node.clients.client(token).filter(|_| is_leaving) else {
+            return false;
+        };
+        let (left, since) = *client.leaving.get_or_insert((pending, now));
+        if pending != left {
+            client.leaving = Some((pending, now));
+            return false;
+        }
+        now.0.saturating_sub(since.0) > LEAVING_MS_MAX
     }
 
     /// `maxmemory-clients`: closes the clients that use most, until the others fit.

@@ -7,6 +7,7 @@ use base::{Tick, UnixMs};
 use net::{Driver, ListenerId, Token};
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
+use crate::barrier::Barrier;
 use crate::client::{Clients, Session};
 use crate::config::Config;
 use crate::eviction::Eviction;
@@ -48,6 +49,8 @@ pub struct Node {
     /// DEBUG SET-ACTIVE-EXPIRE: whether due keys are looked for.
     pub is_active_expire_on: bool,
     pub(crate) eviction: Eviction,
+    /// Replies that wait for the log.
+    pub(crate) barrier: Barrier,
     /// Wall time of the turn.
     pub now: UnixMs,
     /// When the running command began.
@@ -155,6 +158,7 @@ impl Node {
             saving: Saving::default(),
             is_active_expire_on: true,
             eviction: Eviction::default(),
+            barrier: Barrier::default(),
             now: UnixMs(0),
             tick: Tick(0),
             touched: Vec::new(),
@@ -213,8 +217,10 @@ impl Node {
         self.replication.as_ref().is_some_and(|replication| replication.is_node_address(listener))
     }
 
-    /// Closes all clients of the endpoint at once, whatever they were still to hear.
+    /// Closes all clients of the endpoint at once, those included that are only waiting for their last replies:
+    /// nothing that they were still to hear is sent.
     pub(crate) fn close_clients(&mut self) {
+        self.barrier.clear();
         let clients = self.clients.iter().filter(|session| !session.is_internal);
         self.requests.extend(clients.map(|session| Request::Close(session.token)));
     }

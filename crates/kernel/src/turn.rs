@@ -21,7 +21,6 @@ use tracing::{debug, warn};
 use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
 use wire::resp::request::RequestLimits;
 
-use crate::barrier::Barrier;
 use crate::batch::{Batch, Rest};
 use crate::blocking::Blocking;
 use crate::client::Session;
@@ -72,7 +71,6 @@ pub struct Executor {
     pub node: Node,
     pub keys: Keyspace,
     pub(crate) blocking: Blocking,
-    barrier: Barrier,
     pub(crate) housekeeper: Housekeeper,
     pub(crate) expiry: ExpiryCycle,
     pub(crate) checkpointer: Checkpointer,
@@ -94,7 +92,6 @@ impl Executor {
             node,
             keys,
             blocking: Blocking::default(),
-            barrier: Barrier::default(),
             housekeeper: Housekeeper::default(),
             expiry: ExpiryCycle::default(),
             checkpointer,
@@ -170,14 +167,14 @@ impl Executor {
     /// replies that it holds back. What clients have ready comes before that: their effects join the batch,
     /// and the writer, who may live on the same core, is woken once for all of them.
     fn wait(&mut self, patience: Duration) -> io::Result<()> {
-        let is_owing = self.keys.has_open_batch() || self.barrier.oldest_op().is_some();
+        let is_owing = self.keys.has_open_batch() || self.node.barrier.oldest_op().is_some();
         if is_owing && !patience.is_zero() {
             self.node.net.wait(Some(Duration::ZERO), &mut self.events)?;
             if !self.events.is_empty() {
                 return Ok(());
             }
             self.hand_over();
-            if let Some(op) = self.barrier.oldest_op() {
+            if let Some(op) = self.node.barrier.oldest_op() {
                 if self.keys.wake_when_passed(op) {
                     self.node.net.wait(Some(patience), &mut self.events)?;
                     self.keys.cancel_wake();
@@ -390,7 +387,7 @@ impl Executor {
         }
         self.node.touched = touched;
         let net = &mut self.node.net;
-        self.barrier.pass(passed, |token, end| {
+        self.node.barrier.pass(passed, |token, end| {
             if let Some(output) = net.output(token) {
                 output.release_to(end);
             }
@@ -408,17 +405,16 @@ impl Executor {
         let (waits_for, is_closing) = (session.waits_for_op, session.close_after_reply);
         if let Some(output) = self.node.net.output(token) {
             if waits_for > passed {
-                self.barrier.hold(waits_for, token, output.end());
+                self.node.barrier.hold(waits_for, token, output.end());
             } else {
                 output.release();
             }
         }
         if is_closing {
             self.node.net.close_after_flush(token);
-            self.stage(|stage| stage.forget(token));
-        } else {
-            self.bound_output(token);
+            self.stage(|stage| stage.retire(token));
         }
+        self.bound_output(token);
     }
 
     /// Periodic work, deadlines, and the ends of holds.
@@ -487,3 +483,6 @@ pub(crate) fn monotonic_clock() -> Tick {
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     Tick(seconds * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

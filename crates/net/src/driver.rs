@@ -292,7 +292,14 @@ impl Driver {
         let Some(connection) = self.get_mut(token) else { return };
         connection.closing = true;
         connection.input = Vec::new();
-        if !connection.write_queued {
+        self.queue_write(token);
+    }
+
+    /// Has the next `flush` look at the connection.
+    fn queue_write(&mut self, token: Token) {
+        if let Some(connection) = self.get_mut(token)
+            && !connection.write_queued
+        {
             connection.write_queued = true;
             self.writes.push(token);
         }
@@ -369,8 +376,9 @@ impl Driver {
         let Some(connection) = self.get_mut(token) else { return };
         connection.ended |= announced.ended;
         if announced.writable && connection.write_blocked {
+            // Only `flush` sends: its caller decides whether anything may leave at all.
             connection.write_blocked = false;
-            self.write(token);
+            self.queue_write(token);
         }
         if announced.readable || announced.ended {
             self.read(token, events);

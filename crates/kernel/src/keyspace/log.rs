@@ -74,9 +74,10 @@ impl Keyspace {
         }
     }
 
-    /// Newest op whose replies may leave, by `appendfsync`.
+    /// Newest op whose replies may leave, by `appendfsync`. Without a log none: who wrote while there was one
+    /// must not hear that it is safe, and who writes without one waits for no op.
     pub(crate) fn passed_op(&self) -> u64 {
-        let Some(log) = &self.log else { return u64::MAX };
+        let Some(log) = &self.log else { return 0 };
         match log.log().policy() {
             SyncPolicy::Always => log.durable(),
             SyncPolicy::EverySecond => log.written(),

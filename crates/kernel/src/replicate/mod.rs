@@ -256,6 +256,7 @@ impl Replication {
     /// Stops the log, or gives up loading: the directory, with nothing in memory.
     fn unload(&mut self, around: &mut Surroundings<'_>) -> Result<Box<Directory>, DataError> {
         around.checkpointer.abandon(around.keys);
+        around.node.close_clients();
         let directory = match std::mem::replace(&mut self.data, Data::Lost) {
             Data::Waiting(directory) => return Ok(directory),
             Data::Loading(loading) => loading.directory,
@@ -384,6 +385,7 @@ impl Replication {
     fn step_down(&mut self, around: &mut Surroundings<'_>) {
         self.lease.revoke();
         around.node.holds.fence_until = None;
+        around.node.close_clients();
         if let Role::Master(lead) = &mut self.role {
             lead.end(around.node);
         }

@@ -273,3 +273,23 @@ fn idle_connections_hold_no_buffers() {
     }
     assert_eq!(bench.driver.connections(), 200);
 }
+
+#[test]
+fn a_socket_with_room_again_waits_for_the_flush() {
+    const LENGTH: usize = 24 << 20;
+    let mut bench = Bench::new();
+    let (mut client, token) = bench.connect();
+    bench.send(token, &vec![7; LENGTH]);
+    let mut left = LENGTH + 1;
+    while bench.driver.output_pending(token) < left {
+        left = bench.driver.output_pending(token);
+        bench.driver.flush();
+    }
+    assert!(left > 0, "the sockets took {LENGTH} bytes at once");
+    let mut taken = vec![0; LENGTH - left];
+    client.read_exact(&mut taken).unwrap();
+    bench.driver.wait(Some(PATIENCE), &mut bench.events).unwrap();
+    assert_eq!(bench.driver.output_pending(token), left, "sent while nobody has allowed it");
+    bench.driver.flush();
+    assert!(bench.driver.output_pending(token) < left);
+}

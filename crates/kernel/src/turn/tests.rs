@@ -1,0 +1,118 @@
+//! Executors over real loopback sockets, turned by the test.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use net::{Driver, TcpOptions};
+use store::{DATABASES_DEFAULT, Graveyard, Rng, Store};
+
+use super::*;
+use crate::limits::Limits;
+
+/// Larger than what two sockets hold.
+const BIG_BYTES: usize = 32 << 20;
+
+fn executor() -> (Executor, SocketAddr) {
+    let mut driver = Driver::new().unwrap();
+    let listener = driver.listen("127.0.0.1:0".parse().unwrap(), &TcpOptions::default()).unwrap();
+    let address = driver.local_address(listener).unwrap();
+    let store = Store::new(DATABASES_DEFAULT, Graveyard::immediate(), Rng::new(7));
+    let keys = Keyspace::new(store, Rng::new(7));
+    (Executor::new(Node::new(driver, Limits::default()), keys), address)
+}
+
+/// Turns until it is as wanted.
+fn until(executor: &mut Executor, is_wanted: impl Fn(&Executor) -> bool) {
+    for _ in 0..100_000 {
+        if is_wanted(executor) {
+            return;
+        }
+        executor.turn().unwrap();
+    }
+    panic!("it never came to that");
+}
+
+fn only_client(executor: &Executor) -> &Session {
+    executor.node.clients.iter().next().expect("a client is connected")
+}
+
+/// A client that has asked for more than the sockets hold, has quit, and has not read anything yet.
+fn leaving(executor: &mut Executor, address: SocketAddr) -> TcpStream {
+    let mut socket = TcpStream::connect(address).unwrap();
+    let request = format!("SETRANGE big {} x\r\nGET big\r\nQUIT\r\n", BIG_BYTES - 1);
+    socket.write_all(request.as_bytes()).unwrap();
+    until(executor, |executor| executor.node.clients.iter().any(|one| one.close_after_reply));
+    socket
+}
+
+fn heard(mut socket: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // The connection may be reset: what came before that counts.
+    let _ = socket.read_to_end(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_held_reply_of_a_leaving_client_ends_with_the_other_clients() {
+    let (mut executor, address) = executor();
+    let mut socket = TcpStream::connect(address).unwrap();
+    until(&mut executor, |executor| executor.node.clients.count() == 1);
+    let token = only_client(&executor).token;
+    // What it wrote last is not on disk, and there is no log any more that could bring it there.
+    executor.node.clients.get_mut(token).unwrap().waits_for_op = 7;
+    socket.write_all(b"QUIT\r\n").unwrap();
+    until(&mut executor, |executor| only_client(executor).close_after_reply);
+    for _ in 0..10 {
+        executor.turn_at_once().unwrap();
+    }
+    assert_eq!(executor.node.net.output_pending(token), b"+OK\r\n".len(), "it is held");
+    executor.node.close_clients();
+    executor.stage(|stage| stage.carry_out_requests());
+    assert!(!executor.node.net.is_open(token));
+    assert_eq!(executor.node.barrier.oldest_op(), None);
+    assert_eq!(heard(socket), b"");
+}
+
+#[test]
+fn leaving_clients_count_and_are_bounded() {
+    let (mut executor, address) = executor();
+    executor.node.limits.maxclients = 1;
+    let slow = leaving(&mut executor, address);
+    assert_eq!(executor.node.clients.count(), 1);
+    let second = TcpStream::connect(address).unwrap();
+    until(&mut executor, |executor| executor.node.counters.rejected_connections == 1);
+    assert!(heard(second).starts_with(b"-ERR max number of clients reached"));
+    executor.node.limits.output_normal.hard_bytes = 1 << 20;
+    until(&mut executor, |executor| executor.node.clients.count() == 0);
+    assert!(heard(slow).len() < BIG_BYTES);
+}
+
+#[test]
+fn a_leaving_client_that_takes_nothing_is_let_go() {
+    let (mut executor, address) = executor();
+    let slow = leaving(&mut executor, address);
+    let token = only_client(&executor).token;
+    for _ in 0..100 {
+        executor.turn_at_once().unwrap();
+    }
+    let start = executor.node.now;
+    executor.look_after_clients();
+    executor.node.now = start.plus_ms(59_000);
+    executor.look_after_clients();
+    assert!(executor.node.net.is_open(token));
+    executor.node.now = start.plus_ms(121_000);
+    executor.look_after_clients();
+    assert!(!executor.node.net.is_open(token));
+    assert_eq!(executor.node.clients.count(), 0);
+    assert!(heard(slow).len() < BIG_BYTES);
+}
+
+#[test]
+fn a_leaving_client_that_reads_hears_everything() {
+    let (mut executor, address) = executor();
+    let slow = leaving(&mut executor, address);
+    let reader = std::thread::spawn(move || heard(slow));
+    until(&mut executor, |executor| executor.node.clients.count() == 0);
+    let bytes = reader.join().unwrap();
+    assert!(bytes.len() > BIG_BYTES && bytes.ends_with(b"+OK\r\n"));
+}
