@@ -69,7 +69,7 @@ pub(crate) struct Up {
     #[arg(long, value_parser = edition)]
     pub(crate) edition: Option<Edition>,
     /// Password of the default user; without one the endpoint is open to whoever reaches it
-    #[arg(long, value_name = "PASSWORD")]
+    #[arg(long, value_name = "PASSWORD", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) requirepass: Option<String>,
 }
 

@@ -54,6 +54,9 @@ impl Stage<'_> {
             return self.perform_internal(token, args);
         }
         let Resolved::Known { spec, handler } = resolved else {
+            if is_http(args.key(0)) {
+                return self.cut_off(token);
+            }
             let error = table::unresolved(&resolved, args).expect("it is not known");
             let spec = if let Resolved::WrongArity { spec } = resolved { Some(spec) } else { None };
             return self.refuse(token, spec, &error);
@@ -242,6 +245,16 @@ impl Stage<'_> {
         After::Next
     }
 
+    /// Ends a connection at which a web page made a browser knock: what follows in the body would be commands.
+    fn cut_off(&mut self, token: Token) -> After {
+        if let Some(session) = self.node.clients.get(token) {
+            tracing::warn!(peer = %session.peer, "connection closed: it speaks HTTP, maybe on behalf of an attacker");
+        }
+        self.node.close(token);
+        self.carry_out_requests();
+        After::Stop
+    }
+
     /// Ends a transaction whose EXEC was refused.
     fn abort(&mut self, token: Token, reason: &ErrorReply) -> After {
         if let Some(session) = self.node.clients.get_mut(token) {
@@ -362,6 +375,11 @@ impl Stage<'_> {
         self.blocking.unpark(self.keys, session);
         self.keys.unwatch(session);
     }
+}
+
+/// The first words of HTTP that a browser sends across origins without asking. Redis closes such connections too.
+fn is_http(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }
 
 /// A command without reply has passed; only `CLIENT REPLY OFF` goes on.

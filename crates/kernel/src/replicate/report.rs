@@ -110,7 +110,9 @@ impl Replication {
             last_discarded_ops: self.discards.latest,
             link,
             replicas,
-            error: self.error.clone(),
+            error: self.error.clone().or_else(|| {
+                keys.log_trouble().map(|why| format!("its log cannot be written: {why}"))
+            }),
         }
     }
 

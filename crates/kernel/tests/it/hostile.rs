@@ -111,6 +111,17 @@ fn noise_stops_nobody() {
 }
 
 #[test]
+fn a_browser_is_cut_off_before_its_body() {
+    let server = Server::start();
+    for head in ["POST / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: there\r\n"] {
+        let mut socket = raw(&server);
+        socket.write_all(format!("{head}\r\nSET knocked 1\r\n").as_bytes()).unwrap();
+        assert!(!until_closed(&mut socket).contains("+OK"));
+    }
+    assert_eq!(hear(&mut server.connect(), "GET knocked"), "$-1\r\n");
+}
+
+#[test]
 fn empty_requests_are_no_requests() {
     let server = Server::start();
     let mut client = server.connect();
