@@ -176,7 +176,7 @@ impl Stage<'_> {
     ) -> CmdResult {
         let session = self.node.clients.get_mut(token).expect("looked up by the caller");
         let Some(output) = self.node.net.output(token) else { return Ok(()) };
-        let buffer = output.buffer();
+        let buffer = output.chunk();
         let before = buffer.len();
         self.keys.serve(session);
         let reply = ReplyWriter::new(buffer, session.protocol);
@@ -198,7 +198,7 @@ impl Stage<'_> {
         args: &Args<'_>,
     ) -> CmdResult {
         let mut session = self.node.clients.take_session(token).expect("looked up by the caller");
-        let pending = self.node.net.output(token).map_or(0, |output| output.buffer().len());
+        let pending = self.node.net.output(token).map_or(0, |output| output.chunk().len());
         self.scratch.clear();
         self.keys.serve(&session);
         let reply = ReplyWriter::new(self.scratch, session.protocol);
@@ -277,7 +277,7 @@ impl Stage<'_> {
         }
         let protocol = session.protocol;
         let Some(output) = self.node.net.output(token) else { return };
-        write(&mut ReplyWriter::new(output.buffer(), protocol));
+        write(&mut ReplyWriter::new(output.chunk(), protocol));
         self.node.touch(token);
     }
 
