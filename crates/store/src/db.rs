@@ -115,14 +115,6 @@ impl Db {
         }
     }
 
-    /// Stage four: what the value keeps outside its entry, once that has come.
-    #[inline]
-    pub fn prefetch_value(&self, place: Place) {
-        if let Some(table) = self.slots.table(place.slot) {
-            table.candidates(place.hash).for_each(Entry::prefetch_value);
-        }
-    }
-
     /// Visits the keys of one bucket from `cursor` (0 at first) and returns the cursor to go on with: 0
     /// at the end, else below 2^62. A key that is there from the first call to the last is visited
     /// exactly once. Any number is a valid cursor.

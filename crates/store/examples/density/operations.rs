@@ -99,7 +99,6 @@ fn row_from(
                     places.extend(batch_keys.iter().map(|key| Place::of(key)));
                     places.iter().for_each(|&place| db.prefetch_bucket(place));
                     places.iter().for_each(|&place| db.prefetch_entry(place));
-                    places.iter().for_each(|&place| db.prefetch_value(place));
                 }
                 batch_keys.iter().for_each(|key| operation(store, key));
             }

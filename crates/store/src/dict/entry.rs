@@ -25,7 +25,6 @@ use std::ptr::NonNull;
 
 use base::UnixMs;
 
-use super::table::prefetch_line;
 use super::{Item, hash_of};
 use crate::value::{Body, INLINE_BYTES_MAX, Kind, StringRef, Value};
 use crate::{Hash, List, Set, Zset};
@@ -424,21 +423,6 @@ impl Entry {
     pub(crate) fn set_clock(&mut self, clock: u32) {
         let [low, middle, high, _] = clock.to_le_bytes();
         self.head_mut().clock = [low, middle, high];
-    }
-
-    /// Asks the CPU to load what the value keeps outside the entry, if anything.
-    #[inline]
-    pub(crate) fn prefetch_value(&self) {
-        match self.value() {
-            Value::String(StringRef::Bytes { is_edited: true, .. }) => {
-                prefetch_line(std::ptr::from_ref(&**self.held::<Box<Vec<u8>>>(form::LARGE)).cast());
-            }
-            Value::String(_) => {}
-            Value::List(list) => prefetch_line(list.address()),
-            Value::Hash(hash) => prefetch_line(hash.address()),
-            Value::Set(set) => prefetch_line(set.address()),
-            Value::Zset(zset) => prefetch_line(zset.address()),
-        }
     }
 
     /// See [`crate::snapshot`].

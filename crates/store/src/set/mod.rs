@@ -106,16 +106,6 @@ impl Set {
         self.len() == 0
     }
 
-    /// Where the first bytes beside the value itself lie, for a prefetch.
-    #[inline]
-    pub(crate) fn address(&self) -> *const u8 {
-        match &self.form {
-            Form::Intset(ints) => ints.as_bytes().as_ptr(),
-            Form::Listpack(pack) => pack.as_bytes().as_ptr(),
-            Form::Hashtable(table) => std::ptr::from_ref(&**table).cast(),
-        }
-    }
-
     /// As OBJECT ENCODING says it.
     pub fn encoding(&self) -> &'static str {
         match self.form {

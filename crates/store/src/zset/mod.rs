@@ -115,15 +115,6 @@ impl Zset {
         self.len() == 0
     }
 
-    /// Where the first bytes beside the value itself lie, for a prefetch.
-    #[inline]
-    pub(crate) fn address(&self) -> *const u8 {
-        match &self.form {
-            Form::Listpack(pack) => pack.as_bytes().as_ptr(),
-            Form::Skiplist(ranked) => std::ptr::from_ref(&**ranked).cast(),
-        }
-    }
-
     /// As OBJECT ENCODING says it.
     pub fn encoding(&self) -> &'static str {
         match self.form {

@@ -123,13 +123,6 @@ impl RequestParser {
         &self.args
     }
 
-    /// Length that the buffer must reach before `parse` can get further with the argument it waits for;
-    /// zero when unknown. For a reader that wants large arguments in few reads: it is the client's
-    /// claim, bounded by `bulk_bytes_max`.
-    pub fn bytes_wanted(&self) -> usize {
-        self.bulk_len.map_or(0, |len| self.at + len + 2)
-    }
-
     /// Forgets a half-received request.
     pub fn reset(&mut self) {
         self.args.clear();

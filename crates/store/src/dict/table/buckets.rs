@@ -520,14 +520,7 @@ impl<T> Buckets<T> {
         }
     }
 
-    /// The items of bucket `index` with this tag, without its chain.
-    #[inline]
-    pub(super) fn candidates(&self, index: u32, tag: u8) -> impl Iterator<Item = &T> {
-        let bucket = self.bucket(index);
-        bucket.candidates(tag).map(|cell| bucket.item(cell))
-    }
-
-    /// The same for all items of bucket `index`.
+    /// Asks the CPU to load what all items of bucket `index` point to.
     #[inline]
     pub(super) fn prefetch_all(&self, index: u32) {
         let bucket = self.bucket(index);

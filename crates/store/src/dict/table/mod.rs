@@ -175,13 +175,6 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// The items that may have this hash: one, as a rule. For a third stage, which follows their pointers.
-    #[inline]
-    pub fn candidates(&self, hash: u64) -> impl Iterator<Item = &T> {
-        let home = (self.length != 0).then(|| self.home(position_of(hash)));
-        home.into_iter().flat_map(move |(buckets, index)| buckets.candidates(index, tag_of(hash)))
-    }
-
     /// Adds an item whose key is not in the table.
     pub fn insert_new(&mut self, hash: u64, item: T) {
         debug_assert_eq!(hash, item.hash(), "the hash belongs to the item");

@@ -113,7 +113,6 @@ fn claims_do_not_allocate() {
     let progress = parser.parse(&mut input, &RequestLimits::default());
     assert_eq!(progress, Ok(Progress::Incomplete));
     assert_eq!(parser.args.capacity(), 0);
-    assert_eq!(parser.bytes_wanted(), input.len() + 536_870_912 + 2);
 }
 
 proptest! {
