@@ -4,7 +4,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
@@ -46,7 +46,8 @@ pub enum Event {
         listener: ListenerId,
         peer: SocketAddr,
     },
-    /// The system would not give the next connection (out of descriptors or memory).
+    /// The system would not give the next connection (out of descriptors or memory), or it could not be set up. The
+    /// former is told once, and tried again, after pauses, until a connection is accepted.
     AcceptFailed {
         listener: ListenerId,
         error: io::Error,
@@ -142,7 +143,7 @@ impl Driver {
         let id = ListenerId(self.listeners_opened);
         self.poll.add_listener(&mut socket, LISTENER_BIT | id.0 as usize)?;
         self.listeners_opened += 1;
-        self.listeners.push(Listener { id, socket, keepalive: options.keepalive });
+        self.listeners.push(Listener::new(id, socket, options.keepalive));
         Ok(id)
     }
 
@@ -175,11 +176,6 @@ impl Driver {
         socket.set_nonblocking(true)?;
         let peer = socket.peer_addr()?;
         self.insert(mio::net::TcpStream::from_std(socket), peer, options.keepalive)
-    }
-
-    /// Open connections, those that only wait for their last bytes to leave included.
-    pub fn connections(&self) -> usize {
-        self.connections.len()
     }
 
     pub fn is_open(&self, token: Token) -> bool {
@@ -320,12 +316,14 @@ impl Driver {
     /// ever), and appends what was done to `events`. Does not wait when work is left over.
     pub fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         events.extend(self.closed.drain(..).map(|(token, reason)| Event::Closed { token, reason }));
-        let timeout = if !self.reads.is_empty() || !self.writes.is_empty() || !events.is_empty() {
+        let has_more =
+            !self.reads.is_empty() || !self.writes.is_empty() || !self.accepts.is_empty();
+        let timeout = if has_more || !events.is_empty() {
             Some(Duration::ZERO)
-        } else if !self.accepts.is_empty() {
-            Some(timeout.map_or(ACCEPT_RETRY, |timeout| timeout.min(ACCEPT_RETRY)))
         } else {
-            timeout
+            let retries = self.listeners.iter().filter_map(|listener| listener.retry_at);
+            let retry = retries.min().map(|at| at.saturating_duration_since(Instant::now()));
+            timeout.into_iter().chain(retry).min()
         };
         if self.poll.wait(timeout)? {
             events.push(Event::Woken);
@@ -333,6 +331,7 @@ impl Driver {
         for id in std::mem::take(&mut self.accepts) {
             self.accept(id, events);
         }
+        self.retry_accepting(events);
         for token in std::mem::take(&mut self.reads) {
             if let Some(connection) = self.get_mut(token) {
                 connection.read_queued = false;
@@ -385,27 +384,51 @@ impl Driver {
         }
     }
 
+    /// Tries the listeners again that could not accept a while ago.
+    fn retry_accepting(&mut self, events: &mut Vec<Event>) {
+        if self.listeners.iter().all(|listener| listener.retry_at.is_none()) {
+            return;
+        }
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for listener in &mut self.listeners {
+            if listener.retry_at.take_if(|at| *at <= now).is_some() {
+                due.push(listener.id);
+            }
+        }
+        due.into_iter().for_each(|id| self.accept(id, events));
+    }
+
     fn accept(&mut self, id: ListenerId, events: &mut Vec<Event>) {
         for _ in 0..ACCEPTS_MAX {
-            let Some(listener) = self.listeners.iter().find(|listener| listener.id == id) else {
+            let Some(listener) = self.listeners.iter_mut().find(|listener| listener.id == id)
+            else {
                 return;
             };
+            if listener.retry_at.is_some() {
+                return;
+            }
             let keepalive = listener.keepalive;
             let accepted = match listener.socket.accept() {
                 Ok((socket, peer)) => {
+                    listener.has_failed = false;
                     self.insert(socket, peer, keepalive).map(|token| (token, peer))
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => Err(error),
+                // The peer gave up while it was queued.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) => {
+                    listener.retry_at = Some(Instant::now() + ACCEPT_RETRY);
+                    if !std::mem::replace(&mut listener.has_failed, true) {
+                        events.push(Event::AcceptFailed { listener: id, error });
+                    }
+                    return;
+                }
             };
             match accepted {
                 Ok((token, peer)) => events.push(Event::Accepted { token, listener: id, peer }),
-                // The peer gave up while it was queued.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    events.push(Event::AcceptFailed { listener: id, error });
-                    break;
-                }
+                // Accepted, but gone again before it could be set up.
+                Err(error) => events.push(Event::AcceptFailed { listener: id, error }),
             }
         }
         if !self.accepts.contains(&id) {
@@ -523,4 +546,26 @@ fn source_of(token: Token) -> usize {
 
 fn token_of(source: usize) -> Token {
     Token { index: (source & 0xffff_ffff) as u32, generation: (source >> 32) as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_failed_is_left_alone_until_its_time() {
+        let mut driver = Driver::new().unwrap();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let id = driver.listen(address, &TcpOptions::default()).unwrap();
+        let _client = TcpStream::connect(driver.local_address(id).unwrap()).unwrap();
+        let mut events = Vec::new();
+        driver.listeners[0].retry_at = Some(Instant::now() + Duration::from_secs(3600));
+        // The connection is announced, and once only.
+        driver.wait(Some(Duration::from_secs(60)), &mut events).unwrap();
+        assert!(events.is_empty(), "{events:?}");
+        driver.listeners[0].retry_at = Some(Instant::now());
+        driver.wait(None, &mut events).unwrap();
+        assert!(matches!(events[..], [Event::Accepted { .. }]), "{events:?}");
+        assert_eq!(driver.listeners[0].retry_at, None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
@@ -30,6 +30,20 @@ pub(crate) struct Listener {
     pub(crate) id: ListenerId,
     pub(crate) socket: mio::net::TcpListener,
     pub(crate) keepalive: Duration,
+    /// It could not accept, and is not tried before this.
+    pub(crate) retry_at: Option<Instant>,
+    /// It could not accept, which was told, and has not accepted since.
+    pub(crate) has_failed: bool,
+}
+
+impl Listener {
+    pub(crate) fn new(
+        id: ListenerId,
+        socket: mio::net::TcpListener,
+        keepalive: Duration,
+    ) -> Listener {
+        Listener { id, socket, keepalive, retry_at: None, has_failed: false }
+    }
 }
 
 /// A bound, listening, non-blocking socket. An address left in TIME_WAIT by a predecessor may be
