@@ -123,7 +123,7 @@ fn check_same(dir: &Path, layout: &Layout, args: &args::Up) -> Result<()> {
                 "{} has its instance already; --requirepass is for the first start",
                 dir.display()
             ),
-            "leave it out; change the password with CONFIG SET requirepass",
+            "leave it out: the instance keeps the password that it was created with",
         ));
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::out::say;
 /// For a first start without a password on an address that others reach.
 pub(crate) const OPEN_TO_ALL: &str = "\
 warning: there is no password, and others can reach the endpoint
-  set one with CONFIG SET requirepass, or --requirepass at the first start
+  a password is given when the site is created: start again with --requirepass and another --dir
 ";
 
 /// A problem that was seen so often in a row is one; before that it is a step of the start.
