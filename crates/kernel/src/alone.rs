@@ -14,7 +14,6 @@ mod seed;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId};
 use binlog::{Directory, Health, Log, OpenError, Owner};
@@ -25,6 +24,7 @@ use crate::boot::{self, ListenError};
 use crate::config::Config;
 use crate::config::file::Directive;
 use crate::info::LoadFacts;
+use crate::persist::restore::{LOAD_SLICE, REPORT_EVERY};
 use crate::persist::{Restore, RestoreError, RestoreProgress};
 use crate::stopper::Stopper;
 use crate::turn::{Executor, monotonic_clock};
@@ -40,10 +40,6 @@ const OWNER: Owner = Owner {
 };
 /// A lone node is its own master, once and for all.
 const REIGN: Epoch = Epoch(1);
-/// How long loading goes on between two turns.
-const LOAD_SLICE: Duration = Duration::from_millis(5);
-/// Loading that takes longer than this is reported, each time it has passed again.
-const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a lone node does not run, or no longer.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,10 @@
 //!
 //! Invariant: an output is released up to a position only when all ops promised before that position
 //! have passed; so replies of a client leave in order.
+//!
+//! The queue is in the order in which replies were held, which is not quite that of the ops: what a client reads
+//! waits for the op that it wrote last, and stands behind newer ops of others. It then leaves with those, a little
+//! later than it might.
 
 use std::collections::VecDeque;
 

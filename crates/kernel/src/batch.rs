@@ -93,7 +93,8 @@ impl Batch {
         self.fetched = 0;
     }
 
-    /// Adds the complete commands at the front of `bytes`, at most `commands_max`.
+    /// Adds the complete commands at the front of `bytes`: as many as one client may run in a turn, before it has
+    /// logged in only the first.
     pub(crate) fn add(
         &mut self,
         token: Token,

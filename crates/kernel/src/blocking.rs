@@ -28,6 +28,8 @@ use crate::node::Node;
 #[derive(Debug, Default)]
 pub struct Blocking {
     deadlines: BTreeSet<(UnixMs, Token)>,
+    /// Clients parked so far: numbers say who has waited longest.
+    last_number: u64,
     parked: BTreeSet<Token>,
     /// Those among them that wait for replicas or disks (WAIT, WAITAOF).
     quorums: BTreeSet<Token>,
@@ -65,8 +67,10 @@ impl Blocking {
         on: BlockOn,
         command: Queued,
     ) {
+        self.last_number += 1;
+        let number = self.last_number;
         for key in &on.keys {
-            keys.interest.wait_for(session.db, key, session.token);
+            keys.interest.wait_for(session.db, key, (number, session.token));
         }
         if let Some(deadline) = on.deadline {
             self.deadlines.insert((deadline, session.token));
@@ -75,14 +79,14 @@ impl Blocking {
         if matches!(on.on_timeout, TimeoutReply::Reached(_)) {
             self.quorums.insert(session.token);
         }
-        session.blocked = Some(Blocked { on, command });
+        session.blocked = Some(Blocked { on, number, command });
     }
 
     /// The client waits no more; the caller answers it.
     pub(crate) fn unpark(&mut self, keys: &mut Keyspace, session: &mut Session) -> Option<Blocked> {
         let blocked = session.blocked.take()?;
         for key in &blocked.on.keys {
-            keys.interest.leave(session.db, key, session.token);
+            keys.interest.leave(session.db, key, (blocked.number, session.token));
         }
         if let Some(deadline) = blocked.on.deadline {
             self.deadlines.remove(&(deadline, session.token));

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 
 use base::{Epoch, UnixMs};
 use catalog::CommandSpec;
+use hashbrown::HashMap;
 use net::Token;
 use wire::resp::reply::Protocol;
 use wire::resp::request::RequestParser;
@@ -89,6 +90,8 @@ pub enum ReplyMode {
 #[derive(Debug, Default)]
 pub struct Transaction {
     pub queue: Vec<Queued>,
+    /// Memory of the queue's arguments.
+    pub bytes: usize,
     /// A command was refused while queueing: EXEC will abort.
     pub is_doomed: bool,
 }
@@ -102,12 +105,51 @@ pub struct Watched {
     pub was_expired: bool,
 }
 
-/// What a client listens to, in the order in which it asked.
+/// What a client listens to.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    pub channels: Vec<Box<[u8]>>,
-    pub patterns: Vec<Box<[u8]>>,
-    pub shard_channels: Vec<Box<[u8]>>,
+    pub channels: Names,
+    pub patterns: Names,
+    pub shard_channels: Names,
+}
+
+/// Distinct names, which know the order in which they came. Each costs one look-up, however many there are:
+/// a client may have hundreds of thousands.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Name to its number; later ones have larger numbers.
+    numbers: HashMap<Box<[u8]>, u64, foldhash::fast::RandomState>,
+    last: u64,
+}
+
+impl Names {
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// A name that is there already keeps its place.
+    pub(crate) fn insert(&mut self, name: &[u8]) {
+        if !self.numbers.contains_key(name) {
+            self.last += 1;
+            self.numbers.insert(name.into(), self.last);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: &[u8]) {
+        self.numbers.remove(name);
+    }
+
+    /// All names, the oldest first.
+    pub(crate) fn in_order(&self) -> Vec<Box<[u8]>> {
+        let mut names: Vec<(u64, &Box<[u8]>)> =
+            self.numbers.iter().map(|(name, number)| (*number, name)).collect();
+        names.sort_unstable_by_key(|(number, _)| *number);
+        names.into_iter().map(|(_, name)| name.clone()).collect()
+    }
 }
 
 impl Subscriptions {
@@ -121,6 +163,8 @@ impl Subscriptions {
 #[derive(Debug)]
 pub struct Blocked {
     pub on: BlockOn,
+    /// Its place in the queues of its keys.
+    pub(crate) number: u64,
     pub command: Queued,
 }
 

@@ -24,6 +24,10 @@ use crate::slowlog;
 use crate::stats::Ended;
 use crate::turn::monotonic_clock;
 
+/// What is queued is a request that goes on, and is bounded like one.
+const TRANSACTION_TOO_LARGE: ErrorReply =
+    ErrorReply::new("ERR the commands of this transaction exceed client-query-buffer-limit");
+
 /// Whether the client's next command may follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum After {
@@ -77,7 +81,13 @@ impl Stage<'_> {
             Admission::Refuse(error) => self.refuse(token, Some(spec), &error),
             Admission::Queue => {
                 let transaction = session.transaction.as_mut().expect("only then it is queued");
-                transaction.queue.push(Queued::new(spec, handler, args));
+                let command = Queued::new(spec, handler, args);
+                if transaction.bytes + command.bytes() > self.node.limits.client_query_buffer_limit
+                {
+                    return self.refuse(token, Some(spec), &TRANSACTION_TOO_LARGE);
+                }
+                transaction.bytes += command.bytes();
+                transaction.queue.push(command);
                 self.answer(token, |reply| reply.simple("QUEUED"));
                 After::Next
             }
@@ -150,7 +160,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Calls the handler as one atomic group. What it wrote before it stopped is taken back.
+    /// Calls the handler as one atomic group. What it replied before it stopped is taken back; what it changed stays.
     #[inline]
     fn call(&mut self, token: Token, handler: Handler, args: &Args<'_>) -> CmdResult {
         let op_before = self.keys.begin_command();
@@ -159,6 +169,7 @@ impl Stage<'_> {
             Handler::Node(run) => self.call_node(token, run, args),
         };
         let op = self.keys.end_command();
+        self.keys.commit_if_large();
         if op != op_before
             && let Some(session) = self.node.clients.get_mut(token)
         {
@@ -217,7 +228,7 @@ impl Stage<'_> {
         }
         self.node.clients.put_session(session);
         // A fence that the command has set holds from here, not from the next turn on.
-        self.keys.hold_still(self.node.is_loading || self.node.holds.hold_writes());
+        self.keys.hold_still(self.node.is_still(self.node.tick));
         result
     }
 
@@ -285,7 +296,10 @@ impl Stage<'_> {
     fn serve_ready(&mut self) {
         while self.keys.interest.has_ready() {
             for arrived in self.keys.interest.take_ready() {
-                for token in self.keys.interest.waiting(&arrived) {
+                let mut behind = None;
+                while let Some(waiter) = self.keys.interest.next_waiting(&arrived, behind) {
+                    behind = Some(waiter);
+                    let (_, token) = waiter;
                     let Some(kind) = self.keys.awaited_kind(arrived.db, &arrived.key) else {
                         break;
                     };

@@ -11,7 +11,7 @@ use crate::client::Session;
 use crate::client_list;
 use crate::limits::OutputLimit;
 use crate::node::Node;
-use crate::turn::Executor;
+use crate::turn::{Executor, monotonic_clock};
 
 /// Buffers of a client that was silent for this long (ms) are given back.
 const TRIM_AFTER_MS: u64 = 2000;
@@ -42,10 +42,13 @@ impl Housekeeper {
 
     /// How long the executor may wait when no socket has anything.
     pub(crate) fn time_to_next(&self, node: &Node, blocking: &Blocking, now: UnixMs) -> Duration {
-        let deadlines = blocking.earliest_deadline().into_iter().chain(node.holds.earliest_end());
+        let pause_end = node.holds.pause.map(|pause| pause.until);
+        let deadlines = blocking.earliest_deadline().into_iter().chain(pause_end);
         let earliest = deadlines.fold(self.next_beat, UnixMs::min);
         // A clock that was set back must not stop the beat.
-        Duration::from_millis(earliest.0.saturating_sub(now.0).min(1000))
+        let time = Duration::from_millis(earliest.0.saturating_sub(now.0).min(1000));
+        let fence_end = node.holds.fence_until.map(|until| until.since(monotonic_clock()));
+        fence_end.map_or(time, |left| left.min(time))
     }
 }
 

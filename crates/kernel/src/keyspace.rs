@@ -22,6 +22,7 @@ mod cleanup;
 mod interest;
 mod log;
 mod look;
+mod parts;
 
 use base::UnixMs;
 use binlog::Appender;
@@ -34,6 +35,7 @@ use wire::record::Flags;
 use crate::client::Session;
 use crate::command::Awaited;
 pub(crate) use interest::Interest;
+pub(crate) use parts::in_parts;
 
 /// Buckets moved per step in each table of one group of slots that is being resized.
 const RESIZE_BUCKETS: u32 = 8;

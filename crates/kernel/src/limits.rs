@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use crate::config::{self, Config, Settings};
 
+/// Largest request, or transaction that is being queued, whatever is configured (bytes): what it writes is one
+/// group of the log, and must fit a frame of a replication link.
+const REQUEST_BYTES_MAX: usize = 1 << 30;
+
 /// Hard and soft bound of a client's unsent output; zero turns a bound off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutputLimit {
@@ -70,7 +74,8 @@ impl Limits {
             maxclients: settings.maxclients as usize,
             is_protected: settings.protected_mode,
             timeout: Duration::from_secs(u64::from(settings.timeout_seconds)),
-            client_query_buffer_limit: bytes(settings.client_query_buffer_limit),
+            client_query_buffer_limit: bytes(settings.client_query_buffer_limit)
+                .min(REQUEST_BYTES_MAX),
             proto_max_bulk_len: bytes(settings.proto_max_bulk_len),
             output_normal: OutputLimit::of(settings.output_limits.normal),
             output_pubsub: OutputLimit::of(settings.output_limits.pubsub),

@@ -83,8 +83,9 @@ pub enum Shutdown {
 /// Why commands wait: they are held without error until released or timed out.
 #[derive(Clone, Debug, Default)]
 pub struct Holds {
-    /// The switchover fence; holds writes.
-    pub fence_until: Option<UnixMs>,
+    /// The switchover fence; holds writes. A lease that was granted before it must run out within it, and leases
+    /// know no steps of the wall clock.
+    pub fence_until: Option<Tick>,
     /// CLIENT PAUSE.
     pub pause: Option<Pause>,
 }
@@ -112,13 +113,9 @@ impl Holds {
     }
 
     /// Drops what has timed out.
-    pub(crate) fn expire(&mut self, now: UnixMs) {
-        self.fence_until = self.fence_until.filter(|until| *until > now);
+    pub(crate) fn expire(&mut self, now: UnixMs, tick: Tick) {
+        self.fence_until = self.fence_until.filter(|until| *until > tick);
         self.pause = self.pause.filter(|pause| pause.until > now);
-    }
-
-    pub(crate) fn earliest_end(&self) -> Option<UnixMs> {
-        self.fence_until.into_iter().chain(self.pause.map(|pause| pause.until)).min()
     }
 }
 
@@ -206,6 +203,15 @@ impl Node {
         }
     }
 
+    /// Whether at `tick` nothing may change but by the command of a client: no expiry, no eviction.
+    #[inline]
+    pub(crate) fn is_still(&self, tick: Tick) -> bool {
+        let replication = self.replication.as_ref();
+        self.is_loading
+            || self.holds.hold_writes()
+            || replication.is_some_and(|replication| replication.refuse_write(tick).is_some())
+    }
+
     /// Closes another client when the running command has ended; output that was not sent is lost.
     /// For the running command's own client set `Session::close_after_reply`.
     pub fn close(&mut self, token: Token) {
@@ -270,5 +276,21 @@ impl NodeTurn<'_> {
     /// Every client, the running one included.
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
         self.node.clients.iter().chain([&*self.turn.session])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_wall_clock_does_not_end_a_fence() {
+        let fence_until = Some(Tick(0).plus_ms(5_000));
+        let until = UnixMs(1_000_000);
+        let mut holds = Holds { fence_until, pause: Some(Pause { until, is_all: true }) };
+        holds.expire(UnixMs(2_000_000), Tick(0).plus_ms(4_999));
+        assert!(holds.hold_writes() && !holds.hold_all(), "the pause is over, the fence is not");
+        holds.expire(UnixMs(0), Tick(0).plus_ms(5_000));
+        assert!(holds.is_empty());
     }
 }

@@ -8,7 +8,7 @@ use base::glob;
 use hashbrown::HashMap;
 use net::Token;
 
-use crate::client::{Session, Subscriptions};
+use crate::client::{Names, Session, Subscriptions};
 use crate::node::NodeTurn;
 use wire::resp::reply::{Protocol, ReplyWriter};
 
@@ -22,7 +22,7 @@ pub enum Scope {
 
 impl Scope {
     /// Names of a session in this scope.
-    pub(crate) fn of(self, subscriptions: &mut Subscriptions) -> &mut Vec<Box<[u8]>> {
+    pub(crate) fn of(self, subscriptions: &mut Subscriptions) -> &mut Names {
         match self {
             Scope::Channel => &mut subscriptions.channels,
             Scope::Pattern => &mut subscriptions.patterns,
@@ -51,13 +51,13 @@ impl PubSub {
         };
         let is_new = listeners.insert(session.token);
         if is_new {
-            scope.of(&mut session.subscriptions).push(name.into());
+            scope.of(&mut session.subscriptions).insert(name);
         }
         is_new
     }
 
     pub(crate) fn unsubscribe(&mut self, scope: Scope, name: &[u8], session: &mut Session) {
-        scope.of(&mut session.subscriptions).retain(|listed| **listed != *name);
+        scope.of(&mut session.subscriptions).remove(name);
         let Some(listeners) = self.listeners_mut(scope, name) else { return };
         listeners.remove(&session.token);
         if listeners.is_empty() {
@@ -72,7 +72,7 @@ impl PubSub {
     /// Forgets a client that goes, or starts anew.
     pub(crate) fn unsubscribe_all(&mut self, session: &mut Session) {
         for scope in [Scope::Channel, Scope::Pattern, Scope::ShardChannel] {
-            for name in scope.of(&mut session.subscriptions).clone() {
+            for name in scope.of(&mut session.subscriptions).in_order() {
                 self.unsubscribe(scope, &name, session);
             }
         }
@@ -176,5 +176,53 @@ fn push(out: &mut Vec<u8>, protocol: Protocol, parts: &[&[u8]]) {
     writer.push(parts.len());
     for part in parts {
         writer.bulk(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::UnixMs;
+
+    use super::*;
+    use crate::client::Clients;
+
+    /// Enough that a search through all of them for each of them would not end today.
+    const MANY: u32 = 300_000;
+
+    fn client(clients: &mut Clients) -> &mut Session {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut driver = net::Driver::new().unwrap();
+        let socket = std::net::TcpStream::connect(address).unwrap();
+        let token = driver.adopt(socket, &net::TcpOptions::default()).unwrap();
+        clients.insert(token, address, address, UnixMs(0))
+    }
+
+    #[test]
+    fn a_client_may_leave_many_channels_at_once() {
+        let mut clients = Clients::default();
+        let (mut pubsub, session) = (PubSub::default(), client(&mut clients));
+        for scope in [Scope::Channel, Scope::ShardChannel, Scope::Pattern] {
+            for name in (0..MANY).map(u32::to_be_bytes) {
+                assert!(pubsub.subscribe(scope, &name, session));
+            }
+        }
+        assert_eq!(session.subscriptions.count(), 2 * MANY as usize);
+        pubsub.unsubscribe_all(session);
+        assert!(!session.is_subscribed());
+        assert_eq!((pubsub.channels(), pubsub.patterns(), pubsub.shard_channels()), (0, 0, 0));
+    }
+
+    #[test]
+    fn names_are_listed_in_the_order_in_which_they_came() {
+        let mut clients = Clients::default();
+        let (mut pubsub, session) = (PubSub::default(), client(&mut clients));
+        for name in ["c", "a", "b", "a", "d"] {
+            pubsub.subscribe(Scope::Channel, name.as_bytes(), session);
+        }
+        pubsub.unsubscribe(Scope::Channel, b"b", session);
+        pubsub.subscribe(Scope::Channel, b"b", session);
+        let names = session.subscriptions.channels.in_order();
+        assert_eq!(names.concat(), b"cadb");
     }
 }

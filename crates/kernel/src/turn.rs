@@ -152,12 +152,7 @@ impl Executor {
     fn accept(&mut self, patience: Duration) -> io::Result<()> {
         self.wait(patience)?;
         self.node.now = wall_clock();
-        let may_write = self
-            .node
-            .replication
-            .as_ref()
-            .is_none_or(|replication| replication.refuse_write(monotonic_clock()).is_none());
-        let is_still = self.node.is_loading || self.node.holds.hold_writes() || !may_write;
+        let is_still = self.node.is_still(monotonic_clock());
         self.keys.begin_turn(self.node.now, is_still);
         self.node.counters.turns += 1;
         Ok(())
@@ -170,7 +165,7 @@ impl Executor {
         let is_owing = self.keys.has_open_batch() || self.node.barrier.oldest_op().is_some();
         if is_owing && !patience.is_zero() {
             self.node.net.wait(Some(Duration::ZERO), &mut self.events)?;
-            if !self.events.is_empty() {
+            if self.events.iter().any(is_of_client) {
                 return Ok(());
             }
             self.hand_over();
@@ -424,7 +419,7 @@ impl Executor {
             self.stage(|stage| stage.end_wait(token, None));
         }
         if !self.node.holds.is_empty() {
-            self.node.holds.expire(now);
+            self.node.holds.expire(now, monotonic_clock());
         }
         if self.node.holds.is_empty() {
             for token in self.held.drain(..) {
@@ -461,6 +456,14 @@ impl Executor {
             scratch: &mut self.scratch,
             resumed: &mut self.ready,
         })
+    }
+}
+
+/// Whether something came from a client: it may bring more for the open batch.
+fn is_of_client(event: &Event) -> bool {
+    match event {
+        Event::Accepted { .. } | Event::Received { .. } | Event::Closed { .. } => true,
+        Event::AcceptFailed { .. } | Event::Woken => false,
     }
 }
 

@@ -223,14 +223,16 @@ fn list(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
                     .and_then(|id| u64::try_from(id).ok())
                     .ok_or_else(|| error("ERR Invalid client ID"))
             };
-            ids = Some(args.iter_from(3).map(read).collect::<Result<Vec<u64>, Stop>>()?);
+            let mut named = args.iter_from(3).map(read).collect::<Result<Vec<u64>, Stop>>()?;
+            named.sort_unstable();
+            ids = Some(named);
         }
         _ => return Err(ErrorReply::SYNTAX.into()),
     }
     let mut sessions: Vec<&Session> = cx
         .sessions()
         .filter(|session| kind.is_none_or(|kind| ClientType::of(session) == kind))
-        .filter(|session| ids.as_ref().is_none_or(|ids| ids.contains(&session.id.0)))
+        .filter(|session| ids.as_ref().is_none_or(|ids| ids.binary_search(&session.id.0).is_ok()))
         .collect();
     sessions.sort_unstable_by_key(|session| session.id);
     let mut text = Vec::new();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use store::{Entry, digest};
 use tracing::info;
 use wire::effect::{Effect, Expiry};
+use wire::record::HEADER_BYTES as RECORD_BYTES;
 use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
 
 use super::args::wrong_form;
@@ -12,7 +13,7 @@ use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
 use crate::info::random_id;
 use crate::persist;
-use crate::turn::wall_clock;
+use crate::turn::{monotonic_clock, wall_clock};
 
 pub(crate) const COMMANDS: &[Binding] = &[("debug", Handler::Node(debug))];
 
@@ -99,7 +100,7 @@ fn sleep(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     std::thread::sleep(duration);
     let node = &mut *cx.node;
     node.now = wall_clock();
-    cx.turn.keys.begin_turn(node.now, node.is_loading || node.holds.hold_writes());
+    cx.turn.keys.begin_turn(node.now, node.is_still(monotonic_clock()));
     cx.turn.reply.ok();
     Ok(())
 }
@@ -197,6 +198,10 @@ fn populate(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     const RANGE: ErrorReply = ErrorReply::new("ERR value is out of range, must be positive");
     let positive =
         |at: usize| -> Result<u64, Stop> { Ok(u64::try_from(args.int(at)?).map_err(|_| RANGE)?) };
+    // DEBUG counts as no write, so nobody has asked this before.
+    if !cx.turn.keys.may_clean_up() {
+        return Err(ErrorReply::new("ERR this node takes no writes at the moment").into());
+    }
     let count = positive(2)?.min(POPULATE_KEYS_MAX);
     let prefix = args.get(3).unwrap_or(b"key");
     let size = if args.len() > 4 { usize::try_from(positive(4)?).unwrap_or(usize::MAX) } else { 0 };
@@ -207,6 +212,7 @@ fn populate(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
             if size > 0 {
                 value.resize(size.min(POPULATE_BYTES_MAX), 0);
             }
+            cx.turn.keys.check_room([key.len(), value.len(), RECORD_BYTES].into_iter())?;
             let effect = Effect::SetString { key: &key, value: &value, expiry: Expiry::Clear };
             cx.turn.keys.apply(effect);
         }

@@ -9,7 +9,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, in_parts};
 use crate::persist::{decode, encode};
 
 pub(crate) const COMMANDS: &[Binding] =
@@ -22,9 +22,6 @@ const BAD_FREQUENCY: ErrorReply =
     ErrorReply::new("ERR Invalid FREQ value, must be >= 0 and <= 255");
 const BAD_SEAL: ErrorReply = ErrorReply::new("ERR DUMP payload version or checksum are wrong");
 const BAD_DATA: ErrorReply = ErrorReply::new("ERR Bad data format");
-/// An effect takes no further element beyond so many, or so many bytes of them.
-const ELEMENTS_PER_EFFECT: usize = 1024;
-const BYTES_PER_EFFECT: usize = 1 << 20;
 /// The longest idle time that an access clock can tell (seconds).
 const IDLE_SECONDS_MAX: u32 = (1 << 24) - 1;
 
@@ -189,26 +186,5 @@ impl Restored {
         if let Some(at) = expiry {
             keys.apply(Effect::ExpireAt { key, at });
         }
-    }
-}
-
-/// Hands over `items` in parts that one effect may hold.
-fn in_parts<T>(
-    items: impl Iterator<Item = T>,
-    bytes_of: impl Fn(&T) -> usize,
-    mut take: impl FnMut(&[T]),
-) {
-    let (mut part, mut bytes) = (Vec::new(), 0);
-    for item in items {
-        bytes += bytes_of(&item);
-        part.push(item);
-        if part.len() == ELEMENTS_PER_EFFECT || bytes >= BYTES_PER_EFFECT {
-            take(&part);
-            part.clear();
-            bytes = 0;
-        }
-    }
-    if !part.is_empty() {
-        take(&part);
     }
 }

@@ -156,7 +156,7 @@ fn fence(cx: &mut NodeTurn<'_>, words: &[&[u8]]) -> Result<(), ErrorReply> {
     let (epoch, ms) = (word(words, 0, "epoch").map(Epoch)?, milliseconds(words, 1)?);
     replication(cx).check_master(epoch)?;
     tracing::info!(%epoch, ms, "writes are held");
-    cx.node.holds.fence_until = Some(cx.node.now.plus_ms(ms));
+    cx.node.holds.fence_until = Some(monotonic_clock().plus_ms(ms));
     Ok(())
 }
 

@@ -52,7 +52,7 @@ fn unsubscribe(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResul
         push_to_silent(cx, before);
         return Ok(());
     }
-    let all = scope.of(&mut cx.turn.session.subscriptions).clone();
+    let all = scope.of(&mut cx.turn.session.subscriptions).in_order();
     for name in &all {
         cx.node.pubsub.unsubscribe(scope, name, cx.turn.session);
         confirm(cx, kind, Some(name), scope);

@@ -11,6 +11,7 @@ use super::element::{element, element_or_null};
 use super::scan::{self, Scan};
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Turn};
+use crate::keyspace::in_parts;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("sadd", Handler::Data(sadd)),
@@ -125,8 +126,14 @@ fn spop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         cx.keys.apply(Effect::Delete { key });
     } else if !picked.is_empty() {
         let members: Vec<Vec<u8>> = picked.iter().map(|member| member.to_vec()).collect();
-        let members = members.iter().map(Vec::as_slice).collect();
-        cx.keys.apply(Effect::SetRemove { key, members });
+        cx.keys.check_room(members.iter().map(Vec::len))?;
+        in_parts(
+            members.iter().map(Vec::as_slice),
+            |member| member.len(),
+            |part| {
+                cx.keys.apply(Effect::SetRemove { key, members: part.to_vec() });
+            },
+        );
     }
     Ok(())
 }

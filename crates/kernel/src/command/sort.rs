@@ -19,15 +19,13 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, in_parts};
 
 pub(crate) const COMMANDS: &[Binding] =
     &[("sort", Handler::Data(sort)), ("sort_ro", Handler::Data(sort_ro))];
 
 const NOT_A_NUMBER: ErrorReply =
     ErrorReply::new("ERR One or more scores can't be converted into double");
-/// Elements of one effect when a result is stored.
-const STORED_PER_EFFECT: usize = 1024;
 
 #[derive(Default)]
 struct Options<'a> {
@@ -123,7 +121,7 @@ fn run(cx: &mut Turn<'_>, args: &Args<'_>, may_store: bool) -> CmdResult {
             for_each_result(cx.keys, chosen, &options.gets, |result| {
                 results.push(result.unwrap_or(b"").to_vec());
             });
-            store(cx.keys, target, &results);
+            store(cx.keys, target, &results)?;
             cx.reply.count(results.len());
         }
     }
@@ -247,12 +245,18 @@ fn look_up(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8
 }
 
 /// Makes `results` the list under `target`; without results there is no list.
-fn store(keys: &mut Keyspace, target: &[u8], results: &[Vec<u8>]) {
+fn store(keys: &mut Keyspace, target: &[u8], results: &[Vec<u8>]) -> Result<(), ErrorReply> {
+    keys.check_room(results.iter().map(Vec::len))?;
     if keys.peek_entry(target).is_some() {
         keys.apply(Effect::Delete { key: target });
     }
-    for part in results.chunks(STORED_PER_EFFECT) {
-        let values = part.iter().map(Vec::as_slice).collect();
-        keys.apply(Effect::ListPush { key: target, end: End::Tail, values });
-    }
+    in_parts(
+        results.iter().map(Vec::as_slice),
+        |result| result.len(),
+        |part| {
+            let values = part.to_vec();
+            keys.apply(Effect::ListPush { key: target, end: End::Tail, values });
+        },
+    );
+    Ok(())
 }

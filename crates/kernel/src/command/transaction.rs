@@ -3,6 +3,7 @@
 //! Everything that EXEC runs is one atomic group of the log: the shell closes a group when the
 //! command that it called has ended, and it called EXEC.
 
+use catalog::Flag;
 use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
@@ -49,7 +50,7 @@ fn watch(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     }
     for key in args.iter_from(1) {
         let db = cx.session.db;
-        if cx.session.watched.iter().any(|watched| watched.db == db && *watched.key == *key) {
+        if cx.keys.interest.is_watching(db, key, cx.session.token) {
             continue;
         }
         // What is removed now cannot break the transaction later.
@@ -98,9 +99,15 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
     let args = command.args();
     cx.turn.keys.select(cx.turn.session.db);
     let before = cx.turn.reply.buffer().len();
-    let result = match command.handler {
-        Handler::Data(run) => run(&mut cx.turn, &args),
-        Handler::Node(run) => run(cx, &args),
+    let is_full = command
+        .spec
+        .has(Flag::Write)
+        .then(|| cx.turn.keys.check_room(std::iter::empty()).err())
+        .flatten();
+    let result = match (is_full, command.handler) {
+        (Some(error), _) => Err(Stop::Error(error)),
+        (None, Handler::Data(run)) => run(&mut cx.turn, &args),
+        (None, Handler::Node(run)) => run(cx, &args),
     };
     cx.turn.session.last_command = Some(command.spec);
     let ended = if matches!(result, Err(Stop::Error(_))) { Ended::Failed } else { Ended::Replied };

@@ -5,9 +5,12 @@
 //!   awaited:  (db, key) -> clients      an arrival makes the key "ready"; in order of arrival
 //! ```
 //!
-//! Invariant: without interest a change costs two look-ups at an empty map, nothing else.
+//! Invariants
+//! - Without interest a change costs two look-ups at an empty map, nothing else.
+//! - What one client or one key adds, and takes away again, costs a look-up, however many others there are.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use hashbrown::{HashMap, HashSet};
 use net::Token;
@@ -22,23 +25,39 @@ pub(crate) struct DbKey {
     pub(crate) key: Box<[u8]>,
 }
 
+/// A parked client, by when it was parked.
+pub(crate) type Waiter = (u64, Token);
+
+/// Who waits for one key, the longest waiting first.
+#[derive(Debug, Default)]
+struct Queue {
+    waiters: BTreeSet<Waiter>,
+    /// The key is among the ready ones.
+    is_ready: bool,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Interest {
-    watched: ByDb<Vec<Token>>,
+    watched: ByDb<BTreeSet<Token>>,
     broken: HashSet<Token, foldhash::fast::RandomState>,
-    awaited: ByDb<VecDeque<Token>>,
+    awaited: ByDb<Queue>,
     /// Awaited keys that have arrived and were not served, oldest first.
     ready: Vec<DbKey>,
 }
 
 impl Interest {
     pub(crate) fn watch(&mut self, db: u16, key: &[u8], client: Token) {
-        self.watched.entry(db).or_default().entry(key.into()).or_default().push(client);
+        self.watched.entry(db).or_default().entry(key.into()).or_default().insert(client);
+    }
+
+    pub(crate) fn is_watching(&self, db: u16, key: &[u8], client: Token) -> bool {
+        let watching = self.watched.get(&db).and_then(|keys| keys.get(key));
+        watching.is_some_and(|clients| clients.contains(&client))
     }
 
     pub(crate) fn unwatch(&mut self, db: u16, key: &[u8], client: Token) {
         forget(&mut self.watched, db, key, |clients| {
-            clients.retain(|listed| *listed != client);
+            clients.remove(&client);
             clients.is_empty()
         });
     }
@@ -78,24 +97,23 @@ impl Interest {
         self.watched.get(&db).into_iter().flatten().map(|(key, _)| &**key)
     }
 
-    pub(crate) fn wait_for(&mut self, db: u16, key: &[u8], client: Token) {
+    pub(crate) fn wait_for(&mut self, db: u16, key: &[u8], waiter: Waiter) {
         let queue = self.awaited.entry(db).or_default().entry(key.into()).or_default();
-        if !queue.contains(&client) {
-            queue.push_back(client);
-        }
+        queue.waiters.insert(waiter);
     }
 
-    pub(crate) fn leave(&mut self, db: u16, key: &[u8], client: Token) {
+    pub(crate) fn leave(&mut self, db: u16, key: &[u8], waiter: Waiter) {
         forget(&mut self.awaited, db, key, |queue| {
-            queue.retain(|listed| *listed != client);
-            queue.is_empty()
+            queue.waiters.remove(&waiter);
+            queue.waiters.is_empty()
         });
     }
 
-    /// Clients that wait for `key`, the longest waiting first.
-    pub(crate) fn waiting(&self, at: &DbKey) -> Vec<Token> {
-        let queue = self.awaited.get(&at.db).and_then(|keys| keys.get(&at.key));
-        queue.into_iter().flatten().copied().collect()
+    /// Of the clients that wait for `key`, the one that has waited longest, or longest but for those up to `behind`.
+    pub(crate) fn next_waiting(&self, at: &DbKey, behind: Option<Waiter>) -> Option<Waiter> {
+        let queue = self.awaited.get(&at.db)?.get(&at.key)?;
+        let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        queue.waiters.range((from, Bound::Unbounded)).next().copied()
     }
 
     /// `key` has come into being or has grown.
@@ -104,9 +122,10 @@ impl Interest {
         if self.awaited.is_empty() {
             return;
         }
-        let is_awaited = self.awaited.get(&db).is_some_and(|keys| keys.contains_key(key));
-        let is_listed = || self.ready.iter().any(|listed| listed.db == db && *listed.key == *key);
-        if is_awaited && !is_listed() {
+        if let Some(queue) = self.awaited.get_mut(&db).and_then(|keys| keys.get_mut(key))
+            && !queue.is_ready
+        {
+            queue.is_ready = true;
             self.ready.push(DbKey { db, key: key.into() });
         }
     }
@@ -126,7 +145,13 @@ impl Interest {
     }
 
     pub(crate) fn take_ready(&mut self) -> Vec<DbKey> {
-        std::mem::take(&mut self.ready)
+        let ready = std::mem::take(&mut self.ready);
+        for DbKey { db, key } in &ready {
+            if let Some(queue) = self.awaited.get_mut(db).and_then(|keys| keys.get_mut(key)) {
+                queue.is_ready = false;
+            }
+        }
+        ready
     }
 }
 
@@ -139,5 +164,73 @@ fn forget<V>(map: &mut ByDb<V>, db: u16, key: &[u8], remove: impl FnOnce(&mut V)
         if keys.is_empty() {
             map.remove(&db);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Enough that a search through all of them for each of them would not end today.
+    const MANY: u32 = 300_000;
+
+    fn tokens(count: usize) -> Vec<Token> {
+        let mut driver = net::Driver::new().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut adopt = || {
+            let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            driver.adopt(socket, &net::TcpOptions::default()).unwrap()
+        };
+        (0..count).map(|_| adopt()).collect()
+    }
+
+    #[test]
+    fn many_keys_may_arrive_at_once() {
+        let client = tokens(1)[0];
+        let mut interest = Interest::default();
+        let keys: Vec<[u8; 4]> = (0..MANY).map(u32::to_be_bytes).collect();
+        for key in &keys {
+            interest.wait_for(0, key, (1, client));
+        }
+        interest.arrived_all(0);
+        for key in &keys {
+            interest.arrived(0, key);
+        }
+        assert_eq!(interest.take_ready().len(), keys.len(), "each key is listed once");
+        interest.arrived(0, &keys[7]);
+        assert_eq!(interest.take_ready().len(), 1, "and may arrive again");
+        keys.iter().for_each(|key| interest.leave(0, key, (1, client)));
+        assert!(interest.is_empty());
+    }
+
+    #[test]
+    fn who_waits_longest_comes_first() {
+        let [one, two, three] = tokens(3).try_into().unwrap();
+        let mut interest = Interest::default();
+        for waiter in [(5, three), (6, one), (7, two), (6, one)] {
+            interest.wait_for(0, b"k", waiter);
+        }
+        let at = DbKey { db: 0, key: b"k".as_slice().into() };
+        let mut order = Vec::new();
+        let mut behind = None;
+        while let Some(waiter) = interest.next_waiting(&at, behind) {
+            order.push(waiter);
+            behind = Some(waiter);
+        }
+        assert_eq!(order, [(5, three), (6, one), (7, two)]);
+    }
+
+    #[test]
+    fn many_keys_may_be_watched() {
+        let client = tokens(1)[0];
+        let mut interest = Interest::default();
+        for key in (0..MANY).map(u32::to_be_bytes) {
+            assert!(!interest.is_watching(0, &key, client));
+            interest.watch(0, &key, client);
+        }
+        interest.changed(0, &7_u32.to_be_bytes());
+        assert!(interest.is_broken(client));
+        (0..MANY).for_each(|key| interest.unwatch(0, &key.to_be_bytes(), client));
+        assert!(interest.is_empty());
     }
 }

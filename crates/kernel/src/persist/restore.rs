@@ -26,6 +26,11 @@ use super::{FileLoader, LoadError};
 use crate::keyspace::Keyspace;
 use crate::turn::monotonic_clock;
 
+/// How long loading goes on between two turns.
+pub(crate) const LOAD_SLICE: Duration = Duration::from_millis(5);
+/// Loading that takes longer than this is reported, each time it has passed again.
+pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(1);
+
 /// Bytes of log that are applied between two looks at the clock.
 const LOG_CHUNK_BYTES: usize = 64 << 10;
 

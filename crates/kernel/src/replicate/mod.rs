@@ -43,6 +43,7 @@ use crate::keyspace::Keyspace;
 use crate::lease::{self, Lease};
 use crate::node::{Node, NodeTurn};
 use crate::persist::checkpoint::{Checkpointer, Desk};
+use crate::persist::restore::{LOAD_SLICE, REPORT_EVERY};
 use crate::persist::{Restore, RestoreError};
 use crate::turn::{Executor, monotonic_clock, wall_clock};
 use follow::Upstream;
@@ -50,11 +51,6 @@ use handshake::{Identity, SyncRequest};
 use lead::Lead;
 use master::Arrival;
 pub use orders::Order;
-
-/// How long loading goes on between two turns.
-const LOAD_SLICE: Duration = Duration::from_millis(5);
-/// Loading that takes longer than this is reported, each time it has passed again.
-const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// What the node does for its shard.
 #[derive(Debug)]

@@ -16,15 +16,16 @@ use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use base::{OpId, Position, UnixMs};
+use base::{OpId, Position};
 use binlog::{Checkpoint, Consumer, Log, ReadError, Step};
 use wire::frame::{self, Frame, FrameError};
 
 use super::handshake::Answer;
 use super::master::Follower;
 use crate::persist::checkpoint::Desk;
+use crate::turn::wall_clock;
 
 /// Pause between two signs of life.
 const HEARTBEAT: Duration = Duration::from_millis(100);
@@ -247,10 +248,4 @@ fn write_both(mut socket: &TcpStream, header: &[u8], payload: &[u8]) -> io::Resu
         }
     }
     Ok(())
-}
-
-/// Wall time for heartbeats; a replica derives the lag in time from it.
-pub(crate) fn wall_clock() -> UnixMs {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }

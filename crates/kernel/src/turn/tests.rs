@@ -7,6 +7,7 @@ use net::{Driver, TcpOptions};
 use store::{DATABASES_DEFAULT, Graveyard, Rng, Store};
 
 use super::*;
+use crate::config::file::Directive;
 use crate::limits::Limits;
 
 /// Larger than what two sockets hold.
@@ -115,4 +116,44 @@ fn a_leaving_client_that_reads_hears_everything() {
     until(&mut executor, |executor| executor.node.clients.count() == 0);
     let bytes = reader.join().unwrap();
     assert!(bytes.len() > BIG_BYTES && bytes.ends_with(b"+OK\r\n"));
+}
+
+/// Sends requests to a node and returns its replies; the last of them is that of QUIT.
+fn talk(executor: &mut Executor, address: SocketAddr, requests: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.write_all(requests.as_bytes()).unwrap();
+    socket.write_all(b"QUIT\r\n").unwrap();
+    let connected = executor.node.clients.total();
+    until(executor, |executor| {
+        executor.node.clients.total() > connected && executor.node.clients.count() == 0
+    });
+    String::from_utf8(heard(socket)).unwrap()
+}
+
+#[test]
+fn a_transaction_is_bounded_like_a_request() {
+    let (mut executor, address) = executor();
+    executor.node.limits.client_query_buffer_limit = 1000;
+    let value = "v".repeat(600);
+    let requests = format!("MULTI\r\nSET k {value}\r\nSET k {value}\r\nEXEC\r\nEXISTS k\r\n");
+    assert_eq!(
+        talk(&mut executor, address, &requests),
+        "+OK\r\n+QUEUED\r\n\
+         -ERR the commands of this transaction exceed client-query-buffer-limit\r\n\
+         -EXECABORT Transaction discarded because of previous errors.\r\n:0\r\n+OK\r\n"
+    );
+}
+
+#[test]
+fn debug_populate_does_not_write_while_writes_are_held() {
+    let (mut executor, address) = executor();
+    let words = vec!["yes".to_owned()];
+    let directive = Directive { name: "enable-debug-command".to_owned(), words };
+    executor.node.config.load([&directive]).unwrap();
+    executor.node.holds.fence_until = Some(monotonic_clock().plus_ms(600_000));
+    let reply = talk(&mut executor, address, "DEBUG POPULATE 10\r\nDBSIZE\r\n");
+    assert_eq!(reply, "-ERR this node takes no writes at the moment\r\n:0\r\n+OK\r\n");
+    executor.node.holds.fence_until = None;
+    let reply = talk(&mut executor, address, "DEBUG POPULATE 10\r\nDBSIZE\r\n");
+    assert_eq!(reply, "+OK\r\n:10\r\n+OK\r\n");
 }

@@ -352,3 +352,31 @@ fn a_master_that_sends_rubbish_is_left() {
     // Nobody listens there any more: the link says so, and the node goes on.
     first.until(|state| why(state).starts_with("cannot reach the master"));
 }
+
+/// No command makes a record of any size: a link and a log bound what they take at once.
+#[test]
+fn large_results_are_stored_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let mut client = first.make_master(1, free_endpoint(), LONG_MS);
+    second.make_replica(1, &one);
+    let members: String = (0..5000).map(|number| format!(" member:{number}")).collect();
+    let scored: String = (0..5000).map(|number| format!(" {number} member:{number}")).collect();
+    call(&mut client, &format!("SADD set{members}"));
+    call(&mut client, &format!("ZADD zset{scored}"));
+    for (store, parts) in [
+        ("SUNIONSTORE target set", 5),
+        ("ZUNIONSTORE target 1 zset", 1 + 5),
+        ("ZRANGESTORE target zset 0 -1", 1 + 5),
+        ("SORT set ALPHA STORE target", 1 + 5),
+        ("SPOP set 4999", 5),
+        ("ZREMRANGEBYRANK zset 1 -1", 5),
+    ] {
+        let before = first.state().opid;
+        call(&mut client, store);
+        let after = first.state().opid;
+        assert_eq!(after - before, parts, "{store}");
+        second.until_at(after);
+    }
+}

@@ -8,7 +8,7 @@ use wire::resp::reply::ErrorReply;
 use crate::command::bounds::{self, CountedKeysErrors};
 use crate::command::element::element;
 use crate::command::{Args, CmdResult, Stop, Turn};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, in_parts};
 
 /// How sets become one.
 #[derive(Clone, Copy)]
@@ -75,13 +75,17 @@ fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine) -> CmdResult {
             members(&sets, combine, usize::MAX).iter().map(Element::to_vec).collect()
         }
     };
+    cx.keys.check_room(members.iter().map(Vec::len))?;
     if cx.keys.peek_value(target).is_some() {
         cx.keys.apply(Effect::Delete { key: target });
     }
-    if !members.is_empty() {
-        let members = members.iter().map(Vec::as_slice).collect();
-        cx.keys.apply(Effect::SetAdd { key: target, members });
-    }
+    in_parts(
+        members.iter().map(Vec::as_slice),
+        |member| member.len(),
+        |part| {
+            cx.keys.apply(Effect::SetAdd { key: target, members: part.to_vec() });
+        },
+    );
     cx.reply.count(members.len());
     Ok(())
 }

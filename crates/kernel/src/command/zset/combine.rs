@@ -289,7 +289,7 @@ pub(super) fn zdiffstore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine, name: &str) -> CmdResult {
     let request = Request::parse(cx.keys, args, 2, combine, name, true)?;
     let members = request.run(cx.keys)?;
-    replace(cx, args.key(1), &members);
+    replace(cx, args.key(1), &members)?;
     cx.reply.count(members.len());
     Ok(())
 }

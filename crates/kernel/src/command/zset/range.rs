@@ -11,6 +11,7 @@ use super::interval::Interval;
 use crate::command::bounds;
 use crate::command::element::{element, pair, pairs, score};
 use crate::command::{Args, CmdResult, Stop, Turn};
+use crate::keyspace::in_parts;
 
 /// What the edges of a range are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -180,7 +181,7 @@ pub(super) fn zrangestore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         range.entries(zset).map(|(score, member)| (score, member.to_vec())).collect()
     };
     let members = cx.keys.zset(source)?.map(copy).unwrap_or_default();
-    replace(cx, target, &members);
+    replace(cx, target, &members)?;
     cx.reply.count(members.len());
     Ok(())
 }
@@ -189,14 +190,19 @@ pub(super) fn zrangestore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 pub(super) type Members = Vec<(f64, Vec<u8>)>;
 
 /// Makes `target` a sorted set of these members, or nothing if there are none, whatever it was.
-pub(super) fn replace(cx: &mut Turn<'_>, target: &[u8], members: &[(f64, Vec<u8>)]) {
+pub(super) fn replace(cx: &mut Turn<'_>, target: &[u8], members: &[(f64, Vec<u8>)]) -> CmdResult {
+    cx.keys.check_room(members.iter().map(|(_, member)| member.len()))?;
     if cx.keys.peek_value(target).is_some() {
         cx.keys.apply(Effect::Delete { key: target });
     }
-    if !members.is_empty() {
-        let members = members.iter().map(|(score, member)| (*score, member.as_slice())).collect();
-        cx.keys.apply(Effect::ZsetAdd { key: target, members });
-    }
+    in_parts(
+        members.iter().map(|(score, member)| (*score, member.as_slice())),
+        |(_, member)| member.len(),
+        |part| {
+            cx.keys.apply(Effect::ZsetAdd { key: target, members: part.to_vec() });
+        },
+    );
+    Ok(())
 }
 
 pub(super) fn zremrangebyrank(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
@@ -238,8 +244,14 @@ pub(super) fn remove_ranks(cx: &mut Turn<'_>, key: &[u8], ranks: Range<usize>) -
     } else if !ranks.is_empty() {
         let entries = zset.range(ranks.start, ranks.len());
         let members: Vec<Vec<u8>> = entries.map(|(_, member)| member.to_vec()).collect();
-        let members = members.iter().map(Vec::as_slice).collect();
-        cx.keys.apply(Effect::ZsetRemove { key, members });
+        cx.keys.check_room(members.iter().map(Vec::len))?;
+        in_parts(
+            members.iter().map(Vec::as_slice),
+            |member| member.len(),
+            |part| {
+                cx.keys.apply(Effect::ZsetRemove { key, members: part.to_vec() });
+            },
+        );
     }
     Ok(())
 }
