@@ -34,6 +34,8 @@ pub(crate) enum After {
     Next,
     /// The command is done with, but the client is parked or about to be closed.
     Stop,
+    /// The client has had its share of the turn; what it sent behind the command runs in the next one.
+    Yield,
     /// The command has not run and must be parsed again when the hold ends.
     Held,
 }

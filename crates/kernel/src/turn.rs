@@ -39,6 +39,9 @@ const LOG_PATIENCE: Duration = Duration::from_millis(2);
 const TURNS_OPEN_MAX: u32 = 8;
 const OPEN_BYTES_MAX: usize = 16 << 10;
 
+/// Bytes of replies to one client per turn: who asks for large values by the thousand must not make the others wait.
+const OUTPUT_PER_TURN: usize = 16 << 20;
+
 /// Tables being resized are looked after every so many turns: a look goes over 64 of them.
 const TURNS_PER_STEP: u64 = 16;
 
@@ -298,6 +301,10 @@ impl Executor {
             match after {
                 After::Next => self.end_input(token, input.rest),
                 After::Stop => self.restart_parser(token),
+                After::Yield => {
+                    self.restart_parser(token);
+                    self.ready.push(token);
+                }
                 After::Held => {
                     self.restart_parser(token);
                     if let Some(client) = self.node.clients.client(token) {
@@ -312,6 +319,7 @@ impl Executor {
 
     fn execute_input(&mut self, batch: &mut Batch, at: usize) -> After {
         let token = batch.inputs[at].token;
+        let pending = self.node.net.output_pending(token);
         let mut after = After::Next;
         for index in batch.inputs[at].requests.clone() {
             batch.prefetch(index, &self.keys);
@@ -322,6 +330,9 @@ impl Executor {
             }
             if after != After::Next {
                 break;
+            }
+            if self.node.net.output_pending(token) > pending + OUTPUT_PER_TURN {
+                return After::Yield;
             }
         }
         after

@@ -261,6 +261,27 @@ fn a_request_larger_than_the_query_buffer() {
 }
 
 #[test]
+fn who_asks_for_much_and_reads_late_gets_it_all_while_others_are_served() {
+    const VALUE_BYTES: usize = 1 << 20;
+    const COUNT: usize = 100;
+    let server = Server::start();
+    let mut client = server.connect();
+    client.call_raw(&[b"SET", b"large", &vec![7; VALUE_BYTES]]).unwrap();
+    let mut socket = raw(&server);
+    socket.write_all(&b"GET large\r\n".repeat(COUNT)).unwrap();
+    assert_serves(&server);
+    let mut reply = vec![0; format!("${VALUE_BYTES}\r\n").len() + VALUE_BYTES + 2];
+    for _ in 0..COUNT {
+        socket.read_exact(&mut reply).unwrap();
+        assert!(reply.starts_with(b"$1048576\r\n\x07") && reply.ends_with(b"\x07\r\n"));
+    }
+    socket.write_all(b"PING\r\n").unwrap();
+    let mut pong = [0; 7];
+    socket.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"+PONG\r\n");
+}
+
+#[test]
 fn who_does_not_read_is_closed() {
     let server = Server::start_with(&[("client-output-buffer-limit", "normal 4mb 0 0")]);
     let mut client = server.connect();
