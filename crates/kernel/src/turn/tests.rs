@@ -3,10 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId};
+use binlog::{Directory, Owner};
 use net::{Driver, TcpOptions};
 use store::{DATABASES_DEFAULT, Graveyard, Rng, Store};
+use wire::resp::request::Span;
 
 use super::*;
+use crate::command::Args;
+use crate::command::table;
 use crate::config::file::Directive;
 use crate::limits::Limits;
 
@@ -24,7 +29,7 @@ fn executor() -> (Executor, SocketAddr) {
 
 /// Turns until it is as wanted.
 fn until(executor: &mut Executor, is_wanted: impl Fn(&Executor) -> bool) {
-    for _ in 0..100_000 {
+    for _ in 0..5_000 {
         if is_wanted(executor) {
             return;
         }
@@ -156,4 +161,33 @@ fn debug_populate_does_not_write_while_writes_are_held() {
     executor.node.holds.fence_until = None;
     let reply = talk(&mut executor, address, "DEBUG POPULATE 10\r\nDBSIZE\r\n");
     assert_eq!(reply, "+OK\r\n:10\r\n+OK\r\n");
+}
+
+#[test]
+fn much_that_is_written_does_not_wait_for_the_end_of_the_turn() {
+    let (mut executor, address) = executor();
+    let dir = tempfile::tempdir().unwrap();
+    let owner = Owner {
+        cluster: ClusterId(0),
+        shard: ShardId(0),
+        node: NodeId(0),
+        incarnation: Incarnation(1),
+    };
+    let directory = Directory::open(dir.path(), owner).unwrap();
+    let mut log = directory.start(binlog::Options::default()).unwrap();
+    log.begin_reign(Epoch(1)).unwrap();
+    executor.keys.attach_log(log);
+    let _socket = TcpStream::connect(address).unwrap();
+    until(&mut executor, |executor| executor.node.clients.count() == 1);
+    let token = only_client(&executor).token;
+    let mut set = |length: usize| {
+        let buffer = [b"SETk".as_slice(), &vec![b'v'; length]].concat();
+        let spans = [(0, 3), (3, 1), (4, length)].map(|(start, length)| Span { start, length });
+        let args = Args::new(&buffer, &spans);
+        executor.stage(|stage| stage.perform(token, table::resolve(&args), &args));
+        executor.keys.open_bytes()
+    };
+    assert!(set(1) > 0, "it waits for more");
+    assert_eq!(set(5 << 20), 0);
+    drop(executor.keys.detach_log());
 }
