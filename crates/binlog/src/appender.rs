@@ -33,7 +33,7 @@ pub struct Appender {
     threads: Vec<JoinHandle<()>>,
     /// Taken by [`Appender::stop`].
     lock: Option<LockFile>,
-    /// Records of this turn, closed but not sealed.
+    /// Records since the last commit, of one turn or of several: closed, not sealed.
     open: Vec<u8>,
     /// First OpID in `open`.
     open_first: OpId,
@@ -156,9 +156,9 @@ impl Appender {
         }
     }
 
-    /// Ends the turn: seals the open batch and hands it over. Returns the newest OpID (0: none ever).
+    /// Seals the open batch and hands it over; the executor says when, which need not be at the end of each turn. Returns the newest OpID (0: none ever).
     pub fn commit(&mut self) -> u64 {
-        assert_eq!(self.group_depth, 0, "a turn ends between groups");
+        assert_eq!(self.group_depth, 0, "a batch holds whole groups");
         if !self.open.is_empty() {
             let capacity = self.open.len().min(BUFFER_BYTES_MAX);
             let mut bytes = std::mem::replace(&mut self.open, Vec::with_capacity(capacity));
@@ -169,24 +169,32 @@ impl Appender {
         self.next.get() - 1
     }
 
-    /// A replica's way: adds the master's very bytes. They must follow [`Appender::position`].
-    pub fn append_raw(&mut self, batch: RawBatch) {
+    /// A replica's way: adds the master's very bytes. They must follow [`Appender::position`]. An error, with
+    /// nothing added, means that this log's history goes another way than the master's.
+    pub fn append_raw(&mut self, batch: RawBatch) -> Result<(), HistoryError> {
         assert!(self.open.is_empty(), "a replica writes nothing of its own");
         assert_eq!(batch.first, self.next, "raw records follow the end of the log");
+        let first_epoch = match batch.reigns.first() {
+            Some(&(epoch, first)) if first == batch.first => epoch,
+            _ => self.last_epoch,
+        };
         {
             let mut manifest = self.shared.manifest.current();
-            for &(epoch, first) in &batch.reigns {
-                let observed = manifest.history.observe(epoch, first);
-                observed.expect("the batch was validated against this log's position");
-                manifest.epoch = manifest.epoch.max(epoch);
+            // A reign of our own that was noted here, and is not the master's, shows even when none begins there.
+            if manifest.history.newest() != first_epoch || !batch.reigns.is_empty() {
+                let mut history = manifest.history.clone();
+                history.observe(first_epoch, batch.first)?;
+                batch.continue_history(&mut history)?;
+                manifest.history = history;
+                manifest.epoch = manifest.epoch.max(batch.last_epoch);
             }
         }
         self.next = batch.last.next();
         self.last_epoch = batch.last_epoch;
         self.epoch = self.epoch.max(batch.last_epoch);
         self.time = batch.time;
-        let first_epoch = batch.reigns.first().map_or(batch.last_epoch, |reign| reign.0);
         self.publish(Batch::new(batch.bytes, batch.first, batch.last, first_epoch, batch.time));
+        Ok(())
     }
 
     fn publish(&mut self, batch: Batch) {

@@ -67,10 +67,11 @@ impl Writer {
             self.next = last.next();
             let bytes = batches.iter().map(|batch| batch.bytes().len() as u64).sum();
             self.shared.progress.add_written_bytes(bytes);
+            // Before the syncer hears of it: nothing is durable that is not written.
+            self.shared.progress.advance(Barrier::Written, last.get());
             if let Some(active) = &self.active {
                 self.shared.sync.written(&active.file, last);
             }
-            self.shared.progress.advance(Barrier::Written, last.get());
             self.shared.tail.shrink(last);
         }
         self.shared.sync.close();
@@ -163,10 +164,11 @@ impl Writer {
 
     /// Removes closed segments that retention gives up, oldest first.
     fn retain(&self) -> io::Result<()> {
-        let needed_after = self.shared.needed_after();
         let mut given_up = Vec::new();
         {
             let mut segments = self.shared.segments();
+            // Behind the lock: a consumer that registers and then finds a segment in the list keeps it.
+            let needed_after = self.shared.needed_after();
             let mut total: u64 = segments.iter().map(|segment| segment.bytes).sum();
             while let Some(oldest) = segments.first() {
                 let unneeded = oldest.last.is_some_and(|last| last.get() <= needed_after);

@@ -81,10 +81,13 @@ impl Lease {
         self.until.is_some_and(|until| now < until)
     }
 
-    /// What is left; zero or less when it has run out, `None` without a lease.
+    /// What is left, rounded up: positive as long as the lease holds. Zero or less when it has run out, `None` without
+    /// a lease.
     pub fn ms_left(&self, now: Tick) -> Option<i64> {
         let until = self.until?;
-        let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let ms = |duration: Duration| {
+            i64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+        };
         Some(if until >= now { ms(until.since(now)) } else { -ms(now.since(until)) })
     }
 }
@@ -108,6 +111,10 @@ mod tests {
         assert!(lease.holds(at(3969)));
         assert!(!lease.holds(at(3970)));
         assert_eq!(lease.ms_left(at(3000)), Some(970));
+        let last_moment = Tick(at(3970).0 - 1);
+        assert!(lease.holds(last_moment));
+        assert_eq!(lease.ms_left(last_moment), Some(1), "what holds has something left");
+        assert_eq!(lease.ms_left(at(3970)), Some(0));
         assert_eq!(lease.ms_left(at(4000)), Some(-30));
     }
 

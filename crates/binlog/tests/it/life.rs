@@ -119,7 +119,7 @@ fn a_replica_stores_the_masters_bytes() {
     while replica.position().opid < 17 {
         let Step::Records(records) = cursor.next(PATIENCE).unwrap() else { panic!("no records") };
         let batch = RawBatch::validate(records.bytes().to_vec(), replica.position()).unwrap();
-        replica.append_raw(batch);
+        replica.append_raw(batch).unwrap();
     }
     let (master, replica) = (appender.stop().unwrap(), replica.stop().unwrap());
     assert_eq!(replica.position(), Position { epoch: Epoch(6), opid: 17 });
@@ -127,6 +127,41 @@ fn a_replica_stores_the_masters_bytes() {
     assert_eq!(check_directory(&replica, 1), 17);
     drop(replica);
     assert_eq!(open(two.path()).history().to_string(), "4:1,6:16");
+}
+
+/// A reign outlives its node's death even when nothing was written in it. The next master may be another node, whose
+/// records of an older epoch take that place.
+#[test]
+fn a_noted_reign_gives_way_to_the_master_that_is_followed() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut theirs = master(one.path(), 1 << 20, SyncPolicy::Never, 3);
+    let mut ours = open(two.path()).start(options(1 << 20, SyncPolicy::Never)).unwrap();
+    let mut cursor = theirs.log().cursor(opid(1));
+    let mut next = |after: Position| match cursor.next(PATIENCE).unwrap() {
+        Step::Records(records) => RawBatch::validate(records.bytes().to_vec(), after).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    group(&mut theirs, 2, 10);
+    ours.append_raw(next(ours.position())).unwrap();
+    // The first time epoch 3 goes on, the second time epoch 4 has begun.
+    for (noted, history) in [(5, "3:1"), (6, "3:1,4:5")] {
+        ours.begin_reign(Epoch(noted)).unwrap();
+        drop(ours.stop().unwrap());
+        ours = open(two.path()).start(options(1 << 20, SyncPolicy::Never)).unwrap();
+        let before = ours.position();
+        if noted == 6 {
+            theirs.begin_reign(Epoch(4)).unwrap();
+        }
+        group(&mut theirs, 2, 10);
+        let batch = next(before);
+        let again = RawBatch::validate(batch.bytes().to_vec(), before).unwrap();
+        ours.append_raw(batch).unwrap_err();
+        assert_eq!(ours.position(), before, "nothing was added");
+        ours.follow();
+        ours.append_raw(again).unwrap();
+        assert_eq!(ours.log().history().to_string(), history);
+    }
+    assert_eq!(ours.position(), theirs.position());
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub struct NodeState {
     /// Epoch under which the op `opid` was written.
     #[serde(default)]
     pub opid_epoch: Epoch,
+    /// The newest epoch in which this process, as a replica, had everything of which the master had told it; 0 before.
+    #[serde(default)]
+    pub followed: Epoch,
     /// Newest OpID handed to the operating system.
     #[serde(default)]
     pub written: u64,
@@ -83,6 +86,7 @@ impl NodeState {
             phase_percent: 0,
             opid: 0,
             opid_epoch: Epoch(0),
+            followed: Epoch(0),
             written: 0,
             durable: 0,
             fenced: false,

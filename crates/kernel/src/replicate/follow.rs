@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base::{NodeId, Position, Tick};
-use binlog::{Barrier, History, RawBatch};
+use binlog::{Barrier, History, HistoryError, RawBatch};
 use store::ApplyError;
 use wire::effect::{Effect, EffectError};
 use wire::frame::Ack;
@@ -39,6 +39,8 @@ pub(super) struct Upstream {
     received: (u64, u64),
     /// Newest op of the master, as it last said.
     pub(super) newest: u64,
+    /// It has said so over the present link.
+    is_told: bool,
     /// When this node last had everything that it knew of.
     pub(super) caught_up_at: Tick,
     pub(super) heard_at: Tick,
@@ -53,6 +55,8 @@ enum BatchError {
     Effect { opid: u64, error: EffectError },
     #[error("op {opid} does not fit the data: {error}")]
     Apply { opid: u64, error: ApplyError },
+    #[error("it does not continue the log: {0}")]
+    Log(#[from] HistoryError),
 }
 
 impl Upstream {
@@ -65,6 +69,7 @@ impl Upstream {
             is_syncing: false,
             received: (0, 0),
             newest: 0,
+            is_told: false,
             caught_up_at: now,
             heard_at: now,
             down_since: now,
@@ -104,6 +109,7 @@ impl Upstream {
             self.down_since = now;
         }
         self.is_up = false;
+        self.is_told = false;
         self.is_syncing = false;
         self.why_down = Some(why);
     }
@@ -156,7 +162,10 @@ impl Replication {
                     self.start_over(around, &image, position, history, common)?;
                 }
                 Event::Records(batch) => self.take_records(around, batch)?,
-                Event::Heartbeat { newest } => upstream.newest = newest.opid,
+                Event::Heartbeat { newest } => {
+                    upstream.newest = newest.opid;
+                    upstream.is_told = true;
+                }
                 Event::Down { why } => upstream.go_down(why, now),
             }
             // A log that has fallen behind slows the link: nothing grows.
@@ -228,21 +237,22 @@ impl Replication {
         around: &mut Surroundings<'_>,
         batch: RawBatch,
     ) -> Result<(), DataError> {
-        match apply(around.keys, &batch) {
-            Ok(()) => {
-                around.node.counters.repl_bytes_in += batch.bytes().len() as u64;
-                let newest = batch.end().opid;
-                let log = around.keys.log_mut().expect("a running node has a log");
-                log.append_raw(batch);
-                log.wake_when(Barrier::Written, newest);
-                log.wake_when(Barrier::Durable, newest);
-                Ok(())
+        let (bytes, newest) = (batch.bytes().len() as u64, batch.end().opid);
+        if let Err(error) = take(around.keys, batch) {
+            tracing::error!(%error, "this node's data is not the master's: fetching it anew");
+            // Half of the batch may be in memory. The log has none of it, and is all that is left to speak for us.
+            let directory = self.unload(around)?;
+            self.data = Data::Waiting(directory);
+            if let Role::Replica(upstream) = &mut self.role {
+                upstream.go_down(error.to_string(), monotonic_clock());
             }
-            Err(error) => {
-                tracing::error!(%error, "this node's data is not the master's: fetching it anew");
-                self.dial(around.keys, true)
-            }
+            return self.dial(around.keys, true);
         }
+        around.node.counters.repl_bytes_in += bytes;
+        let log = around.keys.log_mut().expect("a running node has a log");
+        log.wake_when(Barrier::Written, newest);
+        log.wake_when(Barrier::Durable, newest);
+        Ok(())
     }
 
     /// Tells the master how far this node is, and itself how far behind.
@@ -254,40 +264,51 @@ impl Replication {
         if applied >= upstream.newest {
             upstream.newest = applied;
             upstream.caught_up_at = now;
+            if upstream.is_told {
+                self.followed = self.epoch;
+            }
         }
         if let Some(link) = &upstream.link {
             link.acknowledge(Ack { applied, written: log.written(), fsynced: log.durable() });
         }
     }
 
-    /// Applies what has arrived already: it may be all that is left of the old master.
-    pub(super) fn drain_link(&mut self, around: &mut Surroundings<'_>) {
-        let Role::Replica(Upstream { link: Some(link), .. }) = &self.role else { return };
+    /// Applies what has arrived already: it may be all that is left of the old master. If that spoils what is in
+    /// memory, the data waits on disk afterwards, where it is sound.
+    pub(super) fn drain_link(&mut self, around: &mut Surroundings<'_>) -> Result<(), DataError> {
+        let Role::Replica(Upstream { link: Some(link), .. }) = &self.role else { return Ok(()) };
         if !matches!(self.data, Data::Running) {
-            return;
+            return Ok(());
         }
-        let deadline = Instant::now() + DRAIN_MAX;
+        let mut deadline = Instant::now() + DRAIN_MAX;
         let before = around.keys.newest_op();
         link.finish();
         loop {
             match link.wait_rest(deadline) {
                 Some(Event::Records(batch)) => {
-                    if let Err(error) = apply(around.keys, &batch) {
-                        tracing::error!(%error, "the last batch of the old master was not taken");
-                        return;
+                    if let Err(error) = take(around.keys, batch) {
+                        tracing::error!(%error, "a last batch of the old master was not taken: loading anew");
+                        let directory = self.unload(around)?;
+                        self.data = Data::Waiting(directory);
+                        return Ok(());
                     }
-                    around.keys.log_mut().expect("a running node has a log").append_raw(batch);
                 }
+                // Nothing in the way of the records behind it.
+                Some(Event::Continue { after }) if after == around.keys.newest_op() => {}
                 Some(Event::Heartbeat { .. }) => {}
+                // What came over the next connection is queued already, or never comes.
+                Some(Event::Down { .. }) => deadline = Instant::now(),
                 Some(_) | None => break,
             }
         }
         let ops = around.keys.newest_op() - before;
         tracing::info!(ops, "took the last ops that the old master had sent");
+        Ok(())
     }
 }
 
-fn apply(keys: &mut Keyspace, batch: &RawBatch) -> Result<(), BatchError> {
+/// Adds a batch to the data and to the log. On an error the data is not usable any more; the log is.
+fn take(keys: &mut Keyspace, batch: RawBatch) -> Result<(), BatchError> {
     let mut rest = batch.bytes();
     while !rest.is_empty() {
         let (record, length) = Record::decode(rest).expect("the link checked the batch");
@@ -297,5 +318,5 @@ fn apply(keys: &mut Keyspace, batch: &RawBatch) -> Result<(), BatchError> {
         keys.replay(record.head.db, &effect).map_err(|error| BatchError::Apply { opid, error })?;
         rest = &rest[length..];
     }
-    Ok(())
+    Ok(keys.log_mut().expect("a running node has a log").append_raw(batch)?)
 }

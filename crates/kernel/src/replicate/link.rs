@@ -199,6 +199,8 @@ impl Link {
             // The thread reads what the system holds, and then finds the end. It may be closed already.
             let _ = socket.shutdown(Shutdown::Read);
         }
+        // A thread between its look at the flags and its wait holds this lock: it hears the call, or sees the flag.
+        drop(lock(&self.shared.progress));
         self.shared.news.notify_all();
     }
 

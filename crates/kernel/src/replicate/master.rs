@@ -127,11 +127,16 @@ impl Followers {
         wake: Wake,
     ) -> io::Result<Answer> {
         let Arrival { node, request, socket, unsent } = arrival;
+        // Registered before the answer is decided: what it promises is still there when it is read.
+        let consumer = log.register_consumer(0);
         let end = log.position().opid;
         let newest_bytes =
             log.manifest().checkpoints.pop().map_or(0, |checkpoint| checkpoint.bytes);
         let is_long = log.bytes_on_disk() > newest_bytes.max(WHOLE_LOG_BYTES_MAX);
         let answer = Answer::decide(&log.history(), end, log.oldest(), is_long, &request);
+        if let Answer::Continue { after } = answer {
+            consumer.advance(after);
+        }
         for old in self.list.extract_if(.., |follower| follower.node == node) {
             old.close();
         }
@@ -146,7 +151,8 @@ impl Followers {
             is_connected: AtomicBool::new(true),
             wake,
         });
-        Sender::start(Arc::clone(&follower), socket, unsent, answer, log.clone(), desk)?;
+        let there = Arc::clone(&follower);
+        Sender::start(there, socket, unsent, answer, log.clone(), desk, consumer)?;
         tracing::info!(%node, ?answer, "a replica follows");
         self.list.push(follower);
         Ok(answer)
@@ -205,7 +211,61 @@ impl Followers {
 
 #[cfg(test)]
 mod tests {
+    use base::{ClusterId, Epoch, Incarnation, Position, ShardId, UnixMs};
+    use binlog::{Appender, Directory, Options, Owner, Retention, SyncPolicy};
+    use wire::record::Flags;
+
     use super::*;
+
+    fn write(log: &mut Appender, count: u64) {
+        for _ in 0..count {
+            log.append(Flags::NONE, 0, UnixMs(1), |payload| payload.extend_from_slice(&[0; 100]));
+            log.commit();
+        }
+    }
+
+    /// The replica does not read, so its sender cannot even say the answer.
+    #[test]
+    fn what_was_promised_to_a_replica_stays_until_it_is_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cluster, shard, node) = (ClusterId(1), ShardId(0), NodeId(1));
+        let owner = Owner { cluster, shard, node, incarnation: Incarnation(1) };
+        let options = Options {
+            segment_bytes: 1000,
+            policy: SyncPolicy::Always,
+            tail_bytes_max: 1000,
+            retention: Retention { bytes_max: 0, age_seconds_max: 0 },
+            ..Options::default()
+        };
+        let mut appender = Directory::open(dir.path(), owner).unwrap().start(options).unwrap();
+        appender.begin_reign(Epoch(1)).unwrap();
+        write(&mut appender, 100);
+        let log = appender.log();
+        let wake = net::Driver::new().unwrap().wake_handle();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let replica = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let position = Position { epoch: Epoch(1), opid: 50 };
+        let arrival = Arrival {
+            node: NodeId(2),
+            request: SyncRequest { position, history: log.history(), wants_full: false },
+            socket: listener.accept().unwrap().0,
+            unsent: vec![b'x'; 64 << 20],
+        };
+        let mut followers = Followers::default();
+        let desk = Arc::new(Desk::new(wake.clone()));
+        let answer = followers.attach(arrival, &log, desk, wake).unwrap();
+        assert_eq!(answer, Answer::Continue { after: 50 });
+
+        assert!(log.wait_durable(100));
+        std::fs::write(dir.path().join("image"), b"image").unwrap();
+        log.install_checkpoint(&dir.path().join("image"), log.position()).unwrap();
+        write(&mut appender, 100);
+        assert!(log.wait_durable(200));
+        let oldest = log.oldest().unwrap().get();
+        assert!((2..=51).contains(&oldest), "the log begins with {oldest}");
+        followers.close_all();
+        drop(replica);
+    }
 
     #[test]
     fn lag_is_the_age_of_the_oldest_op_that_is_missing() {

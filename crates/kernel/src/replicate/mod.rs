@@ -16,6 +16,8 @@
 //! - Nothing is cut from a log before it was set aside, durably.
 //! - A replica changes nothing by itself: its log is the master's, byte for byte.
 //! - A node without usable data ends; it never stands in the way of one that has it.
+//! - What is in memory is what the log holds. A batch that was taken by only one of them costs the whole memory: it is
+//!   built anew, from the log or from the master.
 
 mod follow;
 pub mod handshake;
@@ -104,6 +106,8 @@ pub struct Replication {
     pub(crate) lease: Lease,
     /// The newest epoch in which this process was given a role.
     epoch: Epoch,
+    /// The newest epoch in which this process, as a replica, had everything of which the master had told it.
+    followed: Epoch,
     role: Role,
     data: Data,
     /// Accepted, not carried out yet.
@@ -134,6 +138,7 @@ impl Replication {
             wake,
             lease: Lease::new(wall_clock().0),
             epoch: Epoch(0),
+            followed: Epoch(0),
             role: Role::None,
             order: None,
             discards: directory.discards(),
@@ -324,6 +329,10 @@ impl Replication {
         let settings = around.node.config.settings();
         let options = boot::log_options(settings, self.wake.clone());
         let mut log = loading.directory.start(options)?;
+        if matches!(self.role, Role::Replica(_)) {
+            // What is on disk may tell of a reign of this node that wrote nothing before it died.
+            log.follow();
+        }
         log.note_epoch(self.epoch)?;
         tracing::info!(position = %log.position(), keys = around.keys.store().len(), "loaded");
         around.keys.attach_log(log);
@@ -340,9 +349,9 @@ impl Replication {
         match order {
             Order::Master { epoch, endpoint } => {
                 tracing::info!(%epoch, "ordered to be the master");
-                if matches!(self.role, Role::Replica(_)) {
-                    self.drain_link(around);
-                }
+                // Of an older epoch: its lease, its fence and its followers are not those of this one.
+                self.step_down(around);
+                self.drain_link(around)?;
                 self.role = Role::Master(Lead::new(endpoint));
                 match std::mem::replace(&mut self.data, Data::Lost) {
                     Data::Waiting(directory) => self.begin_loading(directory),
@@ -379,10 +388,10 @@ impl Replication {
 
     /// Ends what only a master does. Clients hear no more of this node.
     fn step_down(&mut self, around: &mut Surroundings<'_>) {
-        self.lease.revoke();
-        around.node.holds.fence_until = None;
         around.node.close_clients();
         if let Role::Master(lead) = &mut self.role {
+            self.lease.revoke();
+            around.node.holds.fence_until = None;
             lead.end(around.node);
         }
     }

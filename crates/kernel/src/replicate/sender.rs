@@ -7,7 +7,7 @@
 //!
 //! Invariants
 //! - What is sent as records is what the log holds, byte for byte, in whole groups.
-//! - From the choice of a checkpoint on, retention leaves the log behind it alone.
+//! - From the answer on, and from the choice of a checkpoint on, retention leaves the log behind it alone.
 //! - A replica that sends no acknowledgement for [`SILENCE_MAX`] is gone; slow it may be as long as it
 //!   likes.
 
@@ -64,7 +64,7 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// Starts both threads of a link. `unsent` goes out in front of the answer.
+    /// Starts both threads of a link. `unsent` goes out in front of the answer; `consumer` holds what it promises.
     pub(crate) fn start(
         follower: Arc<Follower>,
         socket: TcpStream,
@@ -72,6 +72,7 @@ impl Sender {
         answer: Answer,
         log: Log,
         desk: Arc<Desk>,
+        consumer: Consumer,
     ) -> io::Result<()> {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(SILENCE_MAX))?;
@@ -84,20 +85,25 @@ impl Sender {
             .spawn(move || end("listening to", &acked, listen(listening, &acked)))?;
         thread::Builder::new().name("replica-sender".to_owned()).spawn(move || {
             let follower = Arc::clone(&sender.follower);
-            end("sending to", &follower, sender.run(&unsent, answer));
+            end("sending to", &follower, sender.run(&unsent, answer, consumer));
         })?;
         Ok(())
     }
 
-    fn run(mut self, greeting: &[u8], answer: Answer) -> Result<(), SendError> {
+    fn run(mut self, greeting: &[u8], answer: Answer, consumer: Consumer) -> Result<(), SendError> {
         self.socket.write_all(greeting)?;
-        let after = match answer {
-            Answer::Continue { after } => after,
-            Answer::Full { .. } => self.send_checkpoint()?.opid,
+        // Without a gap between two consumers: retention must never overtake a replica that is connected.
+        let (after, consumer) = match answer {
+            Answer::Continue { after } => (after, consumer),
+            Answer::Full { .. } => {
+                drop(consumer);
+                let (position, consumer) = self.send_checkpoint()?;
+                (position.opid, consumer)
+            }
         };
         let mut cursor = self.log.cursor(after_opid(after));
-        // Retention must not overtake a replica that is connected.
-        let consumer = self.log.register_consumer(after);
+        // The replica learns at once how far it has to go.
+        self.send_heartbeat()?;
         while self.follower.is_connected() {
             match cursor.next(HEARTBEAT)? {
                 Step::Records(records) => {
@@ -116,14 +122,14 @@ impl Sender {
     }
 
     /// Sends the newest checkpoint that the log still connects to, or has one made.
-    fn send_checkpoint(&mut self) -> Result<Position, SendError> {
+    fn send_checkpoint(&mut self) -> Result<(Position, Consumer), SendError> {
         let _place = loop {
             if let Some(place) = self.desk.enter(HEARTBEAT) {
                 break place;
             }
             self.look_after_link()?;
         };
-        let (image, newest, _consumer) = loop {
+        let (image, newest, consumer) = loop {
             if let Some(found) = self.newest_checkpoint() {
                 break found;
             }
@@ -140,7 +146,7 @@ impl Sender {
         let bytes = self.send_image(image)?;
         self.send(&Frame::SnapshotEnd { position: newest.position, bytes })?;
         tracing::info!(node = %self.follower.node, bytes, position = %newest.position, "snapshot sent");
-        Ok(newest.position)
+        Ok((newest.position, consumer))
     }
 
     /// The newest checkpoint, open, if the log goes on behind it; the consumer keeps that so.
@@ -178,11 +184,12 @@ impl Sender {
     }
 
     fn heartbeat(&mut self) -> Result<(), SendError> {
-        if self.newest_heartbeat.elapsed() >= HEARTBEAT {
-            self.newest_heartbeat = Instant::now();
-            self.send(&Frame::Heartbeat { newest: self.log.position(), at: wall_clock() })?;
-        }
-        Ok(())
+        if self.newest_heartbeat.elapsed() >= HEARTBEAT { self.send_heartbeat() } else { Ok(()) }
+    }
+
+    fn send_heartbeat(&mut self) -> Result<(), SendError> {
+        self.newest_heartbeat = Instant::now();
+        self.send(&Frame::Heartbeat { newest: self.log.position(), at: wall_clock() })
     }
 
     fn send(&self, frame: &Frame<'_>) -> Result<(), SendError> {

@@ -1,9 +1,13 @@
 //! Two and three nodes of a shard: who follows whom, from where, and what becomes of what differs.
 
+use base::{Epoch, OpId, UnixMs};
 use cluster::api::{NodePhase, NodeRole};
 use kernel::member::MemberError;
 use kernel::replicate::handshake::Peer;
 use testkit::client::Client;
+use wire::effect::{Effect, End, Expiry};
+use wire::frame::Frame;
+use wire::record::{self, Flags, Head, Origin};
 use wire::resp::response::Response;
 
 use crate::shard::{Node, call, free_endpoint, hello, text};
@@ -27,6 +31,7 @@ fn a_replica_follows_from_memory_and_after_a_restart_from_disk() {
     assert_eq!((state.role, state.phase), (NodeRole::Replica, NodePhase::Ready));
     first.until(|state| state.replicas.first().is_some_and(|r| r.acked == at && r.lag_ops == 0));
 
+    assert_eq!(second.until(|state| state.followed == state.epoch).epoch.0, 1);
     drop(second);
     let two = two.restart(dir.path());
     call(&mut client, "RPUSH list 100");
@@ -36,6 +41,63 @@ fn a_replica_follows_from_memory_and_after_a_restart_from_disk() {
     second.make_replica(1, &one);
     let state = second.until_at(101);
     assert_eq!(state.discarded_ops, 0);
+
+    // To be told whom to follow is not to follow.
+    second.until(|state| state.followed.0 == 1);
+    second.order(&format!("ROLE REPLICA 2 node-9 {}", free_endpoint()));
+    let state = second.until(|state| state.link.as_ref().is_some_and(|link| !link.up));
+    assert_eq!((state.epoch.0, state.phase, state.followed.0), (2, NodePhase::Ready, 1));
+}
+
+/// Node 2 was promoted, and died before it wrote anything; node 1, which nobody had told, wrote where node 2 would have.
+#[test]
+fn a_reign_that_wrote_nothing_does_not_keep_its_node_from_following() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let mut client = first.make_master(3, free_endpoint(), LONG_MS);
+    second.make_replica(3, &one);
+    call(&mut client, "SET both 1");
+    second.until_at(1);
+    second.make_master(5, free_endpoint(), LONG_MS);
+    let mut client = first.make_master(4, free_endpoint(), LONG_MS);
+    for number in 0..10 {
+        call(&mut client, &format!("SET key:{number} 1"));
+    }
+    drop((client, first, second));
+    let (one, two) = (one.restart(dir.path()), two.restart(dir.path()));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let mut client = first.make_master(6, free_endpoint(), LONG_MS);
+    second.make_replica(6, &one);
+    second.until_at(11);
+    call(&mut client, "SET more 1");
+    let state = second.until_at(12);
+    assert_eq!((state.opid_epoch.0, state.discarded_ops), (6, 0));
+}
+
+#[test]
+fn a_master_that_is_made_master_again_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (Node::start(dir.path(), 1), Node::start(dir.path(), 2));
+    let (mut first, mut second) = (one.agent(), two.agent());
+    let (before, behind) = (free_endpoint(), free_endpoint());
+    let mut client = first.make_master(1, before, LONG_MS);
+    second.make_replica(1, &one);
+    call(&mut client, "SET k 1");
+    second.until_at(1);
+    first.order("FENCE 1 60000");
+    first.order(&format!("ROLE MASTER 2 {behind}"));
+    let state = first.until(|state| !state.endpoint_bound);
+    assert_eq!((state.lease_ms_left, state.fenced), (None, false));
+    assert!(client.call(&[b"PING"]).is_err(), "its clients are closed");
+    assert!(Client::connect(&before.to_string()).is_err(), "its old endpoint is closed");
+    first.order(&format!("LEASE {} 2 {LONG_MS}", state.nonce));
+    first.until(|state| state.endpoint_bound);
+    let mut client = Client::connect(&behind.to_string()).unwrap();
+    assert_eq!(text(&call(&mut client, "GET k")), "1");
+    second.make_replica(2, &one);
+    call(&mut client, "SET k 2");
+    second.until_at(2);
 }
 
 #[test]
@@ -77,13 +139,21 @@ fn a_full_synchronisation_brings_everything() {
     for number in 0..2000 {
         call(&mut client, &format!("SET key:{number} {value}"));
     }
-    second.make_replica(2, &one);
+    // What node 1 has besides its checkpoint does not reach back to the beginning.
+    assert_eq!(text(&call(&mut client, "SAVE")), "OK");
+    drop((client, first));
+    std::fs::remove_file(one.stop().join("00000000000000000001.binlog")).unwrap();
+    let one = Node::start(dir.path(), 1);
+    let mut first = one.agent();
+    let mut client = first.make_master(3, free_endpoint(), LONG_MS);
+    second.make_replica(3, &one);
     let state = second.until_at(2000);
     assert_eq!(state.discarded_ops, 1);
     call(&mut client, "SET after 1");
     second.until_at(2001);
+    assert!(text(&call(&mut client, "INFO stats")).contains("sync_full:1\r\n"));
 
-    let mut client = second.make_master(3, free_endpoint(), LONG_MS);
+    let mut client = second.make_master(4, free_endpoint(), LONG_MS);
     assert_eq!(call(&mut client, "DBSIZE"), Response::Integer(2001));
     assert_eq!(call(&mut client, "EXISTS own after key:1999"), Response::Integer(2));
     assert_eq!(text(&call(&mut client, "GET key:77")), value);
@@ -320,6 +390,78 @@ fn a_replica_is_served_from_disk_when_memory_has_forgotten() {
     let mut client = second.make_master(3, free_endpoint(), LONG_MS);
     assert_eq!(call(&mut client, "ZCARD zset"), Response::Integer(301));
     assert_eq!(call(&mut client, "EXISTS gone"), Response::Integer(0));
+}
+
+/// One group of records of epoch 1 in a frame, as a master sends it.
+fn frame_of(first: u64, effects: &[Effect<'_>]) -> Vec<u8> {
+    let (mut records, mut newest) = (Vec::new(), 0);
+    for (opid, effect) in (first..).zip(effects) {
+        let head = Head {
+            opid: OpId::new(opid).unwrap(),
+            epoch: Epoch(1),
+            time: UnixMs(1),
+            origin: Origin::default(),
+            flags: Flags::MORE,
+            db: 0,
+        };
+        newest = record::open(&mut records, &head);
+        effect.encode(&mut records);
+        record::close(&mut records, newest);
+    }
+    record::end_group(&mut records, newest);
+    record::seal(&mut records);
+    let mut frame = Vec::new();
+    Frame::Records(&records).encode(&mut frame);
+    frame
+}
+
+/// The second half of a group does not fit, the first half is in memory by then.
+#[test]
+fn nobody_reigns_over_half_a_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (done, until_done) = std::sync::mpsc::channel::<()>();
+    let (seen, until_seen) = std::sync::mpsc::channel::<String>();
+    let thread = std::thread::spawn(move || {
+        let accept = || {
+            let mut socket = listener.accept().unwrap().0;
+            let mut input = [0; 4096];
+            std::io::Read::read(&mut socket, &mut input).unwrap();
+            let hello = b"*2\r\n$4\r\nnode\r\n$6\r\nnode-9\r\n";
+            std::io::Write::write_all(&mut socket, hello).unwrap();
+            let length = std::io::Read::read(&mut socket, &mut input).unwrap();
+            (socket, String::from_utf8_lossy(&input[..length]).into_owned())
+        };
+        let (mut socket, asked) = accept();
+        assert!(!asked.contains("FULL"), "{asked}");
+        let set = |key| Effect::SetString { key, value: b"1", expiry: Expiry::Clear };
+        let push = Effect::ListPush { key: b"whole", end: End::Tail, values: vec![b"1"] };
+        let mut answer = b"+CONTINUE 0\r\n".to_vec();
+        answer.extend(frame_of(1, &[set(b"whole")]));
+        answer.extend(frame_of(2, &[set(b"half"), push]));
+        std::io::Write::write_all(&mut socket, &answer).unwrap();
+        let (_socket, asked) = accept();
+        seen.send(asked).unwrap();
+        // It never gets the answer.
+        let _ = until_done.recv();
+    });
+    let one = Node::start(dir.path(), 1);
+    let mut first = one.agent();
+    first.order(&format!("ROLE REPLICA 1 node-9 {address}"));
+    let why = |state: &cluster::api::NodeState| {
+        state.link.as_ref().and_then(|link| link.why_down.clone()).unwrap_or_default()
+    };
+    let state = first.until(|state| why(state).contains("op 3 does not fit"));
+    assert_eq!((state.phase, state.opid), (NodePhase::Waiting, 1));
+    let asked = until_seen.recv().unwrap();
+    assert!(asked.contains("FULL"), "{asked}");
+    let mut client = first.make_master(2, free_endpoint(), LONG_MS);
+    assert_eq!(call(&mut client, "EXISTS whole"), Response::Integer(1));
+    assert_eq!(call(&mut client, "EXISTS half"), Response::Integer(0));
+    assert_eq!(first.state().opid, 1);
+    drop(done);
+    thread.join().unwrap();
 }
 
 #[test]
