@@ -67,11 +67,13 @@ struct Eligible<'a> {
 }
 
 impl Eligible<'_> {
-    /// Followed the master of the current epoch until now.
+    /// Followed the master of the current epoch. Being told to is not enough: a former master keeps its place in the
+    /// in-sync set, and until it has heard of the new one it lacks all that was written since.
     fn is_hot(&self, shard: &Shard) -> bool {
         self.state.role == NodeRole::Replica
             && self.state.phase == NodePhase::Ready
             && self.state.epoch == shard.epoch
+            && self.state.followed == shard.epoch
     }
 
     fn rank(&self) -> impl Ord + use<> {
@@ -96,7 +98,7 @@ pub fn choose(
             Ok(node) => {
                 candidate.eligible = true;
                 let reason = match (node.state.role, node.state.phase) {
-                    (NodeRole::Replica, NodePhase::Ready) => FOLLOWED,
+                    (NodeRole::Replica, _) if node.is_hot(shard) => FOLLOWED,
                     (NodeRole::Replica, _) => "waits for its master",
                     (NodeRole::Master, _) => "is the present master",
                     (NodeRole::None, _) => "waits for a role",

@@ -201,7 +201,9 @@ fn see(desired: &State, observed: &mut Observed, id: NodeId, line: &str, now: Ti
             "master" | "replica" => {
                 state.role = if word == "master" { NodeRole::Master } else { NodeRole::Replica };
                 state.epoch = Epoch(next().parse().expect("epoch"));
+                state.followed = state.epoch;
             }
+            "followed" => state.followed = Epoch(next().parse().expect("epoch")),
             "waiting" => state.phase = NodePhase::Waiting,
             "loading" => state.phase = NodePhase::Loading,
             "syncing" => state.phase = NodePhase::Syncing,

@@ -264,7 +264,7 @@ fn obey_one(report: &mut NodeReport, order: &cluster::api::NodeOrder, nonce: u64
         }
         Role::Replica { .. } => {
             (state.role, state.phase) = (NodeRole::Replica, NodePhase::Ready);
-            state.epoch = order.epoch;
+            (state.epoch, state.followed) = (order.epoch, order.epoch);
             (state.endpoint_bound, state.fenced) = (false, false);
             state.link = Some(LinkState { up: true, ..LinkState::default() });
         }

@@ -32,6 +32,7 @@ pub(super) struct Process {
     pub(super) role: NodeRole,
     phase: NodePhase,
     pub(super) epoch: Epoch,
+    followed: Epoch,
     pub(super) master: Option<NodeId>,
     /// The handshake with the master of this epoch is done.
     is_joined: bool,
@@ -60,6 +61,7 @@ impl Disk {
             role: NodeRole::None,
             phase: NodePhase::Waiting,
             epoch: Epoch(0),
+            followed: Epoch(0),
             master: None,
             is_joined: false,
             is_full_sync: false,
@@ -94,7 +96,7 @@ impl Disk {
         let mut state = NodeState::waiting(CLUSTER, ShardId(0), self.id, Incarnation(1));
         state.role = process.role;
         state.phase = process.phase;
-        state.epoch = process.epoch;
+        (state.epoch, state.followed) = (process.epoch, process.followed);
         state.fenced = fenced;
         state.nonce = process.nonces.len() as u64;
         state.opid = self.log.len() as u64;
@@ -199,6 +201,7 @@ impl Disk {
         process.lag_ops = (theirs.len() - self.log.len()) as u64;
         if process.lag_ops == 0 {
             (process.phase, process.caught_up_at) = (NodePhase::Ready, now);
+            process.followed = process.epoch;
             process.is_full_sync = false;
         }
     }
