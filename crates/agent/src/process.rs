@@ -16,7 +16,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use cluster::api::ProcessId;
 use rustix::process::{
@@ -84,14 +84,24 @@ impl Process {
     pub fn start(spec: &Spec) -> io::Result<Process> {
         rotate_log(&spec.log, LOG_BYTES_MAX)?;
         let log = OpenOptions::new().create(true).append(true).open(&spec.log)?;
-        let child = Command::new(&spec.binary)
+        let mut child = Command::new(&spec.binary)
             .args(&spec.args)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
+        Process::take(&child, spec).inspect_err(|_| {
+            // One that nobody knows of would hold its directory against every process that is started after it.
+            if let Err(error) = child.kill().and_then(|()| child.wait()) {
+                tracing::error!(pid = child.id(), %error, "cannot end a process that was started in vain");
+            }
+        })
+    }
+
+    /// Makes a child ours, and writes that down.
+    fn take(child: &Child, spec: &Spec) -> io::Result<Process> {
         // Nobody else can reap the child, so its pid is its own until we do.
-        let process = Process::watch(Pid::from_child(&child), false)?
+        let process = Process::watch(Pid::from_child(child), false)?
             .ok_or_else(|| io::Error::other("/proc does not know our child"))?;
         write_atomically(&spec.record, &serde_json::to_vec(&process.id)?)?;
         Ok(process)
@@ -328,6 +338,25 @@ mod tests {
         let process = Process::start(&spec(dir.path(), "sleep", &["600"])).unwrap();
         process.kill();
         assert_eq!(process.exited().await, Exit::Signal(9));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_cannot_be_recorded_is_not_left_running() {
+        let dir = tempfile::tempdir().unwrap();
+        // Its output goes into a pipe, which ends when nobody can write any more.
+        let (mut output, input) = io::pipe().unwrap();
+        let log = format!("/proc/self/fd/{}", input.as_raw_fd());
+        let in_vain = Spec {
+            log: log.into(),
+            record: dir.path().join("missing").join("process.json"),
+            ..spec(dir.path(), "sh", &["-c", "sleep 1; echo it lives"])
+        };
+        let error = Process::start(&in_vain).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        drop(input);
+        let mut text = String::new();
+        output.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "");
     }
 
     #[tokio::test]
