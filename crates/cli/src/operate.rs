@@ -222,6 +222,7 @@ fn nodes_table(shard: &ShardStatus) -> String {
         "NODE",
         "ROLE",
         "STATE",
+        "EPOCH",
         "PID",
         "ADDRESS",
         "OPID",
@@ -230,8 +231,8 @@ fn nodes_table(shard: &ShardStatus) -> String {
         "IN SYNC",
         "DISCARDED",
     ]);
-    for column in [3, 5, 6, 7, 9] {
-        let column = table.column_mut(column).expect("the header has ten columns");
+    for column in [3, 4, 6, 7, 8, 10] {
+        let column = table.column_mut(column).expect("the header has eleven columns");
         column.set_cell_alignment(CellAlignment::Right);
     }
     for node in &shard.nodes {
@@ -240,7 +241,7 @@ fn nodes_table(shard: &ShardStatus) -> String {
     trimmed(&table)
 }
 
-fn node_row(node: &NodeStatus) -> [String; 10] {
+fn node_row(node: &NodeStatus) -> [String; 11] {
     use cluster::api::StateWord::{Loading, Syncing};
     let state = match node.state {
         Loading | Syncing => format!("{} {} %", node.state, node.phase_percent),
@@ -251,6 +252,7 @@ fn node_row(node: &NodeStatus) -> [String; 10] {
         node.id.to_string(),
         node.role.clone(),
         state,
+        node.epoch.to_string(),
         or_dash(node.pid.map(|pid| pid.to_string())),
         or_dash(node.address.clone()),
         node.opid.to_string(),
@@ -307,9 +309,9 @@ mod tests {
                     "nodes": [
                         {"id": "node-1", "role": "replica", "pid": null, "address": null, "opid": 7,
                          "lag_ops": 5, "lag_ms": 40, "in_sync": false, "state": "loading",
-                         "phase_percent": 40, "discarded_ops": 2, "error": "why"},
+                         "phase_percent": 40, "epoch": 2, "discarded_ops": 2, "error": "why"},
                         {"id": "node-2", "role": "master", "pid": 9, "address": "127.0.0.1:1", "opid": 12,
-                         "lag_ops": 0, "lag_ms": 0, "in_sync": true, "state": "in-sync"}
+                         "lag_ops": 0, "lag_ms": 0, "in_sync": true, "state": "in-sync", "epoch": 3}
                     ]
                 }]
             }],
@@ -321,8 +323,8 @@ mod tests {
             let line = text.lines().find(|line| line.trim_start().starts_with(node)).unwrap();
             line.split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(row("node-1 "), "node-1 replica loading 40 % - - 7 5 40 no 2");
-        assert_eq!(row("node-2"), "node-2 master in-sync 9 127.0.0.1:1 12 0 0 yes 0");
+        assert_eq!(row("node-1 "), "node-1 replica loading 40 % 2 - - 7 5 40 no 2");
+        assert_eq!(row("node-2"), "node-2 master in-sync 3 9 127.0.0.1:1 12 0 0 yes 0");
         for part in ["epoch 3", "problem: replica is late", "node-1: why", "local (agent pid 4)"] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
