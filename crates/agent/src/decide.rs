@@ -29,7 +29,8 @@ pub struct Patience {
     pub end_ms: u64,
     /// Pause before the second start in a row; doubles with each failure, milliseconds.
     pub backoff_ms: u64,
-    /// Longest pause between starts, milliseconds.
+    /// Longest pause between starts, milliseconds: with the loading behind it, a node that is killed again and again is
+    /// still back within seconds.
     pub backoff_ms_max: u64,
     /// A process that lived this long was not a failed start, milliseconds: starting it again at once costs no more
     /// than it did to live. Longer, and a master that is killed now and then would be kept waiting for it.
@@ -44,7 +45,7 @@ impl Default for Patience {
             start_ms: 30_000,
             end_ms: 30_000,
             backoff_ms: 200,
-            backoff_ms_max: 5_000,
+            backoff_ms_max: 2_000,
             settled_ms: 2_000,
         }
     }
@@ -230,8 +231,8 @@ mod tests {
             (Running, Seen::Gone { since: at(0), failures: 1 }, 200, Start),
             (Running, Seen::Gone { since: at(0), failures: 3 }, 799, Nothing),
             (Running, Seen::Gone { since: at(0), failures: 3 }, 800, Start),
-            (Running, Seen::Gone { since: at(0), failures: 500 }, 4_999, Nothing),
-            (Running, Seen::Gone { since: at(0), failures: 500 }, 5_000, Start),
+            (Running, Seen::Gone { since: at(0), failures: 500 }, 1_999, Nothing),
+            (Running, Seen::Gone { since: at(0), failures: 500 }, 2_000, Start),
             (Stopped, Seen::Gone { since: at(0), failures: 0 }, 9_000, Nothing),
             // a node that runs
             (Running, running(true, 0), 1_999, Nothing),
