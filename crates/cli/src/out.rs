@@ -76,6 +76,15 @@ pub(crate) fn utc(unix_ms: u64) -> String {
     )
 }
 
+/// `21 Nov 2026 12:00:00.000`, in UTC.
+pub(crate) fn day_and_time(unix_ms: u64) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let date = utc(unix_ms);
+    let month: usize = date[5..7].parse().expect("two digits");
+    format!("{} {} {} {}", &date[8..10], MONTHS[month - 1], &date[..4], &date[11..23])
+}
+
 /// `12:00:00.000`, the time of `unix_ms` within its day, in UTC.
 pub(crate) fn time_of_day(unix_ms: u64) -> String {
     utc(unix_ms)[11..23].to_owned()
@@ -101,6 +110,11 @@ mod tests {
         assert_eq!(utc(951_782_399_999), "2000-02-28T23:59:59.999Z");
         assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00.000Z");
         assert_eq!(utc(1_795_263_296_789), "2026-11-21T12:14:56.789Z");
+    }
+
+    #[test]
+    fn days_have_short_names() {
+        assert_eq!(day_and_time(1_795_263_296_789), "21 Nov 2026 12:14:56.789");
     }
 
     #[test]

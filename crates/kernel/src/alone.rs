@@ -24,6 +24,8 @@ use crate::boot::{self, ListenError};
 use crate::config::Config;
 use crate::config::file::Directive;
 use crate::info::LoadFacts;
+use crate::journal;
+use crate::listeners::Listeners;
 use crate::persist::restore::{LOAD_SLICE, REPORT_EVERY};
 use crate::persist::{Restore, RestoreError, RestoreProgress};
 use crate::stopper::Stopper;
@@ -62,6 +64,9 @@ impl AloneError {
     /// What the operator can do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
+            AloneError::Listen(ListenError::PathInUse { .. }) => {
+                "stop what listens there, or take another path with --unixsocket"
+            }
             AloneError::Listen(ListenError::InUse { .. }) => {
                 "stop what listens there, or take another port with --port"
             }
@@ -100,7 +105,6 @@ pub enum Stage {
 pub struct Alone {
     executor: Executor,
     directory: Directory,
-    addresses: Vec<SocketAddr>,
     stopper: Stopper,
 }
 
@@ -111,7 +115,8 @@ impl Alone {
         fit_descriptors(&mut config)?;
         let mut executor = boot::executor(config)?;
         let node = &mut executor.node;
-        let addresses = boot::listen(&mut node.net, node.config.settings())?;
+        let listeners = Listeners::open(&mut node.net, node.config.settings())?;
+        node.listeners = Some(listeners);
         let log = dir.join(LOG_DIRECTORY);
         let directory = Directory::open(&log, OWNER)?;
         if let Some(torn) = directory.torn() {
@@ -122,12 +127,21 @@ impl Alone {
             warn!("another node of this process has seeded the hash");
         }
         let stopper = Stopper::new(executor.wake_handle());
-        Ok(Alone { executor, directory, addresses, stopper })
+        Ok(Alone { executor, directory, stopper })
     }
 
     /// Where clients are accepted.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners().addresses()
+    }
+
+    /// The socket in the file system, if there is one.
+    pub fn unix_path(&self) -> Option<&Path> {
+        self.listeners().unix_path()
+    }
+
+    fn listeners(&self) -> &Listeners {
+        self.executor.node.listeners.as_ref().expect("opened with the node")
     }
 
     pub fn stopper(&self) -> Stopper {
@@ -145,6 +159,7 @@ impl Alone {
         }
         let log = appender.log();
         self.executor.keys.attach_log(appender);
+        journal::set_role('M');
         tell(Stage::Ready(loaded));
         let served = serve(&mut self.executor, &log, &self.stopper);
         let appender = self.executor.keys.detach_log().expect("attached above");

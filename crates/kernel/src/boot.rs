@@ -4,10 +4,9 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use binlog::Options;
-use net::{Driver, TcpOptions, Wake};
+use net::{Driver, ListenerId, Wake};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use store::{Graveyard, Rng, Store};
@@ -16,6 +15,7 @@ use tracing::warn;
 use crate::config::{Config, Settings};
 use crate::keyspace::Keyspace;
 use crate::limits::Limits;
+use crate::listeners;
 use crate::node::Node;
 use crate::turn::Executor;
 
@@ -27,6 +27,8 @@ const DESCRIPTORS_RESERVED: u64 = 64;
 pub enum ListenError {
     #[error("{address} is in use")]
     InUse { address: SocketAddr },
+    #[error("{path} is in use, or is no socket")]
+    PathInUse { path: String },
     #[error("cannot listen on {address}: {error}")]
     Address { address: SocketAddr, error: io::Error },
     #[error("'{name}' is not an address of this machine: {error}")]
@@ -88,23 +90,52 @@ pub fn provide_descriptors(clients: u32) -> io::Result<u32> {
 /// Listens on every address of `bind`; returns those that are served. Port 0 lets the system choose
 /// one, the same for all addresses.
 pub fn listen(net: &mut Driver, settings: &Settings) -> Result<Vec<SocketAddr>, ListenError> {
-    let options = TcpOptions {
-        backlog: settings.tcp_backlog,
-        keepalive: Duration::from_secs(u64::from(settings.tcp_keepalive_seconds)),
-    };
-    let mut port = settings.port;
+    let served = listen_at(net, settings, &[])?;
+    Ok(served.into_iter().map(|(address, _)| address).collect())
+}
+
+/// The same for a node that listens already: what is `open` stays so, and on failure what is new is closed again.
+pub(crate) fn listen_at(
+    net: &mut Driver,
+    settings: &Settings,
+    open: &[(SocketAddr, ListenerId)],
+) -> Result<Vec<(SocketAddr, ListenerId)>, ListenError> {
     let mut served = Vec::new();
+    let result = listen_each(net, settings, open, &mut served);
+    if let Err(error) = result {
+        for (address, id) in served {
+            if !open.iter().any(|(kept, _)| *kept == address) {
+                net.unlisten(id);
+            }
+        }
+        return Err(error);
+    }
+    Ok(served)
+}
+
+fn listen_each(
+    net: &mut Driver,
+    settings: &Settings,
+    open: &[(SocketAddr, ListenerId)],
+    served: &mut Vec<(SocketAddr, ListenerId)>,
+) -> Result<(), ListenError> {
+    let options = listeners::options(settings);
+    let mut port = settings.port;
     for name in &settings.bind {
         let (name, is_optional) = match name.strip_prefix('-') {
             Some(name) => (name, true),
             None => (name.as_str(), false),
         };
         for address in addresses(name, port)? {
+            if let Some(kept) = open.iter().find(|(kept, _)| *kept == address) {
+                served.push(*kept);
+                continue;
+            }
             match net.listen(address, &options) {
                 Ok(listener) => {
                     let address = net.local_address(listener).unwrap_or(address);
                     port = address.port();
-                    served.push(address);
+                    served.push((address, listener));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                     return Err(ListenError::InUse { address });
@@ -114,7 +145,7 @@ pub fn listen(net: &mut Driver, settings: &Settings) -> Result<Vec<SocketAddr>, 
             }
         }
     }
-    if served.is_empty() { Err(ListenError::Nothing) } else { Ok(served) }
+    if served.is_empty() { Err(ListenError::Nothing) } else { Ok(()) }
 }
 
 /// What an entry of `bind` means: `*`, `::*`, an address, or the name of one.

@@ -7,12 +7,10 @@
 //!                           that command holds the session, and sees all others here
 //! ```
 
-use std::net::SocketAddr;
-
 use base::{Epoch, UnixMs};
 use catalog::CommandSpec;
 use hashbrown::HashMap;
-use net::Token;
+use net::{Address, Token};
 use wire::resp::reply::Protocol;
 use wire::resp::request::RequestParser;
 
@@ -28,8 +26,8 @@ pub struct ClientId(pub u64);
 pub struct Session {
     pub id: ClientId,
     pub token: Token,
-    pub peer: SocketAddr,
-    pub local: SocketAddr,
+    pub peer: Address,
+    pub local: Address,
     /// Selected database.
     pub db: u16,
     pub protocol: Protocol,
@@ -205,8 +203,8 @@ impl Clients {
     pub(crate) fn insert(
         &mut self,
         token: Token,
-        peer: SocketAddr,
-        local: SocketAddr,
+        peer: Address,
+        local: Address,
         now: UnixMs,
     ) -> &mut Session {
         self.last_id += 1;

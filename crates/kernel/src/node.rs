@@ -12,9 +12,11 @@ use crate::client::{Clients, Session};
 use crate::config::Config;
 use crate::eviction::Eviction;
 use crate::info::Facts;
+use crate::journal;
 use crate::keyspace::Keyspace;
 use crate::latency::LatencyMonitor;
 use crate::limits::Limits;
+use crate::listeners::Listeners;
 use crate::persist::checkpoint::Desk;
 use crate::pubsub::PubSub;
 use crate::replicate::{Ask, Replication};
@@ -32,6 +34,8 @@ pub struct Node {
     pub holds: Holds,
     /// `requirepass`; empty: none.
     pub password: Vec<u8>,
+    /// Where clients are accepted, if the node decides that itself.
+    pub listeners: Option<Listeners>,
     /// Data is being read from disk: only commands with the flag `loading` run.
     pub is_loading: bool,
     /// Set to end the executor after this turn.
@@ -145,6 +149,7 @@ impl Node {
             pubsub: PubSub::default(),
             holds: Holds::default(),
             password: Vec::new(),
+            listeners: None,
             is_loading: false,
             shutdown: None,
             counters: Stats::default(),
@@ -174,6 +179,7 @@ impl Node {
         }
         self.limits = Limits::of(settings);
         self.password = settings.requirepass.clone().into_bytes();
+        journal::set_level(settings.loglevel);
         let store = keys.store_mut();
         store.set_thresholds(settings.thresholds());
         store.set_access(settings.access(self.now));

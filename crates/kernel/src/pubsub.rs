@@ -195,7 +195,7 @@ mod tests {
         let mut driver = net::Driver::new().unwrap();
         let socket = std::net::TcpStream::connect(address).unwrap();
         let token = driver.adopt(socket, &net::TcpOptions::default()).unwrap();
-        clients.insert(token, address, address, UnixMs(0))
+        clients.insert(token, address.into(), address.into(), UnixMs(0))
     }
 
     #[test]

@@ -10,12 +10,11 @@
 //! - Nothing in a turn waits, except `accept` for something to do.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Tick, UnixMs};
-use net::{CloseReason, Event, Token, Wake};
+use net::{Address, CloseReason, Event, Token, Wake};
 use rustix::time::{ClockId, clock_gettime};
 use tracing::{debug, warn};
 use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
@@ -218,21 +217,21 @@ impl Executor {
     }
 
     /// Connections at the node address count apart from clients: a full node must still be led.
-    fn welcome_peer(&mut self, token: Token, peer: std::net::SocketAddr) {
+    fn welcome_peer(&mut self, token: Token, peer: Address) {
         let node = &mut self.node;
         if node.clients.iter().filter(|session| session.is_internal).count() >= PEERS_COUNT_MAX {
             warn!(%peer, "too many connections at the node address");
             return node.net.close(token);
         }
-        let local = node.net.local(token).unwrap_or(peer);
+        let local = node.net.local(token).unwrap_or_else(|| peer.clone());
         node.clients.insert(token, peer, local, node.now).is_internal = true;
     }
 
-    fn welcome(&mut self, token: Token, peer: std::net::SocketAddr) {
+    fn welcome(&mut self, token: Token, peer: Address) {
         let node = &mut self.node;
         let refusal = if node.clients.count() >= node.limits.maxclients {
             Some(TOO_MANY_CLIENTS)
-        } else if node.limits.is_protected && node.password.is_empty() && !is_loopback(peer.ip()) {
+        } else if node.limits.is_protected && node.password.is_empty() && !peer.is_local() {
             Some(PROTECTED)
         } else {
             None
@@ -246,7 +245,7 @@ impl Executor {
             node.net.close_after_flush(token);
             return;
         }
-        let local = node.net.local(token).unwrap_or(peer);
+        let local = node.net.local(token).unwrap_or_else(|| peer.clone());
         let is_open = node.password.is_empty();
         let session = node.clients.insert(token, peer, local, node.now);
         session.is_authenticated = is_open;
@@ -476,11 +475,6 @@ fn is_of_client(event: &Event) -> bool {
         Event::Accepted { .. } | Event::Received { .. } | Event::Closed { .. } => true,
         Event::AcceptFailed { .. } | Event::Woken => false,
     }
-}
-
-/// Also when an IPv4 address comes in the form of IPv6.
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }
 
 /// Milliseconds since 1970, as the system's clock has it.

@@ -1,11 +1,12 @@
 //! One connection: its socket, its buffers, and what is still to be done with it.
 
 use std::io;
-use std::net::SocketAddr;
 
 use rustix::net::{RecvFlags, SendFlags};
 
+use crate::address::Address;
 use crate::output::Output;
+use crate::socket::Socket;
 
 /// Bytes that one connection may hand over per turn, so that no client starves the others.
 const READ_BYTES_MAX: usize = 1 << 20;
@@ -34,8 +35,10 @@ pub(crate) enum Progress {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) generation: u32,
-    pub(crate) socket: mio::net::TcpStream,
-    pub(crate) peer: SocketAddr,
+    pub(crate) socket: Socket,
+    pub(crate) peer: Address,
+    /// Where it arrived.
+    pub(crate) local: Address,
     pub(crate) input: Vec<u8>,
     pub(crate) output: Output,
     /// Input (bytes) at which reading stops until some is consumed.
@@ -57,13 +60,15 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(
         generation: u32,
-        socket: mio::net::TcpStream,
-        peer: SocketAddr,
+        socket: Socket,
+        peer: Address,
+        local: Address,
     ) -> Connection {
         Connection {
             generation,
             socket,
             peer,
+            local,
             input: Vec::new(),
             output: Output::default(),
             input_bound: INPUT_AHEAD_MAX,

@@ -4,14 +4,17 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use crate::address::Address;
 use crate::connection::{Connection, INPUT_AHEAD_MAX, Progress};
-use crate::listener::{self, Listener, ListenerId, TcpOptions};
+use crate::listener::{self, Bound, Listener, ListenerId, TcpOptions};
 use crate::output::Output;
 use crate::poll::{Poll, Ready, Wake};
+use crate::socket::Socket;
 
 /// Connections taken from one listener per call.
 const ACCEPTS_MAX: usize = 256;
@@ -44,7 +47,7 @@ pub enum Event {
     Accepted {
         token: Token,
         listener: ListenerId,
-        peer: SocketAddr,
+        peer: Address,
     },
     /// The system would not give the next connection (out of descriptors or memory), or it could not be set up. The
     /// former is told once, and tried again, after pauses, until a connection is accepted.
@@ -139,9 +142,28 @@ impl Driver {
 
     /// Accepts connections at `address` from the next `wait` on.
     pub fn listen(&mut self, address: SocketAddr, options: &TcpOptions) -> io::Result<ListenerId> {
-        let mut socket = listener::open(address, options)?;
+        let socket = listener::open(address, options)?;
+        self.add_listener(socket, options)
+    }
+
+    /// Accepts connections at a path of the file system, which gets the permission bits `mode` if not 0. The path is
+    /// removed when the listener goes.
+    ///
+    /// # Errors
+    /// `AddrInUse` when somebody listens there, or the path is no socket.
+    pub fn listen_unix(
+        &mut self,
+        path: &Path,
+        mode: u32,
+        options: &TcpOptions,
+    ) -> io::Result<ListenerId> {
+        let socket = listener::open_unix(path, mode, options)?;
+        self.add_listener(socket, options)
+    }
+
+    fn add_listener(&mut self, mut socket: Bound, options: &TcpOptions) -> io::Result<ListenerId> {
         let id = ListenerId(self.listeners_opened);
-        self.poll.add_listener(&mut socket, LISTENER_BIT | id.0 as usize)?;
+        self.poll.add_source(&mut socket, LISTENER_BIT | id.0 as usize)?;
         self.listeners_opened += 1;
         self.listeners.push(Listener::new(id, socket, options.keepalive));
         Ok(id)
@@ -166,7 +188,7 @@ impl Driver {
     /// The bound address, with the port that the system chose if 0 was asked for.
     pub fn local_address(&self, id: ListenerId) -> Option<SocketAddr> {
         let listener = self.listeners.iter().find(|listener| listener.id == id)?;
-        listener.socket.local_addr().ok()
+        listener.local_address().ok()?.ip()
     }
 
     // --- connections
@@ -174,21 +196,23 @@ impl Driver {
     /// Takes over a connected socket.
     pub fn adopt(&mut self, socket: TcpStream, options: &TcpOptions) -> io::Result<Token> {
         socket.set_nonblocking(true)?;
-        let peer = socket.peer_addr()?;
-        self.insert(mio::net::TcpStream::from_std(socket), peer, options.keepalive)
+        let peer = Address::Ip(socket.peer_addr()?);
+        let local = Address::Ip(socket.local_addr()?);
+        let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
+        self.insert(socket, peer, local, options.keepalive)
     }
 
     pub fn is_open(&self, token: Token) -> bool {
         self.get(token).is_some()
     }
 
-    pub fn peer(&self, token: Token) -> Option<SocketAddr> {
-        self.get(token).map(|connection| connection.peer)
+    pub fn peer(&self, token: Token) -> Option<Address> {
+        self.get(token).map(|connection| connection.peer.clone())
     }
 
     /// The address at which the connection arrived.
-    pub fn local(&self, token: Token) -> Option<SocketAddr> {
-        self.get(token).and_then(|connection| connection.socket.local_addr().ok())
+    pub fn local(&self, token: Token) -> Option<Address> {
+        self.get(token).map(|connection| connection.local.clone())
     }
 
     /// Takes the input out, so that it can be read while other connections are touched; it comes
@@ -301,12 +325,11 @@ impl Driver {
         }
     }
 
-    /// Hands a connection over to another thread; no event follows.
+    /// Hands a TCP connection over to another thread; no event follows.
     pub fn detach(&mut self, token: Token) -> io::Result<Detached> {
         let gone = || io::Error::from(io::ErrorKind::NotConnected);
         let connection = self.remove(token).ok_or_else(gone)?;
-        let socket = TcpStream::from(connection.socket);
-        socket.set_nonblocking(false)?;
+        let socket = connection.socket.into_blocking()?;
         Ok(Detached { socket, input: connection.input, output: connection.output.into_unsent() })
     }
 
@@ -409,10 +432,11 @@ impl Driver {
                 return;
             }
             let keepalive = listener.keepalive;
-            let accepted = match listener.socket.accept() {
+            let accepted = match listener.accept() {
                 Ok((socket, peer)) => {
                     listener.has_failed = false;
-                    self.insert(socket, peer, keepalive).map(|token| (token, peer))
+                    let local = arrived_at(&socket, &peer);
+                    self.insert(socket, peer.clone(), local, keepalive).map(|token| (token, peer))
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The peer gave up while it was queued.
@@ -438,8 +462,9 @@ impl Driver {
 
     fn insert(
         &mut self,
-        mut socket: mio::net::TcpStream,
-        peer: SocketAddr,
+        mut socket: Socket,
+        peer: Address,
+        local: Address,
         keepalive: Duration,
     ) -> io::Result<Token> {
         listener::set_up(&socket, keepalive)?;
@@ -447,8 +472,8 @@ impl Driver {
         let entry = self.connections.vacant_entry();
         let index = u32::try_from(entry.key()).expect("fewer connections than 2^32");
         let token = Token { index, generation: self.generation };
-        self.poll.add_stream(&mut socket, source_of(token))?;
-        entry.insert(Connection::new(token.generation, socket, peer));
+        self.poll.add_source_both(&mut socket, source_of(token))?;
+        entry.insert(Connection::new(token.generation, socket, peer, local));
         Ok(token)
     }
 
@@ -536,6 +561,14 @@ impl Driver {
         // Failing means that epoll does not know the socket, which is what is wanted.
         let _ = self.poll.remove(&mut connection.socket);
         Some(connection)
+    }
+}
+
+/// The own end of an accepted connection; of a Unix socket both ends have the path of the listener.
+fn arrived_at(socket: &Socket, peer: &Address) -> Address {
+    match socket {
+        Socket::Tcp(socket) => socket.local_addr().map_or_else(|_| peer.clone(), Address::Ip),
+        Socket::Unix(_) => peer.clone(),
     }
 }
 

@@ -16,12 +16,15 @@
 //! - A [`Token`] of a closed connection never names a later one.
 //! - An idle connection holds no buffer once `trim` was called for it.
 
+mod address;
 mod connection;
 mod driver;
 mod listener;
 mod output;
 mod poll;
+mod socket;
 
+pub use address::Address;
 pub use driver::{CloseReason, Detached, Driver, Event, Sent, Token};
 pub use listener::{ListenerId, TcpOptions};
 pub use output::Output;

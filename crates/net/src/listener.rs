@@ -1,10 +1,18 @@
 //! Listening sockets: opened and closed while the driver runs.
 
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
+
+use crate::address::Address;
+use crate::socket::Socket;
 
 /// Names a listener of a driver; never reused in the driver's life.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,9 +34,15 @@ impl Default for TcpOptions {
 }
 
 #[derive(Debug)]
+pub(crate) enum Bound {
+    Tcp(mio::net::TcpListener),
+    Unix(mio::net::UnixListener, Arc<Path>),
+}
+
+#[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) id: ListenerId,
-    pub(crate) socket: mio::net::TcpListener,
+    pub(crate) socket: Bound,
     pub(crate) keepalive: Duration,
     /// It could not accept, and is not tried before this.
     pub(crate) retry_at: Option<Instant>,
@@ -37,31 +51,116 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn new(
-        id: ListenerId,
-        socket: mio::net::TcpListener,
-        keepalive: Duration,
-    ) -> Listener {
+    pub(crate) fn new(id: ListenerId, socket: Bound, keepalive: Duration) -> Listener {
         Listener { id, socket, keepalive, retry_at: None, has_failed: false }
+    }
+
+    /// The next connection of the queue.
+    pub(crate) fn accept(&self) -> io::Result<(Socket, Address)> {
+        match &self.socket {
+            Bound::Tcp(socket) => {
+                let (socket, peer) = socket.accept()?;
+                Ok((Socket::Tcp(socket), Address::Ip(peer)))
+            }
+            Bound::Unix(socket, path) => {
+                let (socket, _) = socket.accept()?;
+                Ok((Socket::Unix(socket), Address::Unix(Arc::clone(path))))
+            }
+        }
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<Address> {
+        match &self.socket {
+            Bound::Tcp(socket) => socket.local_addr().map(Address::Ip),
+            Bound::Unix(_, path) => Ok(Address::Unix(Arc::clone(path))),
+        }
+    }
+}
+
+/// The path of a Unix socket goes with its listener.
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Bound::Unix(_, path) = &self.socket {
+            // Somebody may have removed it, which is as good.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl mio::event::Source for Bound {
+    fn register(
+        &mut self,
+        to: &mio::Registry,
+        token: mio::Token,
+        interest: mio::Interest,
+    ) -> io::Result<()> {
+        match self {
+            Bound::Tcp(socket) => socket.register(to, token, interest),
+            Bound::Unix(socket, _) => socket.register(to, token, interest),
+        }
+    }
+
+    fn reregister(
+        &mut self,
+        to: &mio::Registry,
+        token: mio::Token,
+        interest: mio::Interest,
+    ) -> io::Result<()> {
+        match self {
+            Bound::Tcp(socket) => socket.reregister(to, token, interest),
+            Bound::Unix(socket, _) => socket.reregister(to, token, interest),
+        }
+    }
+
+    fn deregister(&mut self, from: &mio::Registry) -> io::Result<()> {
+        match self {
+            Bound::Tcp(socket) => socket.deregister(from),
+            Bound::Unix(socket, _) => socket.deregister(from),
+        }
     }
 }
 
 /// A bound, listening, non-blocking socket. An address left in TIME_WAIT by a predecessor may be
 /// taken over; one that is in use may not.
-pub(crate) fn open(address: SocketAddr, options: &TcpOptions) -> io::Result<mio::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+pub(crate) fn open(address: SocketAddr, options: &TcpOptions) -> io::Result<Bound> {
+    let domain = Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-    Ok(mio::net::TcpListener::from_std(socket.into()))
+    socket.listen(backlog(options))?;
+    Ok(Bound::Tcp(mio::net::TcpListener::from_std(socket.into())))
+}
+
+/// The same at a path of the file system, with these permission bits if not 0. A socket that a predecessor has left
+/// there is replaced; one that somebody listens at, or another kind of file, is `AddrInUse`.
+pub(crate) fn open_unix(path: &Path, mode: u32, options: &TcpOptions) -> io::Result<Bound> {
+    if let Ok(found) = fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() || UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        fs::remove_file(path)?;
+    }
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    if mode != 0 {
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
+    socket.listen(backlog(options))?;
+    Ok(Bound::Unix(mio::net::UnixListener::from_std(socket.into()), path.into()))
+}
+
+fn backlog(options: &TcpOptions) -> i32 {
+    i32::try_from(options.backlog).unwrap_or(i32::MAX)
 }
 
 /// Small replies must not wait for acknowledgements, and dead peers must be noticed.
-pub(crate) fn set_up(socket: &mio::net::TcpStream, keepalive: Duration) -> io::Result<()> {
+pub(crate) fn set_up(socket: &Socket, keepalive: Duration) -> io::Result<()> {
+    let Socket::Tcp(socket) = socket else { return Ok(()) };
     socket.set_nodelay(true)?;
     if keepalive.is_zero() {
         return Ok(());

@@ -50,17 +50,17 @@ impl Poll {
         self.wake.clone()
     }
 
-    pub(crate) fn add_listener(
+    pub(crate) fn add_source(
         &self,
-        socket: &mut mio::net::TcpListener,
+        socket: &mut impl mio::event::Source,
         source: usize,
     ) -> io::Result<()> {
         self.poll.registry().register(socket, mio::Token(source), mio::Interest::READABLE)
     }
 
-    pub(crate) fn add_stream(
+    pub(crate) fn add_source_both(
         &self,
-        socket: &mut mio::net::TcpStream,
+        socket: &mut impl mio::event::Source,
         source: usize,
     ) -> io::Result<()> {
         let both = mio::Interest::READABLE | mio::Interest::WRITABLE;

@@ -34,8 +34,10 @@ impl Server {
         let mut server = Server { child, stdout, address: String::new() };
         let mut line = String::new();
         while server.stdout.read_line(&mut line).unwrap() > 0 {
-            if let Some(address) = line.trim().strip_prefix("ready: ") {
+            if let Some((_, address)) = line.trim().split_once("Listening on ") {
                 server.address = address.to_owned();
+            }
+            if line.contains("Ready to accept connections tcp") {
                 return server;
             }
             line.clear();
@@ -59,7 +61,7 @@ impl Server {
         assert!(self.child.wait().unwrap().success());
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
-        assert!(rest.contains("stopped: everything is on disk"), "{rest}");
+        assert!(rest.contains("ready to exit, bye bye"), "{rest}");
     }
 }
 
@@ -213,7 +215,7 @@ fn refuse(args: &[&str], code: i32, says: &[&str]) {
 fn wrong_parameters_are_usage_errors() {
     refuse(&["--no-such-thing", "1"], 2, &["no-such-thing", "--help"]);
     refuse(&["--maxmemory", "lots"], 2, &["maxmemory", "memory value"]);
-    refuse(&["--daemonize", "yes"], 2, &["daemonize", "not available"]);
+    refuse(&["--cluster-enabled", "yes"], 2, &["cluster-enabled", "not available"]);
     refuse(&["/no/such/file.conf"], 2, &["/no/such/file.conf"]);
 }
 

@@ -1,8 +1,6 @@
 //! CLIENT: who is connected, and what is done to connections.
 
-use std::net::SocketAddr;
-
-use net::Token;
+use net::{Address, Token};
 use wire::resp::reply::ErrorReply;
 
 use super::args::wrong_form;
@@ -298,12 +296,12 @@ impl<'a> Victims<'a> {
     fn include(&self, session: &Session) -> bool {
         self.id.is_none_or(|id| session.id.0 == id)
             && self.kind.is_none_or(|kind| ClientType::of(session) == kind)
-            && self.address.is_none_or(|text| is_address(session.peer, text))
-            && self.local_address.is_none_or(|text| is_address(session.local, text))
+            && self.address.is_none_or(|text| is_address(&session.peer, text))
+            && self.local_address.is_none_or(|text| is_address(&session.local, text))
     }
 }
 
-fn is_address(address: SocketAddr, text: &[u8]) -> bool {
+fn is_address(address: &Address, text: &[u8]) -> bool {
     address.to_string().as_bytes() == text
 }
 

@@ -5,7 +5,8 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
-use crate::boot;
+use crate::boot::{self, ListenError};
+use crate::node::Node;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("config|get", Handler::Node(get)),
@@ -30,11 +31,17 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     }
     let pairs: Vec<(&[u8], &[u8])> =
         (2..args.len()).step_by(2).map(|at| (args.key(at), args.key(at + 1))).collect();
-    let is_local = cx.turn.session.peer.ip().is_loopback();
+    let is_local = cx.turn.session.peer.is_local();
     let before = cx.node.config.clone();
     let changed = cx.node.config.set(&pairs, is_local)?;
     if changed.contains(&"maxclients")
         && let Err(error) = provide_clients(cx.node.config.settings().maxclients)
+    {
+        cx.node.config = before;
+        return Err(error);
+    }
+    if changed.iter().any(|name| matches!(*name, "port" | "bind"))
+        && let Err(error) = listen(cx.node)
     {
         cx.node.config = before;
         return Err(error);
@@ -56,6 +63,32 @@ fn provide_clients(wanted: u32) -> CmdResult {
         "ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is \
          not able to handle the specified number of clients, try with {fit}"
     ))))
+}
+
+/// Listens where the configuration says from now on.
+fn listen(node: &mut Node) -> CmdResult {
+    let failed = |name: &str, problem: &str| {
+        Err(Stop::Error(ErrorReply::from(format!(
+            "ERR CONFIG SET failed (possibly related to argument '{name}') - {problem}"
+        ))))
+    };
+    // The node of a cluster serves its endpoint, which is not its own to move.
+    let Some(mut listeners) = node.listeners.take() else {
+        return failed("port", "can't set immutable config");
+    };
+    let changed = listeners.change(&mut node.net, node.config.settings());
+    node.listeners = Some(listeners);
+    match changed {
+        Ok(()) => Ok(()),
+        Err(error @ ListenError::InUse { .. }) => {
+            warn!(%error, "cannot listen there");
+            failed("port", "Unable to listen on this port. Check server logs.")
+        }
+        Err(error) => {
+            warn!(%error, "cannot listen there");
+            failed("bind", "Failed to bind to specified addresses.")
+        }
+    }
 }
 
 fn resetstat(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {

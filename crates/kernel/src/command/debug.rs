@@ -61,7 +61,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
 ];
 
 fn debug(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
-    let is_local = cx.turn.session.peer.ip().is_loopback();
+    let is_local = cx.turn.session.peer.is_local();
     if !cx.node.config.settings().enable_debug_command.allows(is_local) {
         return Err(Stop::Error(ErrorReply::new(NOT_ALLOWED)));
     }

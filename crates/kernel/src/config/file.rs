@@ -13,6 +13,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use base::glob;
+
 use super::{Config, PARAMETERS, index_of};
 
 /// Stands before the lines that a rewrite adds.
@@ -30,17 +32,55 @@ pub struct Directive {
 pub enum ReadError {
     #[error("line {line}: unbalanced quotes")]
     UnbalancedQuotes { line: usize },
-    #[error("argument '{0}' stands before the first --name")]
-    ValueBeforeName(String),
+    #[error("{path}: include within include, more than {INCLUDES_MAX} deep")]
+    IncludedTooDeep { path: PathBuf },
     #[error("cannot read {path}: {source}")]
     Io { path: PathBuf, source: io::Error },
 }
 
-/// The directives of a file at `path`.
+/// Files within files, at most.
+const INCLUDES_MAX: u32 = 16;
+
+/// The directives of a file at `path`, with those of the files that it includes in their places.
 pub fn read(path: &Path) -> Result<Vec<Directive>, ReadError> {
+    read_included(path, 0)
+}
+
+fn read_included(path: &Path, depth: u32) -> Result<Vec<Directive>, ReadError> {
+    if depth > INCLUDES_MAX {
+        return Err(ReadError::IncludedTooDeep { path: path.to_owned() });
+    }
     let text = fs::read_to_string(path)
         .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    parse(&text)
+    let mut directives = Vec::new();
+    for directive in parse(&text)? {
+        if !directive.name.eq_ignore_ascii_case("include") {
+            directives.push(directive);
+            continue;
+        }
+        for named in &directive.words {
+            for path in included(Path::new(named)) {
+                directives.extend(read_included(&path, depth + 1)?);
+            }
+        }
+    }
+    Ok(directives)
+}
+
+/// The files that an `include` names, in the order of their names: its last part may be a glob, which may match none.
+fn included(named: &Path) -> Vec<PathBuf> {
+    let folder = named.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let pattern = named.file_name().unwrap_or_default().as_encoded_bytes();
+    if !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[')) {
+        return vec![named.to_owned()];
+    }
+    let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let matches = names.filter(|name| glob::matches(pattern, name.as_encoded_bytes(), false));
+    let mut paths: Vec<PathBuf> =
+        matches.map(|name| folder.unwrap_or(Path::new("")).join(name)).collect();
+    paths.sort_unstable();
+    paths
 }
 
 /// The directives of a file's text. Comments and empty lines are skipped.
@@ -60,24 +100,9 @@ pub fn parse(text: &str) -> Result<Vec<Directive>, ReadError> {
     Ok(directives)
 }
 
-/// `--port 7000 --save 60 1 --save ''`: a name runs to the next `--`. Values are taken as they are.
-pub fn parse_arguments(arguments: &[String]) -> Result<Vec<Directive>, ReadError> {
-    let mut directives: Vec<Directive> = Vec::new();
-    for argument in arguments {
-        match (argument.strip_prefix("--"), directives.last_mut()) {
-            (Some(name), _) if !name.is_empty() => {
-                directives.push(Directive { name: name.to_owned(), words: Vec::new() });
-            }
-            (_, Some(last)) => last.words.push(argument.clone()),
-            (_, None) => return Err(ReadError::ValueBeforeName(argument.clone())),
-        }
-    }
-    Ok(directives)
-}
-
 /// Words of a line as redis.conf quotes them: `"..."` with `\n \r \t \b \a \xHH \\ \"`, `'...'` with
 /// `\'`. `None` when a quote does not end, or text follows one.
-fn split_words(line: &str) -> Option<Vec<String>> {
+pub fn split_words(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
     while !rest.is_empty() {

@@ -53,6 +53,12 @@ pub struct Settings {
     /// Addresses to listen on; `*` is all, a leading `-` tolerates failure.
     pub bind: Vec<String>,
     pub tcp_backlog: u32,
+    /// Path of a socket to listen at; empty: none.
+    pub unixsocket: String,
+    /// Permission bits of that path; 0: as the process makes them.
+    pub unixsocket_mode: u32,
+    /// Go on in the background.
+    pub goes_to_background: bool,
     pub databases: u16,
 
     // housekeeping and observation
@@ -204,6 +210,10 @@ impl Settings {
             port: values.number("port"),
             bind: values.text("bind").split_ascii_whitespace().map(str::to_owned).collect(),
             tcp_backlog: values.number("tcp-backlog"),
+            unixsocket: values.text("unixsocket").to_owned(),
+            unixsocket_mode: u32::from_str_radix(values.text("unixsocketperm"), 8)
+                .expect("kept in octal digits"),
+            goes_to_background: values.is_on("daemonize"),
             databases: values.number("databases"),
             hz: values.number::<u32>("hz").clamp(1, 500),
             slowlog_slower_than_us: values.number("slowlog-log-slower-than"),

@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::file::{Directive, parse, parse_arguments};
+use super::file::parse;
 use super::*;
 
 fn load(text: &str) -> Result<Config, DirectiveError> {
@@ -73,15 +73,23 @@ fn a_wrong_file_is_refused_with_the_reason() {
 }
 
 #[test]
-fn arguments_are_directives() {
-    let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let directives = parse_arguments(&words(&["--port", "1", "--save", "60", "1", "--dir", ""]));
-    let expect = |name: &str, list: &[&str]| Directive { name: name.into(), words: words(list) };
-    assert_eq!(
-        directives.expect("valid"),
-        [expect("port", &["1"]), expect("save", &["60", "1"]), expect("dir", &[""])]
-    );
-    assert!(parse_arguments(&words(&["7"])).is_err());
+fn a_file_may_include_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
+    write("main.conf", &format!("port 1\ninclude {}\ntimeout 7\n", path("b-*.conf").display()));
+    write("b-2.conf", "port 3\n");
+    write("b-1.conf", "port 2\n");
+    let names = |path| {
+        let directives = super::file::read(path).unwrap();
+        directives.iter().map(|one| format!("{} {}", one.name, one.words[0])).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&path("main.conf")), ["port 1", "port 2", "port 3", "timeout 7"]);
+    write("b-1.conf", &format!("include {}\n", path("main.conf").display()));
+    let error = super::file::read(&path("main.conf")).unwrap_err().to_string();
+    assert!(error.contains("include"), "{error}");
+    write("main.conf", "include /no/such/file\n");
+    assert!(super::file::read(&path("main.conf")).is_err());
 }
 
 #[test]

@@ -1,0 +1,77 @@
+//! Where a lone node accepts clients, and how that changes while it runs (CONFIG SET port, CONFIG SET bind).
+//!
+//! Invariant: a change that fails leaves every listener as it was.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use net::{Driver, ListenerId, TcpOptions};
+
+use crate::boot::{self, ListenError};
+use crate::config::Settings;
+
+/// The open listeners of a node.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    tcp: Vec<(SocketAddr, ListenerId)>,
+    unix: Option<PathBuf>,
+}
+
+impl Listeners {
+    /// Opens what `settings` name: `bind` and `port` (0: none, as in Redis, when there is a socket in the file system;
+    /// else the system chooses one), `unixsocket`.
+    pub fn open(net: &mut Driver, settings: &Settings) -> Result<Listeners, ListenError> {
+        let mut listeners = Listeners::default();
+        if !settings.unixsocket.is_empty() {
+            let path = PathBuf::from(&settings.unixsocket);
+            let options = options(settings);
+            net.listen_unix(&path, settings.unixsocket_mode, &options).map_err(|error| {
+                let name = settings.unixsocket.clone();
+                match error.kind() {
+                    io::ErrorKind::AddrInUse => ListenError::PathInUse { path: name },
+                    _ => ListenError::Name { name, error },
+                }
+            })?;
+            listeners.unix = Some(path);
+        }
+        if settings.port != 0 || listeners.unix.is_none() {
+            listeners.tcp = boot::listen_at(net, settings, &[])?;
+        }
+        Ok(listeners)
+    }
+
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.tcp.iter().map(|(address, _)| *address).collect()
+    }
+
+    pub fn unix_path(&self) -> Option<&Path> {
+        self.unix.as_deref()
+    }
+
+    /// Listens where `settings` say now. Addresses that stay are not touched, so no client is refused meanwhile.
+    pub(crate) fn change(
+        &mut self,
+        net: &mut Driver,
+        settings: &Settings,
+    ) -> Result<(), ListenError> {
+        let wanted = match settings.port {
+            0 => Vec::new(),
+            _ => boot::listen_at(net, settings, &self.tcp)?,
+        };
+        for (address, id) in std::mem::replace(&mut self.tcp, wanted) {
+            if !self.tcp.iter().any(|(kept, _)| *kept == address) {
+                net.unlisten(id);
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn options(settings: &Settings) -> TcpOptions {
+    TcpOptions {
+        backlog: settings.tcp_backlog,
+        keepalive: Duration::from_secs(u64::from(settings.tcp_keepalive_seconds)),
+    }
+}
