@@ -172,12 +172,21 @@ impl Stage<'_> {
         };
         let op = self.keys.end_command();
         self.keys.commit_if_large();
+        self.tell_notices();
         if op != op_before
             && let Some(session) = self.node.clients.get_mut(token)
         {
             session.waits_for_op = op;
         }
         result
+    }
+
+    /// Publishes what has happened to keys.
+    #[inline]
+    pub(crate) fn tell_notices(&mut self) {
+        if self.keys.has_notices() {
+            self.node.tell_notices(None, self.keys);
+        }
     }
 
     #[inline]

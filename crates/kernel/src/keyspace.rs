@@ -5,6 +5,7 @@
 //!           --apply(effect)----------------> Store          change it
 //!                                            log::Appender  write it down
 //!                                            Interest       tell who watches or waits
+//!           --notify(class, event, key)----> Notices        tell who subscribed to keyspace events
 //! ```
 //!
 //! Three ways to look, for each type `T` and untyped:
@@ -22,6 +23,7 @@ mod cleanup;
 mod interest;
 mod log;
 mod look;
+mod notify;
 mod parts;
 
 use base::UnixMs;
@@ -35,6 +37,7 @@ use wire::record::Flags;
 use crate::client::Session;
 use crate::command::Awaited;
 pub(crate) use interest::Interest;
+pub(crate) use notify::{Class, Notice, Stored, Wanted};
 pub(crate) use parts::in_parts;
 
 /// Buckets moved per step in each table of one group of slots that is being resized.
@@ -72,6 +75,7 @@ pub struct Keyspace {
     /// See [`Keyspace::buried_bytes`].
     buried_bytes: u64,
     pub(crate) interest: Interest,
+    notices: notify::Notices,
 }
 
 impl Keyspace {
@@ -92,6 +96,7 @@ impl Keyspace {
             evictor: Evictor::default(),
             buried_bytes: 0,
             interest: Interest::default(),
+            notices: notify::Notices::default(),
         }
     }
 
@@ -232,6 +237,7 @@ impl Keyspace {
         if self.interest.has_watched() {
             self.note_before(db, effect);
         }
+        let new = self.foresee_new(db, effect);
         let outcome = self
             .store
             .apply(db, effect)
@@ -241,6 +247,9 @@ impl Keyspace {
             log.append(flags, db, self.now, |out| effect.encode(out));
         }
         self.note_after(db, effect);
+        if let Some((db, key)) = new {
+            self.notify_in(db, Class::New, "new", key);
+        }
         outcome
     }
 

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::eviction::Eviction;
 use crate::info::Facts;
 use crate::journal;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, Wanted};
 use crate::latency::LatencyMonitor;
 use crate::limits::Limits;
 use crate::listeners::Listeners;
@@ -183,6 +183,7 @@ impl Node {
         let store = keys.store_mut();
         store.set_thresholds(settings.thresholds());
         store.set_access(settings.access(self.now));
+        keys.set_wanted(Wanted::parse(&settings.notify_keyspace_events));
     }
 
     /// A checkpoint is complete, or failed for the reason given; answers SAVE.

@@ -9,7 +9,8 @@ use hashbrown::HashMap;
 use net::Token;
 
 use crate::client::{Names, Session, Subscriptions};
-use crate::node::NodeTurn;
+use crate::keyspace::{Keyspace, Notice};
+use crate::node::{Node, NodeTurn};
 use wire::resp::reply::{Protocol, ReplyWriter};
 
 /// The three kinds of names that a client can listen to.
@@ -121,25 +122,65 @@ impl PubSub {
     }
 }
 
+/// The client whose command is running, and which is not among the clients therefore.
+pub(crate) type Caller = Option<(Token, Protocol)>;
+
 impl NodeTurn<'_> {
     /// Sends `message` to everybody who listens; returns the number of deliveries.
     pub(crate) fn publish(&mut self, scope: Scope, channel: &[u8], message: &[u8]) -> usize {
+        self.tell_notices();
+        let caller = Some((self.turn.session.token, self.turn.session.protocol));
+        self.node.publish(caller, scope, channel, message)
+    }
+
+    /// Publishes the keyspace events that the running command has caused so far.
+    pub(crate) fn tell_notices(&mut self) {
+        if self.turn.keys.has_notices() {
+            let caller = Some((self.turn.session.token, self.turn.session.protocol));
+            self.node.tell_notices(caller, self.turn.keys);
+        }
+    }
+}
+
+impl Node {
+    /// Publishes what has happened to keys.
+    #[cold]
+    pub(crate) fn tell_notices(&mut self, caller: Caller, keys: &mut Keyspace) {
+        let notices = keys.take_notices();
+        if self.pubsub.channels.is_empty() && self.pubsub.patterns.is_empty() {
+            return;
+        }
+        let wanted = keys.wanted();
+        for Notice { db, event, key } in notices {
+            let event = event.as_bytes();
+            if wanted.by_key {
+                let channel = [format!("__keyspace@{db}__:").as_bytes(), &key].concat();
+                self.publish(caller, Scope::Channel, &channel, event);
+            }
+            if wanted.by_event {
+                let channel = [format!("__keyevent@{db}__:").as_bytes(), event].concat();
+                self.publish(caller, Scope::Channel, &channel, &key);
+            }
+        }
+    }
+
+    /// Sends `message` to everybody who listens; returns the number of deliveries.
+    fn publish(&mut self, caller: Caller, scope: Scope, channel: &[u8], message: &[u8]) -> usize {
         let is_shard = scope == Scope::ShardChannel;
         let direct = if is_shard {
-            self.node.pubsub.shard_channels.get(channel)
+            self.pubsub.shard_channels.get(channel)
         } else {
-            self.node.pubsub.channels.get(channel)
+            self.pubsub.channels.get(channel)
         };
         let kind: &[u8] = if is_shard { b"smessage" } else { b"message" };
         let direct: Vec<Token> = direct.into_iter().flatten().copied().collect();
         for token in &direct {
-            self.push(*token, &[kind, channel, message]);
+            self.push(caller, *token, &[kind, channel, message]);
         }
         if is_shard {
             return direct.len();
         }
         let matching: Vec<(Box<[u8]>, Vec<Token>)> = self
-            .node
             .pubsub
             .patterns
             .iter()
@@ -149,7 +190,7 @@ impl NodeTurn<'_> {
         let mut deliveries = direct.len();
         for (pattern, listeners) in &matching {
             for token in listeners {
-                self.push(*token, &[b"pmessage", pattern, channel, message]);
+                self.push(caller, *token, &[b"pmessage", pattern, channel, message]);
             }
             deliveries += listeners.len();
         }
@@ -158,15 +199,12 @@ impl NodeTurn<'_> {
 
     /// Appends out-of-band data for any client. What the running client gets leaves behind the
     /// reply to its command.
-    fn push(&mut self, token: Token, parts: &[&[u8]]) {
-        let own = self.turn.session.token == token;
-        let protocol = match self.node.clients.get(token) {
-            Some(session) => session.protocol,
-            None if own => self.turn.session.protocol,
-            None => return,
-        };
-        self.node.touch(token);
-        let Some(output) = self.node.net.output(token) else { return };
+    fn push(&mut self, caller: Caller, token: Token, parts: &[&[u8]]) {
+        let own = caller.filter(|(own, _)| *own == token).map(|(_, protocol)| protocol);
+        let known = self.clients.get(token).map(|session| session.protocol);
+        let Some(protocol) = own.or(known) else { return };
+        self.touch(token);
+        let Some(output) = self.net.output(token) else { return };
         push(output.buffer(), protocol, parts);
     }
 }

@@ -138,7 +138,7 @@ impl Executor {
         let is_cleaning_up = self.expiry.is_running() || self.node.eviction.is_unfinished;
         if self.keys.is_log_behind() {
             LOG_PATIENCE
-        } else if is_cleaning_up || !self.ready.is_empty() {
+        } else if is_cleaning_up || !self.ready.is_empty() || !self.node.touched.is_empty() {
             Duration::ZERO
         } else {
             let beat = self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock());
@@ -455,7 +455,10 @@ impl Executor {
             self.node.counters.sample(monotonic_clock(), store::memory::used_bytes());
         }
         self.expire();
-        self.stage(|stage| stage.make_room());
+        self.stage(|stage| {
+            stage.make_room();
+            stage.tell_notices();
+        });
     }
 
     pub(crate) fn stage<R>(&mut self, act: impl FnOnce(&mut Stage<'_>) -> R) -> R {

@@ -9,7 +9,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
-use crate::keyspace::{Keyspace, in_parts};
+use crate::keyspace::{Class, Keyspace, in_parts};
 use crate::persist::{decode, encode};
 
 pub(crate) const COMMANDS: &[Binding] =
@@ -107,6 +107,9 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         if let Some(clock) = options.clock(cx.keys.store().access()) {
             cx.keys.apply(Effect::SetClock { key, clock });
         }
+        cx.keys.notify(Class::Generic, "restore", key);
+    } else if is_there {
+        cx.keys.notify(Class::Generic, "del", key);
     }
     cx.reply.ok();
     Ok(())

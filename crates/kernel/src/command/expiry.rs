@@ -4,12 +4,13 @@
 //! only absolute unix milliseconds. A key that is given a time in the past is deleted at once.
 
 use base::UnixMs;
+use store::Entry;
 use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Class, Keyspace};
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("expire", Handler::Data(expire)),
@@ -74,15 +75,24 @@ fn invalid_time(command: &str) -> Stop {
 
 /// Lets a key that is there expire at `at`; deletes it when that has passed.
 pub(super) fn expire_at(keys: &mut Keyspace, key: &[u8], at: UnixMs) -> bool {
-    let effect =
-        if at <= keys.now() { Effect::Delete { key } } else { Effect::ExpireAt { key, at } };
-    keys.apply(effect).0 == 1
+    let (effect, event) = if at <= keys.now() {
+        (Effect::Delete { key }, "del")
+    } else {
+        (Effect::ExpireAt { key, at }, "expire")
+    };
+    let is_done = keys.apply(effect).0 == 1;
+    keys.notify(Class::Generic, event, key);
+    is_done
 }
 
 /// Takes the expiry off a key; `false` when there is nothing to take off.
 pub(super) fn persist(keys: &mut Keyspace, key: &[u8]) -> bool {
     let is_volatile = keys.peek_expiry(key).flatten().is_some();
-    is_volatile && keys.apply(Effect::Persist { key }).0 == 1
+    if is_volatile {
+        keys.apply(Effect::Persist { key });
+        keys.notify(Class::Generic, "persist", key);
+    }
+    is_volatile
 }
 
 // --- EXPIRE
@@ -196,7 +206,7 @@ fn rounded_seconds(ms: u64) -> u64 {
 }
 
 fn reply_expiry(cx: &mut Turn<'_>, args: &Args<'_>, convert: impl Fn(UnixMs) -> u64) -> CmdResult {
-    let number = match cx.keys.peek_expiry(args.key(1)) {
+    let number = match cx.keys.look(args.key(1)).map(Entry::expiry) {
         None => NO_KEY,
         Some(None) => NO_EXPIRY,
         Some(Some(at)) => i64::try_from(convert(at)).unwrap_or(i64::MAX),

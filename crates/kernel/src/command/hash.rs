@@ -12,6 +12,7 @@ use super::element::{element, element_or_null, pair, pairs};
 use super::scan::{self, Scan};
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
+use crate::keyspace::Class;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("hset", Handler::Data(hset)),
@@ -39,7 +40,9 @@ fn set_pairs(cx: &mut Turn<'_>, args: &Args<'_>, name: &str) -> Result<i64, Stop
     }
     let key = args.key(1);
     cx.keys.peek_hash(key)?;
-    Ok(cx.keys.apply(Effect::HashSet { key, pairs: args.from(2) }).0)
+    let added = cx.keys.apply(Effect::HashSet { key, pairs: args.from(2) }).0;
+    cx.keys.notify(Class::Hash, "hset", key);
+    Ok(added)
 }
 
 fn hset(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
@@ -59,6 +62,7 @@ fn hsetnx(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let is_there = cx.keys.peek_hash(key)?.is_some_and(|hash| hash.contains(field));
     if !is_there {
         cx.keys.apply(Effect::HashSet { key, pairs: vec![field, args.key(3)] });
+        cx.keys.notify(Class::Hash, "hset", key);
     }
     cx.reply.integer(i64::from(!is_there));
     Ok(())
@@ -134,10 +138,11 @@ fn hdel(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let hash = cx.keys.peek_hash(key)?;
     let mut fields = args.from(2);
     fields.retain(|field| hash.is_some_and(|hash| hash.contains(field)));
-    let removed = match fields.is_empty() {
-        true => 0,
-        false => cx.keys.apply(Effect::HashDelete { key, fields }).0,
-    };
+    let mut removed = 0;
+    if !fields.is_empty() {
+        removed = cx.keys.apply(Effect::HashDelete { key, fields }).0;
+        cx.keys.notify_removal(Class::Hash, "hdel", key);
+    }
     cx.reply.integer(removed);
     Ok(())
 }
@@ -154,6 +159,7 @@ fn hincrby(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let overflow = ErrorReply::new("ERR increment or decrement would overflow");
     let new = old.checked_add(increment).ok_or(overflow)?;
     cx.keys.apply(Effect::HashSet { key, pairs: vec![field, new.to_string().as_bytes()] });
+    cx.keys.notify(Class::Hash, "hincrby", key);
     cx.reply.integer(new);
     Ok(())
 }
@@ -173,6 +179,7 @@ fn hincrbyfloat(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         .ok_or(ErrorReply::new("ERR increment would produce NaN or Infinity"))?;
     let text = sum.to_text();
     cx.keys.apply(Effect::HashSet { key, pairs: vec![field, text.as_bytes()] });
+    cx.keys.notify(Class::Hash, "hincrbyfloat", key);
     cx.reply.bulk(text.as_bytes());
     Ok(())
 }

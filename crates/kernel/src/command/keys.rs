@@ -6,6 +6,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
+use crate::keyspace::Class;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("del", Handler::Data(del)),
@@ -32,6 +33,7 @@ fn del(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     for key in args.iter_from(1) {
         if cx.keys.peek_entry(key).is_some() {
             removed += cx.keys.apply(Effect::Delete { key }).0;
+            cx.keys.notify(Class::Generic, "del", key);
         }
     }
     cx.reply.integer(removed);
@@ -39,7 +41,7 @@ fn del(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn exists(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let count = args.iter_from(1).filter(|key| cx.keys.exists(key)).count();
+    let count = args.iter_from(1).filter(|key| cx.keys.look(key).is_some()).count();
     cx.reply.count(count);
     Ok(())
 }
@@ -51,7 +53,7 @@ fn touch(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn type_of(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let kind = cx.keys.peek_value(args.key(1)).map(|value| value.kind().name());
+    let kind = cx.keys.look(args.key(1)).map(|entry| entry.kind().name());
     cx.reply.simple(kind.unwrap_or("none"));
     Ok(())
 }
@@ -65,7 +67,7 @@ fn rename(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     }
     if from != to {
         cx.keys.settle(to);
-        cx.keys.apply(Effect::Rename { from, to });
+        apply_rename(cx, from, to);
     }
     cx.reply.ok();
     Ok(())
@@ -78,10 +80,16 @@ fn renamenx(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     }
     let is_free = from != to && cx.keys.peek_entry(to).is_none();
     if is_free {
-        cx.keys.apply(Effect::Rename { from, to });
+        apply_rename(cx, from, to);
     }
     cx.reply.integer(i64::from(is_free));
     Ok(())
+}
+
+fn apply_rename(cx: &mut Turn<'_>, from: &[u8], to: &[u8]) {
+    cx.keys.apply(Effect::Rename { from, to });
+    cx.keys.notify(Class::Generic, "rename_from", from);
+    cx.keys.notify(Class::Generic, "rename_to", to);
 }
 
 fn copy(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
@@ -106,6 +114,7 @@ fn copy(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         cx.keys.value(from).is_some() && (!cx.keys.exists_in(to_db, to) || is_replacing);
     if is_copied {
         cx.keys.apply(Effect::Copy { from, to_db, to });
+        cx.keys.notify_in(to_db, Class::Generic, "copy_to", to);
     }
     cx.reply.integer(i64::from(is_copied));
     Ok(())
@@ -120,6 +129,8 @@ fn move_key(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let is_moved = cx.keys.peek_entry(key).is_some() && !cx.keys.exists_in(to_db, key);
     if is_moved {
         cx.keys.apply(Effect::Move { key, to_db });
+        cx.keys.notify(Class::Generic, "move_from", key);
+        cx.keys.notify_in(to_db, Class::Generic, "move_to", key);
     }
     cx.reply.integer(i64::from(is_moved));
     Ok(())

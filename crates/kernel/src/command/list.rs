@@ -12,6 +12,7 @@ use super::bounds::{self, POP_KEYS};
 use super::element::{element, element_or_null};
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
+use crate::keyspace::Class;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("lpush", Handler::Data(lpush)),
@@ -50,8 +51,31 @@ fn push(cx: &mut Turn<'_>, args: &Args<'_>, end: End) -> CmdResult {
     let key = args.key(1);
     cx.keys.peek_list(key)?;
     let length = cx.keys.apply(Effect::ListPush { key, end, values: args.from(2) });
+    cx.keys.notify(Class::List, pushed(end), key);
     cx.reply.integer(length.0);
     Ok(())
+}
+
+/// The event of a push at this end.
+fn pushed(end: End) -> &'static str {
+    match end {
+        End::Head => "lpush",
+        End::Tail => "rpush",
+    }
+}
+
+/// Takes elements that are there from an end.
+fn take(cx: &mut Turn<'_>, key: &[u8], end: End, count: usize) {
+    cx.keys.apply(Effect::ListPop { key, end, count: count as u64 });
+    cx.keys.notify_removal(Class::List, popped(end), key);
+}
+
+/// The event of a pop at this end.
+fn popped(end: End) -> &'static str {
+    match end {
+        End::Head => "lpop",
+        End::Tail => "rpop",
+    }
 }
 
 fn lpushx(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
@@ -89,7 +113,7 @@ fn pop(cx: &mut Turn<'_>, args: &Args<'_>, end: End, name: &str) -> CmdResult {
             return Ok(());
         };
         element_or_null(&mut cx.reply, outermost(list, end).next());
-        cx.keys.apply(Effect::ListPop { key, end, count: 1 });
+        take(cx, key, end, 1);
         return Ok(());
     }
     let count = bounds::count(args, 2)?;
@@ -99,7 +123,7 @@ fn pop(cx: &mut Turn<'_>, args: &Args<'_>, end: End, name: &str) -> CmdResult {
     };
     let count = reply_outermost(&mut cx.reply, list, end, count);
     if count > 0 {
-        cx.keys.apply(Effect::ListPop { key, end, count: count as u64 });
+        take(cx, key, end, count);
     }
     Ok(())
 }
@@ -149,6 +173,7 @@ fn lset(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let list = cx.keys.peek_list(key)?.ok_or(ErrorReply::NO_SUCH_KEY)?;
     let index = bounds::index(args.int(2)?, list.len()).ok_or(ErrorReply::INDEX_OUT_OF_RANGE)?;
     cx.keys.apply(Effect::ListSet { key, index: index as u64, value: args.key(3) });
+    cx.keys.notify(Class::List, "lset", key);
     cx.reply.ok();
     Ok(())
 }
@@ -171,6 +196,7 @@ fn linsert(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     };
     let index = (at + offset) as u64;
     let length = cx.keys.apply(Effect::ListInsert { key, index, value });
+    cx.keys.notify(Class::List, "linsert", key);
     cx.reply.integer(length.0);
     Ok(())
 }
@@ -194,6 +220,7 @@ fn ltrim(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         let span = bounds::span(start, stop, list.len());
         let (start, count) = (span.start as u64, span.len() as u64);
         cx.keys.apply(Effect::ListTrim { key, start, count });
+        cx.keys.notify_removal(Class::List, "ltrim", key);
     }
     cx.reply.ok();
     Ok(())
@@ -204,10 +231,11 @@ fn lrem(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let needle = Needle::new(value);
     let is_there =
         cx.keys.peek_list(key)?.is_some_and(|list| list.iter().any(|found| needle.is(found)));
-    let removed = match is_there {
-        true => cx.keys.apply(Effect::ListRemove { key, count, value }).0,
-        false => 0,
-    };
+    let mut removed = 0;
+    if is_there {
+        removed = cx.keys.apply(Effect::ListRemove { key, count, value }).0;
+        cx.keys.notify_removal(Class::List, "lrem", key);
+    }
     cx.reply.integer(removed);
     Ok(())
 }
@@ -312,7 +340,7 @@ impl<'a> Lmpop<'a> {
             cx.reply.array(2);
             cx.reply.bulk(key);
             let count = reply_outermost(&mut cx.reply, list, self.end, self.count);
-            cx.keys.apply(Effect::ListPop { key, end: self.end, count: count as u64 });
+            take(cx, key, self.end, count);
             return Ok(true);
         }
         Ok(false)

@@ -11,7 +11,7 @@ use super::element::{element, element_or_null};
 use super::scan::{self, Scan};
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Turn};
-use crate::keyspace::in_parts;
+use crate::keyspace::{Class, in_parts};
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("sadd", Handler::Data(sadd)),
@@ -38,7 +38,11 @@ fn sadd(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let set = cx.keys.peek_set(key)?;
     let members = args.from(2);
     let is_changing = set.is_none_or(|set| members.iter().any(|member| !set.contains(member)));
-    let added = if is_changing { cx.keys.apply(Effect::SetAdd { key, members }).0 } else { 0 };
+    let mut added = 0;
+    if is_changing {
+        added = cx.keys.apply(Effect::SetAdd { key, members }).0;
+        cx.keys.notify(Class::Set, "sadd", key);
+    }
     cx.reply.integer(added);
     Ok(())
 }
@@ -48,10 +52,11 @@ fn srem(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let set = cx.keys.peek_set(key)?;
     let mut members = args.from(2);
     members.retain(|member| set.is_some_and(|set| set.contains(member)));
-    let removed = match members.is_empty() {
-        true => 0,
-        false => cx.keys.apply(Effect::SetRemove { key, members }).0,
-    };
+    let mut removed = 0;
+    if !members.is_empty() {
+        removed = cx.keys.apply(Effect::SetRemove { key, members }).0;
+        cx.keys.notify_removal(Class::Set, "srem", key);
+    }
     cx.reply.integer(removed);
     Ok(())
 }
@@ -96,8 +101,10 @@ fn smove(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let is_new = !cx.keys.peek_set(target)?.is_some_and(|set| set.contains(member));
     if is_there && source != target {
         cx.keys.apply(Effect::SetRemove { key: source, members: vec![member] });
+        cx.keys.notify_removal(Class::Set, "srem", source);
         if is_new {
             cx.keys.apply(Effect::SetAdd { key: target, members: vec![member] });
+            cx.keys.notify(Class::Set, "sadd", target);
         }
     }
     cx.reply.integer(i64::from(is_there));
@@ -122,9 +129,12 @@ fn spop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         cx.reply.set(picked.len());
     }
     picked.iter().for_each(|member| element(&mut cx.reply, *member));
+    if picked.is_empty() {
+        return Ok(());
+    }
     if picked.len() == set.len() {
         cx.keys.apply(Effect::Delete { key });
-    } else if !picked.is_empty() {
+    } else {
         let members: Vec<Vec<u8>> = picked.iter().map(|member| member.to_vec()).collect();
         cx.keys.check_room(members.iter().map(Vec::len))?;
         in_parts(
@@ -135,6 +145,7 @@ fn spop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
             },
         );
     }
+    cx.keys.notify_removal(Class::Set, "spop", key);
     Ok(())
 }
 

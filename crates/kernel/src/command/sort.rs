@@ -19,7 +19,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
-use crate::keyspace::{Keyspace, in_parts};
+use crate::keyspace::{Class, Keyspace, Stored, in_parts};
 
 pub(crate) const COMMANDS: &[Binding] =
     &[("sort", Handler::Data(sort)), ("sort_ro", Handler::Data(sort_ro))];
@@ -247,9 +247,7 @@ fn look_up(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8
 /// Makes `results` the list under `target`; without results there is no list.
 fn store(keys: &mut Keyspace, target: &[u8], results: &[Vec<u8>]) -> Result<(), ErrorReply> {
     keys.check_room(results.iter().map(Vec::len))?;
-    if keys.peek_entry(target).is_some() {
-        keys.apply(Effect::Delete { key: target });
-    }
+    let was_there = keys.make_way(target);
     in_parts(
         results.iter().map(Vec::as_slice),
         |result| result.len(),
@@ -258,5 +256,7 @@ fn store(keys: &mut Keyspace, target: &[u8], results: &[Vec<u8>]) -> Result<(), 
             keys.apply(Effect::ListPush { key: target, end: End::Tail, values });
         },
     );
+    let stored = Stored::of(results.is_empty(), was_there);
+    keys.notify_stored(Class::List, "sortstore", target, stored);
     Ok(())
 }

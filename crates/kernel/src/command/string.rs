@@ -9,6 +9,7 @@ use wire::resp::reply::{ErrorReply, ReplyWriter};
 use super::expiry::{self, Unit};
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop, Turn};
+use crate::keyspace::{Class, Keyspace};
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("get", Handler::Data(get)),
@@ -101,10 +102,20 @@ impl SetOptions {
     }
 }
 
+/// What SET and its relatives do, and tell subscribers.
+#[inline]
+fn put(keys: &mut Keyspace, key: &[u8], value: &[u8], expiry: Expiry) {
+    keys.apply(Effect::SetString { key, value, expiry });
+    keys.notify(Class::String, "set", key);
+    if let Expiry::At(_) = expiry {
+        keys.notify(Class::Generic, "expire", key);
+    }
+}
+
 fn set(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let (key, value) = (args.key(1), args.key(2));
     if args.len() == 3 {
-        cx.keys.apply(Effect::SetString { key, value, expiry: Expiry::Clear });
+        put(cx.keys, key, value, Expiry::Clear);
         cx.reply.ok();
         return Ok(());
     }
@@ -122,7 +133,7 @@ fn set(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         When::Present => is_there,
     };
     if is_allowed {
-        cx.keys.apply(Effect::SetString { key, value, expiry: options.expiry });
+        put(cx.keys, key, value, options.expiry);
     }
     match (options.returns_old, is_allowed) {
         (true, _) => {}
@@ -136,7 +147,7 @@ fn setnx(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let (key, value) = (args.key(1), args.key(2));
     let is_missing = cx.keys.peek_entry(key).is_none();
     if is_missing {
-        cx.keys.apply(Effect::SetString { key, value, expiry: Expiry::Clear });
+        put(cx.keys, key, value, Expiry::Clear);
     }
     cx.reply.integer(i64::from(is_missing));
     Ok(())
@@ -152,11 +163,7 @@ fn psetex(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn set_with_expiry(cx: &mut Turn<'_>, args: &Args<'_>, unit: Unit, command: &str) -> CmdResult {
     let at = unit.deadline(args.int(2)?, cx.keys.now(), command)?;
-    cx.keys.apply(Effect::SetString {
-        key: args.key(1),
-        value: args.key(3),
-        expiry: Expiry::At(at),
-    });
+    put(cx.keys, args.key(1), args.key(3), Expiry::At(at));
     cx.reply.ok();
     Ok(())
 }
@@ -167,7 +174,7 @@ fn getset(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let (key, value) = (args.key(1), args.key(2));
     let old = cx.keys.string(key)?;
     reply_string(&mut cx.reply, old);
-    cx.keys.apply(Effect::SetString { key, value, expiry: Expiry::Clear });
+    put(cx.keys, key, value, Expiry::Clear);
     Ok(())
 }
 
@@ -177,6 +184,7 @@ fn getdel(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     reply_string(&mut cx.reply, old);
     if old.is_some() {
         cx.keys.apply(Effect::Delete { key });
+        cx.keys.notify(Class::Generic, "del", key);
     }
     Ok(())
 }
@@ -273,7 +281,7 @@ fn check_pairs(args: &Args<'_>, command: &str) -> CmdResult {
 fn set_pairs(cx: &mut Turn<'_>, args: &Args<'_>) {
     for at in (1..args.len()).step_by(2) {
         let (key, value) = (args.key(at), args.key(at + 1));
-        cx.keys.apply(Effect::SetString { key, value, expiry: Expiry::Clear });
+        put(cx.keys, key, value, Expiry::Clear);
     }
 }
 
@@ -285,6 +293,7 @@ fn append(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let old = keys.peek_string(key)?.map_or(0, StringRef::len);
     check_length(cx.node.config.settings().proto_max_bulk_len, old as u64, value)?;
     let length = keys.apply(Effect::Append { key, value });
+    keys.notify(Class::String, "append", key);
     cx.turn.reply.integer(length.0);
     Ok(())
 }
@@ -301,6 +310,7 @@ fn setrange(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     }
     check_length(cx.node.config.settings().proto_max_bulk_len, offset, value)?;
     let length = keys.apply(Effect::SetRange { key, offset, value });
+    keys.notify(Class::String, "setrange", key);
     cx.turn.reply.integer(length.0);
     Ok(())
 }
@@ -373,6 +383,7 @@ fn add(cx: &mut Turn<'_>, key: &[u8], delta: i64) -> CmdResult {
         return Err(OVERFLOW.into());
     }
     let new = cx.keys.apply(Effect::IncrBy { key, delta });
+    cx.keys.notify(Class::String, "incrby", key);
     cx.reply.integer(new.0);
     Ok(())
 }
@@ -391,6 +402,7 @@ fn incrbyfloat(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let text = sum.to_text();
     let value = text.as_bytes();
     cx.keys.apply(Effect::SetString { key, value, expiry: Expiry::Keep });
+    cx.keys.notify(Class::String, "incrbyfloat", key);
     cx.reply.bulk(value);
     Ok(())
 }

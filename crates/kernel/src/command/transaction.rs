@@ -116,6 +116,7 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
         let caller = execute::Caller::of(cx.turn.session);
         execute::note_slow(cx.node, caller, command.spec, &args, took);
     }
+    cx.tell_notices();
     match result {
         Ok(()) => {}
         Err(Stop::Error(error)) => {

@@ -15,6 +15,7 @@ use super::element::{element, element_or_null, pair, pairs, score};
 use super::scan::{self, Scan};
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Turn};
+use crate::keyspace::Class;
 use interval::Interval;
 
 pub(crate) const COMMANDS: &[Binding] = &[
@@ -60,10 +61,11 @@ fn zrem(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let zset = cx.keys.peek_zset(key)?;
     let mut members = args.from(2);
     members.retain(|member| zset.is_some_and(|zset| zset.score(member).is_some()));
-    let removed = match members.is_empty() {
-        true => 0,
-        false => cx.keys.apply(Effect::ZsetRemove { key, members }).0,
-    };
+    let mut removed = 0;
+    if !members.is_empty() {
+        removed = cx.keys.apply(Effect::ZsetRemove { key, members }).0;
+        cx.keys.notify_removal(Class::Zset, "zrem", key);
+    }
     cx.reply.integer(removed);
     Ok(())
 }

@@ -47,7 +47,7 @@ pub(super) const OUTPUT_CLASSES: [&str; 3] = ["normal", "slave", "pubsub"];
 
 /// The letters of `notify-keyspace-events` in the order in which they are shown. `A` stands for
 /// those in `ALL_EVENTS`.
-const EVENT_LETTERS: &str = "g$lshzxetdKEmn";
+const EVENT_LETTERS: &str = "g$lshzxetdnKEm";
 const ALL_EVENTS: &str = "g$lshzxetd";
 
 impl Kind {
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn event_letters_as_redis_shows_them() {
         check(Kind::Events, "KEA", Ok("AKE"));
-        check(Kind::Events, "Kg$lshzxetdmnE", Ok("AKEmn"));
+        check(Kind::Events, "Kg$lshzxetdmnE", Ok("AnKEm"));
         check(Kind::Events, "Elg", Ok("glE"));
         check(Kind::Events, "Q", Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."));
     }

@@ -8,7 +8,7 @@ use store::memory;
 use wire::effect::Effect;
 use wire::record::Flags;
 
-use super::Keyspace;
+use super::{Class, Keyspace};
 
 /// Elements by which the size of a victim is judged.
 const SIZE_SAMPLES: usize = 5;
@@ -18,6 +18,7 @@ impl Keyspace {
     pub(crate) fn delete_due(&mut self, db: u16, key: &[u8]) {
         self.apply_in(db, &Effect::Delete { key }, Flags::EXPIRED);
         self.tally.expired += 1;
+        self.notify_in(db, Class::Expired, "expired", key);
     }
 
     /// Looks at about `budget` volatile keys and removes those that are due.
@@ -38,6 +39,7 @@ impl Keyspace {
         let (pending, used) = (self.store.graveyard().pending(), memory::used_bytes());
         self.apply_in(victim.db, &Effect::Delete { key: &victim.key }, Flags::EVICTED);
         self.tally.evicted += 1;
+        self.notify_in(victim.db, Class::Evicted, "evicted", &victim.key);
         if self.store.graveyard().pending() > pending {
             let freed = used.saturating_sub(memory::used_bytes());
             self.buried_bytes += (size.unwrap_or(0) as u64).saturating_sub(freed);

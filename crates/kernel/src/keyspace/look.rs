@@ -4,7 +4,7 @@ use base::UnixMs;
 use store::{Entry, Hash, List, Place, Set, StringRef, Value, Zset};
 use wire::resp::reply::ErrorReply;
 
-use super::Keyspace;
+use super::{Class, Keyspace};
 use crate::command::Stop;
 
 /// The typed looks of one type: `$read`, `$peek`, `$view`.
@@ -52,6 +52,7 @@ impl Keyspace {
         let (db, place) = (self.db, Place::of(key));
         if !self.is_visible(db, place, key) {
             self.tally.misses += 1;
+            self.notify(Class::KeyMiss, "keymiss", key);
             return None;
         }
         let entry = if self.no_touch {
@@ -61,7 +62,10 @@ impl Keyspace {
         };
         match entry {
             Some(_) => self.tally.hits += 1,
-            None => self.tally.misses += 1,
+            None => {
+                self.tally.misses += 1;
+                self.notices.add(db, Class::KeyMiss, "keymiss", key);
+            }
         }
         entry.map(Entry::value)
     }
@@ -84,14 +88,21 @@ impl Keyspace {
         self.visible(self.db, key)
     }
 
-    /// Whether the key is there: counted, not touched.
-    pub fn exists(&mut self, key: &[u8]) -> bool {
-        let is_there = self.peek_entry(key).is_some();
-        match is_there {
-            true => self.tally.hits += 1,
-            false => self.tally.misses += 1,
+    /// The whole entry for a client that asks about the key, not for its value (EXISTS, TYPE, TTL): counted, not
+    /// touched.
+    pub fn look(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.settle(key);
+        let (db, now) = (self.db, self.now);
+        let is_alive = |entry: &&Entry| entry.expiry().is_none_or(|expiry| expiry > now);
+        let entry = self.store.db(db).get(key).filter(is_alive);
+        match entry {
+            Some(_) => self.tally.hits += 1,
+            None => {
+                self.tally.misses += 1;
+                self.notices.add(db, Class::KeyMiss, "keymiss", key);
+            }
         }
-        is_there
+        entry
     }
 
     /// Whether the key is there in another database (COPY, MOVE): neither counted nor touched.

@@ -292,6 +292,8 @@ pub(super) const SUBSCRIBER_GRAMMARS: &[&str] = &[
     "SUBSCRIBE {channel}",
     "PSUBSCRIBE {pattern}+",
     "PSUBSCRIBE {pattern}",
+    "PSUBSCRIBE __key*",
+    "PSUBSCRIBE __key*",
     "SSUBSCRIBE {channel}",
     "UNSUBSCRIBE [{channel}+]",
     "PUNSUBSCRIBE [{pattern}+]",

@@ -84,9 +84,18 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("zset-max-listpack-entries", &["128", "3"]),
     ("zset-max-listpack-value", &["64", "8"]),
     ("maxmemory-policy", &["noeviction", "allkeys-lfu"]),
+    // Without `m`: what is looked at before an error is found is open.
+    ("notify-keyspace-events", &["", "KEA", "EAn", "Kg$x"]),
 ];
 
 impl Script {
+    /// Whether the servers publish what happens to keys.
+    pub(super) fn tells_events(&self) -> bool {
+        let is_events =
+            |(name, value): &(&str, &str)| *name == "notify-keyspace-events" && !value.is_empty();
+        self.settings.iter().any(is_events)
+    }
+
     pub fn generate(seed: u64, length: usize) -> Script {
         let mut random = Random::new(seed);
         let parse = |lines: &[&'static str]| -> Vec<Grammar> {

@@ -119,6 +119,8 @@ pub(super) struct Stage<'a> {
     pings: usize,
     /// Errors among what the subscriber has heard.
     heard_errors: usize,
+    /// Every command may give the subscriber something to hear.
+    tells_events: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -128,13 +130,22 @@ impl<'a> Stage<'a> {
         let info = control.redis.call(&[b"INFO", b"server"])?;
         let info = String::from_utf8_lossy(info.as_bytes().unwrap_or_default()).into_owned();
         let release = if info.contains("redis_version:7.0.") { Release::V70 } else { Release::V72 };
-        Ok(Stage { duel, release, control, actors: Vec::new(), pings: 0, heard_errors: 0 })
+        Ok(Stage {
+            duel,
+            release,
+            control,
+            actors: Vec::new(),
+            pings: 0,
+            heard_errors: 0,
+            tells_events: false,
+        })
     }
 
     /// Empties both servers and connects the clients of the script.
     pub(super) fn new(duel: &'a Duel, script: &Script) -> io::Result<Stage<'a>> {
         let mut stage = Stage::connect(duel)?;
         stage.control.both(&[b"FLUSHALL"])?;
+        stage.tells_events = script.tells_events();
         for (name, value) in &script.settings {
             stage.control.both(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()])?;
         }
@@ -230,7 +241,9 @@ impl<'a> Stage<'a> {
         if unlike.is_none() {
             unlike = self.hear_served(report)?;
         }
-        if unlike.is_none() && matches!(name.as_str(), "PUBLISH" | "SPUBLISH" | "EXEC") {
+        let is_heard =
+            self.tells_events || matches!(name.as_str(), "PUBLISH" | "SPUBLISH" | "EXEC");
+        if unlike.is_none() && is_heard {
             unlike = self.hear_subscriber()?;
         }
         Ok(unlike)

@@ -1,10 +1,10 @@
 //! The commands on lists that wait for an element.
 
 use base::UnixMs;
-use wire::effect::{Effect, End};
+use wire::effect::End;
 
 use super::transfer::Move;
-use super::{Lmpop, outermost};
+use super::{Lmpop, outermost, take};
 use crate::command::element::element_or_null;
 use crate::command::{Args, Awaited, BlockOn, CmdResult, Stop, TimeoutReply, Turn};
 
@@ -40,7 +40,7 @@ fn pop(cx: &mut Turn<'_>, args: &Args<'_>, end: End) -> CmdResult {
         cx.reply.array(2);
         cx.reply.bulk(key);
         element_or_null(&mut cx.reply, outermost(list, end).next());
-        cx.keys.apply(Effect::ListPop { key, end, count: 1 });
+        take(cx, key, end, 1);
         return Ok(());
     }
     wait(keys(), deadline, TimeoutReply::NullArray)

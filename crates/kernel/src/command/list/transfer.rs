@@ -2,8 +2,9 @@
 
 use wire::effect::{Effect, End};
 
-use super::{outermost, parse_end};
+use super::{outermost, parse_end, popped, pushed};
 use crate::command::{Args, CmdResult, Stop, Turn};
+use crate::keyspace::Class;
 
 /// What LMOVE and its relatives move.
 pub(super) struct Move<'a> {
@@ -40,11 +41,14 @@ impl<'a> Move<'a> {
             // Pop and push would remove the key in between, and its expiry with it.
             let index = if self.from == End::Head { 0 } else { list.len() as u64 - 1 };
             cx.keys.apply(Effect::ListSet { key: self.source, index, value });
-            return Ok(true);
+        } else {
+            cx.keys.apply(Effect::ListPop { key: self.source, end: self.from, count: 1 });
+            let values = vec![value];
+            cx.keys.apply(Effect::ListPush { key: self.target, end: self.to, values });
         }
-        cx.keys.apply(Effect::ListPop { key: self.source, end: self.from, count: 1 });
-        let values = vec![value];
-        cx.keys.apply(Effect::ListPush { key: self.target, end: self.to, values });
+        // Redis pushes first, so it tells of that first.
+        cx.keys.notify(Class::List, pushed(self.to), self.target);
+        cx.keys.notify_removal(Class::List, popped(self.from), self.source);
         Ok(true)
     }
 }

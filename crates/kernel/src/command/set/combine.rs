@@ -8,7 +8,7 @@ use wire::resp::reply::ErrorReply;
 use crate::command::bounds::{self, CountedKeysErrors};
 use crate::command::element::element;
 use crate::command::{Args, CmdResult, Stop, Turn};
-use crate::keyspace::{Keyspace, in_parts};
+use crate::keyspace::{Class, Keyspace, Stored, in_parts};
 
 /// How sets become one.
 #[derive(Clone, Copy)]
@@ -76,9 +76,7 @@ fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine) -> CmdResult {
         }
     };
     cx.keys.check_room(members.iter().map(Vec::len))?;
-    if cx.keys.peek_value(target).is_some() {
-        cx.keys.apply(Effect::Delete { key: target });
-    }
+    let was_there = cx.keys.make_way(target);
     in_parts(
         members.iter().map(Vec::as_slice),
         |member| member.len(),
@@ -86,6 +84,13 @@ fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine) -> CmdResult {
             cx.keys.apply(Effect::SetAdd { key: target, members: part.to_vec() });
         },
     );
+    let event = match combine {
+        Combine::Union => "sunionstore",
+        Combine::Intersection => "sinterstore",
+        Combine::Difference => "sdiffstore",
+    };
+    let stored = Stored::of(members.is_empty(), was_there);
+    cx.keys.notify_stored(Class::Set, event, target, stored);
     cx.reply.count(members.len());
     Ok(())
 }

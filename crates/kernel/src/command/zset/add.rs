@@ -8,6 +8,7 @@ use wire::resp::reply::ErrorReply;
 
 use crate::command::element::score;
 use crate::command::{Args, CmdResult, Stop, Turn};
+use crate::keyspace::Class;
 
 /// Which members may be touched.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -163,6 +164,8 @@ impl<'a> Zadd<'a> {
         let plan = self.plan(cx.keys.peek_zset(key)?)?;
         if !plan.members.is_empty() {
             cx.keys.apply(Effect::ZsetAdd { key, members: plan.members });
+            let event = if self.is_increment { "zincr" } else { "zadd" };
+            cx.keys.notify(Class::Zset, event, key);
         }
         match (self.is_increment, plan.last_score) {
             (true, Some(new)) => score(&mut cx.reply, new),

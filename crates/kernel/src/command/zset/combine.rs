@@ -285,11 +285,11 @@ pub(super) fn zdiffstore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     store(cx, args, Combine::Difference, "zdiffstore")
 }
 
-/// `target numkeys key ...`
-fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine, name: &str) -> CmdResult {
-    let request = Request::parse(cx.keys, args, 2, combine, name, true)?;
+/// `target numkeys key ...`; the event has the name of the command.
+fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine, event: &'static str) -> CmdResult {
+    let request = Request::parse(cx.keys, args, 2, combine, event, true)?;
     let members = request.run(cx.keys)?;
-    replace(cx, args.key(1), &members)?;
+    replace(cx, args.key(1), &members, event)?;
     cx.reply.count(members.len());
     Ok(())
 }

@@ -45,7 +45,11 @@ fn take(cx: &mut Turn<'_>, key: &[u8], end: End, count: usize) -> Result<Option<
     let Some(zset) = cx.keys.peek_zset(key)? else { return Ok(None) };
     let ranks = end.ranks(zset, count);
     let taken = end.entries(zset, &ranks);
-    remove_ranks(cx, key, ranks)?;
+    let event = match end {
+        End::Min => "zpopmin",
+        End::Max => "zpopmax",
+    };
+    remove_ranks(cx, key, ranks, event)?;
     Ok(Some(taken))
 }
 

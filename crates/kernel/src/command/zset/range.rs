@@ -11,7 +11,7 @@ use super::interval::Interval;
 use crate::command::bounds;
 use crate::command::element::{element, pair, pairs, score};
 use crate::command::{Args, CmdResult, Stop, Turn};
-use crate::keyspace::in_parts;
+use crate::keyspace::{Class, Stored, in_parts};
 
 /// What the edges of a range are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,7 +181,7 @@ pub(super) fn zrangestore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         range.entries(zset).map(|(score, member)| (score, member.to_vec())).collect()
     };
     let members = cx.keys.zset(source)?.map(copy).unwrap_or_default();
-    replace(cx, target, &members)?;
+    replace(cx, target, &members, "zrangestore")?;
     cx.reply.count(members.len());
     Ok(())
 }
@@ -189,12 +189,16 @@ pub(super) fn zrangestore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 /// Copies of members, with their scores.
 pub(super) type Members = Vec<(f64, Vec<u8>)>;
 
-/// Makes `target` a sorted set of these members, or nothing if there are none, whatever it was.
-pub(super) fn replace(cx: &mut Turn<'_>, target: &[u8], members: &[(f64, Vec<u8>)]) -> CmdResult {
+/// Makes `target` a sorted set of these members, or nothing if there are none, whatever it was; subscribers are told
+/// of `event`.
+pub(super) fn replace(
+    cx: &mut Turn<'_>,
+    target: &[u8],
+    members: &[(f64, Vec<u8>)],
+    event: &'static str,
+) -> CmdResult {
     cx.keys.check_room(members.iter().map(|(_, member)| member.len()))?;
-    if cx.keys.peek_value(target).is_some() {
-        cx.keys.apply(Effect::Delete { key: target });
-    }
+    let was_there = cx.keys.make_way(target);
     in_parts(
         members.iter().map(|(score, member)| (*score, member.as_slice())),
         |(_, member)| member.len(),
@@ -202,27 +206,30 @@ pub(super) fn replace(cx: &mut Turn<'_>, target: &[u8], members: &[(f64, Vec<u8>
             cx.keys.apply(Effect::ZsetAdd { key: target, members: part.to_vec() });
         },
     );
+    let stored = Stored::of(members.is_empty(), was_there);
+    cx.keys.notify_stored(Class::Zset, event, target, stored);
     Ok(())
 }
 
 pub(super) fn zremrangebyrank(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let (start, stop) = (args.int(2)?, args.int(3)?);
-    remove(cx, args, |zset| bounds::span(start, stop, zset.len()))
+    remove(cx, args, "zremrangebyrank", |zset| bounds::span(start, stop, zset.len()))
 }
 
 pub(super) fn zremrangebyscore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let interval = Interval::scores(args.key(2), args.key(3))?;
-    remove(cx, args, |zset| interval.ranks(zset))
+    remove(cx, args, "zremrangebyscore", |zset| interval.ranks(zset))
 }
 
 pub(super) fn zremrangebylex(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let interval = Interval::members(args.key(2), args.key(3))?;
-    remove(cx, args, |zset| interval.ranks(zset))
+    remove(cx, args, "zremrangebylex", |zset| interval.ranks(zset))
 }
 
 fn remove(
     cx: &mut Turn<'_>,
     args: &Args<'_>,
+    event: &'static str,
     select: impl FnOnce(&Zset) -> Range<usize>,
 ) -> CmdResult {
     let key = args.key(1);
@@ -230,18 +237,26 @@ fn remove(
     if let Some(zset) = cx.keys.peek_zset(key)? {
         let ranks = select(zset);
         removed = ranks.len();
-        remove_ranks(cx, key, ranks)?;
+        remove_ranks(cx, key, ranks, event)?;
     }
     cx.reply.count(removed);
     Ok(())
 }
 
-/// Removes the members with these ranks, which exist.
-pub(super) fn remove_ranks(cx: &mut Turn<'_>, key: &[u8], ranks: Range<usize>) -> CmdResult {
+/// Removes the members with these ranks, which exist, and tells subscribers of `event`.
+pub(super) fn remove_ranks(
+    cx: &mut Turn<'_>,
+    key: &[u8],
+    ranks: Range<usize>,
+    event: &'static str,
+) -> CmdResult {
     let Some(zset) = cx.keys.peek_zset(key)? else { return Ok(()) };
+    if ranks.is_empty() {
+        return Ok(());
+    }
     if ranks.len() == zset.len() {
         cx.keys.apply(Effect::Delete { key });
-    } else if !ranks.is_empty() {
+    } else {
         let entries = zset.range(ranks.start, ranks.len());
         let members: Vec<Vec<u8>> = entries.map(|(_, member)| member.to_vec()).collect();
         cx.keys.check_room(members.iter().map(Vec::len))?;
@@ -253,5 +268,6 @@ pub(super) fn remove_ranks(cx: &mut Turn<'_>, key: &[u8], ranks: Range<usize>) -
             },
         );
     }
+    cx.keys.notify_removal(Class::Zset, event, key);
     Ok(())
 }
