@@ -38,7 +38,7 @@ pub(crate) struct House<'a> {
     pub(crate) holds: &'a Holds,
     pub(crate) is_loading: bool,
     pub(crate) replication: Option<&'a Replication>,
-    /// `min-replicas-to-write` is set.
+    /// `min-replicas-to-write` asks for more than follow by the protocol of Redis.
     pub(crate) wants_replicas: bool,
     /// When the command begins.
     pub(crate) tick: Tick,

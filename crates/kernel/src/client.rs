@@ -15,6 +15,7 @@ use wire::resp::reply::Protocol;
 use wire::resp::request::RequestParser;
 
 use crate::command::{BlockOn, Queued};
+use crate::interop::Downstream;
 use crate::replicate::handshake::Peer;
 
 /// Number of a connection, never reused in the life of a process (CLIENT ID).
@@ -64,11 +65,18 @@ pub struct Session {
     pub waits_for_op: u64,
     /// Set by a command: close when the replies so far have left.
     pub close_after_reply: bool,
+    /// What a replica of Redis has said of itself.
+    pub(crate) downstream: Option<Box<Downstream>>,
 }
 
 impl Session {
     pub fn is_subscribed(&self) -> bool {
         self.subscriptions.count() + self.subscriptions.shard_channels.len() > 0
+    }
+
+    /// Whether it follows this node, by Redis' own protocol.
+    pub fn is_replica(&self) -> bool {
+        self.downstream.as_deref().is_some_and(Downstream::is_replica)
     }
 }
 
@@ -234,6 +242,7 @@ impl Clients {
             blocked: None,
             waits_for_op: 0,
             close_after_reply: false,
+            downstream: None,
         };
         let client = Client {
             session: Some(Box::new(session)),

@@ -6,8 +6,7 @@ use wire::resp::reply::Protocol;
 
 use crate::client::Session;
 
-/// What TYPE filters by. Links to replicas and to the master are no clients of the executor, so a
-/// filter by those types finds nothing.
+/// What TYPE filters by. Links between the nodes of an instance are no clients of the executor; replicas of Redis are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ClientType {
     Normal,
@@ -18,7 +17,13 @@ pub(crate) enum ClientType {
 
 impl ClientType {
     pub(crate) fn of(session: &Session) -> ClientType {
-        if session.is_subscribed() { ClientType::Pubsub } else { ClientType::Normal }
+        if session.is_replica() {
+            ClientType::Replica
+        } else if session.is_subscribed() {
+            ClientType::Pubsub
+        } else {
+            ClientType::Normal
+        }
     }
 
     pub(crate) fn parse(text: &[u8]) -> Option<ClientType> {
@@ -109,6 +114,7 @@ pub(crate) fn memory_bytes(session: &Session, net: &Driver) -> usize {
 /// One letter a state, `N` for none.
 fn flags(session: &Session) -> Vec<u8> {
     let states = [
+        (session.is_replica(), b'S'),
         (session.is_subscribed(), b'P'),
         (session.transaction.is_some(), b'x'),
         (session.blocked.is_some(), b'b'),

@@ -72,7 +72,9 @@ impl Stage<'_> {
             holds: &self.node.holds,
             is_loading: self.node.is_loading,
             replication: self.node.replication.as_deref(),
-            wants_replicas: self.node.limits.wants_replicas,
+            wants_replicas: self.node.limits.wants_replicas
+                && self.node.source.good
+                    < self.node.config.settings().min_replicas_to_write as usize,
             tick: self.node.tick,
             is_full,
         };

@@ -105,7 +105,8 @@ impl Executor {
         if total <= bound {
             return;
         }
-        let may_go = |session: &&Session| !session.no_evict && !session.is_internal;
+        let may_go =
+            |session: &&Session| !session.no_evict && !session.is_internal && !session.is_replica();
         let mut largest: Vec<(u64, Token)> = (self.node.clients.iter().filter(may_go))
             .map(|session| (size_of(session), session.token))
             .collect();
@@ -123,11 +124,15 @@ impl Executor {
 
     /// Closes a client that does not take its replies fast enough.
     pub(crate) fn bound_output(&mut self, token: Token) {
-        let pending = self.node.net.output_pending(token) as u64;
+        let mut pending = self.node.net.output_pending(token) as u64;
         let now = self.node.now;
         let Some(session) = self.node.clients.get(token) else { return };
         let limit = if session.is_internal {
             OutputLimit::NONE
+        } else if let Some(replica) = session.downstream.as_deref().filter(|d| d.is_replica()) {
+            // What waits in the backlog waits for this client.
+            pending += self.keys.stream().offset().saturating_sub(replica.sent);
+            self.node.limits.output_replica
         } else if session.is_subscribed() {
             self.node.limits.output_pubsub
         } else {
@@ -160,6 +165,7 @@ fn is_idle(session: &Session, silent_ms: u64, timeout: Duration) -> bool {
     if session.is_internal {
         return session.introduced.is_none() && silent_ms > STRANGER_MS_MAX;
     }
-    let may_be_silent = session.blocked.is_some() || session.is_subscribed();
+    let may_be_silent =
+        session.blocked.is_some() || session.is_subscribed() || session.is_replica();
     !timeout.is_zero() && !may_be_silent && u128::from(silent_ms) > timeout.as_millis()
 }

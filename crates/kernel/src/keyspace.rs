@@ -36,6 +36,7 @@ use wire::record::Flags;
 
 use crate::client::Session;
 use crate::command::Awaited;
+use crate::interop::Stream;
 pub(crate) use interest::Interest;
 pub(crate) use notify::{Class, Notice, Stored, Wanted};
 pub(crate) use parts::in_parts;
@@ -76,6 +77,8 @@ pub struct Keyspace {
     buried_bytes: u64,
     pub(crate) interest: Interest,
     notices: notify::Notices,
+    /// What replicas of Redis are sent.
+    stream: Stream,
 }
 
 impl Keyspace {
@@ -97,6 +100,7 @@ impl Keyspace {
             buried_bytes: 0,
             interest: Interest::default(),
             notices: notify::Notices::default(),
+            stream: Stream::default(),
         }
     }
 
@@ -124,6 +128,14 @@ impl Keyspace {
     /// For loading, snapshots and settings; commands use [`Keyspace::apply`].
     pub fn store_mut(&mut self) -> &mut Store {
         &mut self.store
+    }
+
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> &mut Stream {
+        &mut self.stream
     }
 
     /// Chance for commands like SPOP and RANDOMKEY.
@@ -245,6 +257,9 @@ impl Keyspace {
         self.tally.changes += 1;
         if let Some(log) = &mut self.log {
             log.append(flags, db, self.now, |out| effect.encode(out));
+        }
+        if self.stream.is_open() {
+            self.stream.note(db, effect, flags, &self.store);
         }
         self.note_after(db, effect);
         if let Some((db, key)) = new {

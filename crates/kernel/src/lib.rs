@@ -28,6 +28,7 @@ mod execute;
 mod expiry;
 mod housekeep;
 pub mod info;
+pub mod interop;
 pub mod journal;
 pub mod keyspace;
 pub mod latency;

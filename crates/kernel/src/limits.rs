@@ -43,6 +43,7 @@ pub struct Limits {
     pub proto_max_bulk_len: usize,
     pub output_normal: OutputLimit,
     pub output_pubsub: OutputLimit,
+    pub output_replica: OutputLimit,
     /// Bytes of data above which keys are evicted or growing writes refused; 0: unbounded.
     pub maxmemory: u64,
     /// Periodic work a second (`hz`).
@@ -54,7 +55,7 @@ pub struct Limits {
     pub latency_threshold: Option<Duration>,
     /// The shorter of the two, so that a command costs one comparison.
     pub noteworthy: Duration,
-    /// `min-replicas-to-write` asks for replicas: a node without a cluster never has any.
+    /// `min-replicas-to-write` asks for replicas.
     pub wants_replicas: bool,
     /// The distribution of execution times is kept (`latency-tracking`).
     pub latency_tracking: bool,
@@ -79,6 +80,7 @@ impl Limits {
             proto_max_bulk_len: bytes(settings.proto_max_bulk_len),
             output_normal: OutputLimit::of(settings.output_limits.normal),
             output_pubsub: OutputLimit::of(settings.output_limits.pubsub),
+            output_replica: OutputLimit::of(settings.output_limits.replica),
             maxmemory: settings.maxmemory,
             hz: settings.hz,
             databases: settings.databases,

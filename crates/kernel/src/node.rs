@@ -12,6 +12,7 @@ use crate::client::{Clients, Session};
 use crate::config::Config;
 use crate::eviction::Eviction;
 use crate::info::Facts;
+use crate::interop::Source;
 use crate::journal;
 use crate::keyspace::{Keyspace, Wanted};
 use crate::latency::LatencyMonitor;
@@ -50,6 +51,8 @@ pub struct Node {
     pub desk: Arc<Desk>,
     /// The node's part in its cluster; `None`: it belongs to none.
     pub replication: Option<Box<Replication>>,
+    /// Replicas of Redis that follow this node.
+    pub(crate) source: Source,
     /// DEBUG SET-ACTIVE-EXPIRE: whether due keys are looked for.
     pub is_active_expire_on: bool,
     pub(crate) eviction: Eviction,
@@ -158,6 +161,7 @@ impl Node {
             latency: LatencyMonitor::default(),
             facts: Facts::new(wall_clock()),
             saving: Saving::default(),
+            source: Source::default(),
             is_active_expire_on: true,
             eviction: Eviction::default(),
             barrier: Barrier::default(),
@@ -180,6 +184,9 @@ impl Node {
         self.limits = Limits::of(settings);
         self.password = settings.requirepass.clone().into_bytes();
         journal::set_level(settings.loglevel);
+        let stream = keys.stream_mut();
+        stream.unlinks_expired = settings.lazyfree_lazy_expire;
+        stream.unlinks_evicted = settings.lazyfree_lazy_eviction;
         let store = keys.store_mut();
         store.set_thresholds(settings.thresholds());
         store.set_access(settings.access(self.now));

@@ -130,6 +130,7 @@ impl Executor {
         self.commit();
         self.reply();
         self.housekeep();
+        self.serve_replicas();
         Ok(())
     }
 

@@ -11,7 +11,6 @@ use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
 use super::args::wrong_form;
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
-use crate::info::random_id;
 use crate::persist;
 use crate::turn::{monotonic_clock, wall_clock};
 
@@ -112,7 +111,7 @@ fn set_active_expire(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn change_repl_id(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
-    cx.node.facts.replication.id = random_id();
+    cx.turn.keys.stream_mut().rename();
     cx.turn.reply.ok();
     Ok(())
 }

@@ -33,6 +33,7 @@ mod lcs;
 mod list;
 pub mod memory;
 mod object;
+mod psync;
 pub mod pubsub;
 mod queued;
 pub mod replication;

@@ -44,7 +44,8 @@ impl Quorum {
         let replication = node.replication.as_deref();
         Reached {
             local: keys.log().is_some_and(|log| log.durable() >= self.op),
-            replicas: replication.map_or(0, |r| r.acknowledged(self.op, self.is_durable)),
+            replicas: replication.map_or(0, |r| r.acknowledged(self.op, self.is_durable))
+                + if self.is_durable { 0 } else { node.interop_acknowledged(keys, self.op) },
         }
     }
 
@@ -69,6 +70,7 @@ fn wait_for(cx: &mut NodeTurn<'_>, quorum: Quorum, timeout_ms: u64) -> CmdResult
         quorum.reply(&mut cx.turn.reply, reached);
         return Ok(());
     }
+    cx.node.source.wants_acks = !cx.node.source.is_empty();
     Err(Stop::Block(BlockOn {
         keys: Vec::new(),
         awaited: Awaited::List,
@@ -151,7 +153,7 @@ fn replicaof(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 fn role(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     refresh_facts(cx);
     let facts = &cx.node.facts.replication;
-    let offset = i64::try_from(cx.turn.keys.newest_op()).unwrap_or(i64::MAX);
+    let offset = i64::try_from(cx.node.replication_offset(cx.turn.keys)).unwrap_or(i64::MAX);
     let reply = &mut cx.turn.reply;
     if let Some(master) = &facts.master {
         let state = match (master.is_up, master.is_syncing) {
@@ -170,12 +172,13 @@ fn role(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     reply.array(3);
     reply.bulk(b"master");
     reply.integer(offset);
-    reply.array(facts.replicas.len());
-    for replica in &facts.replicas {
+    let online = || facts.replicas.iter().filter(|replica| replica.state == "online");
+    reply.array(online().count());
+    for replica in online() {
         reply.array(3);
         reply.bulk(replica.address.ip().to_string().as_bytes());
         reply.bulk(replica.address.port().to_string().as_bytes());
-        reply.bulk(replica.acked_op.to_string().as_bytes());
+        reply.bulk(replica.acked.to_string().as_bytes());
     }
     Ok(())
 }

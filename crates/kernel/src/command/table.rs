@@ -28,6 +28,7 @@ const FILES: &[&[Binding]] = &[
     super::list::COMMANDS,
     super::memory::COMMANDS,
     super::object::COMMANDS,
+    super::psync::COMMANDS,
     super::pubsub::COMMANDS,
     super::replication::COMMANDS,
     super::server::COMMANDS,

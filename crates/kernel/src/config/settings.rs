@@ -91,6 +91,18 @@ pub struct Settings {
     pub min_replicas_to_write: u32,
     pub min_replicas_max_lag_seconds: u32,
     pub replica_priority: u32,
+
+    // replicas and masters of Redis
+    /// Bytes of the stream that are kept for replicas that come back.
+    pub repl_backlog_size: u64,
+    /// Seconds without a replica after which nothing is kept; 0: never.
+    pub repl_backlog_ttl_seconds: u64,
+    pub repl_ping_period_seconds: u32,
+    /// Who is silent for longer is gone.
+    pub repl_timeout_seconds: u32,
+    /// Keys that expired, or were evicted, are freed in the background, and go as UNLINK into the stream.
+    pub lazyfree_lazy_expire: bool,
+    pub lazyfree_lazy_eviction: bool,
 }
 
 /// Limits by class of client.
@@ -234,6 +246,12 @@ impl Settings {
             min_replicas_to_write: values.number("min-replicas-to-write"),
             min_replicas_max_lag_seconds: values.number("min-replicas-max-lag"),
             replica_priority: values.number("replica-priority"),
+            repl_backlog_size: values.number("repl-backlog-size"),
+            repl_backlog_ttl_seconds: values.number("repl-backlog-ttl"),
+            repl_ping_period_seconds: values.number("repl-ping-replica-period"),
+            repl_timeout_seconds: values.number("repl-timeout"),
+            lazyfree_lazy_expire: values.is_on("lazyfree-lazy-expire"),
+            lazyfree_lazy_eviction: values.is_on("lazyfree-lazy-eviction"),
         }
     }
 }

@@ -25,7 +25,7 @@ impl Facts {
             started_at,
             startup_bytes: store::memory::used_bytes(),
             persistence: PersistenceFacts { last_save_at: started_at, ..Default::default() },
-            replication: ReplicationFacts { id: random_id(), ..Default::default() },
+            replication: ReplicationFacts::default(),
         }
     }
 }
@@ -69,8 +69,6 @@ pub struct LoadFacts {
 /// Roles and links.
 #[derive(Clone, Debug, Default)]
 pub struct ReplicationFacts {
-    /// 40 hexadecimal digits that name the shard's history for Redis tools.
-    pub id: String,
     /// Newest OpID of this node, while it is not that of the log.
     pub newest_op: u64,
     /// Ops of this node's own past that were set aside, as no other node had them.
@@ -84,9 +82,10 @@ pub struct ReplicationFacts {
 #[derive(Clone, Debug)]
 pub struct ReplicaFacts {
     pub address: SocketAddr,
-    pub is_online: bool,
-    /// Newest OpID it acknowledged.
-    pub acked_op: u64,
+    /// In Redis' words: `wait_bgsave`, `send_bulk`, `online`.
+    pub state: &'static str,
+    /// Newest OpID it acknowledged; an offset of the stream if it is a replica of Redis.
+    pub acked: u64,
     /// Since its last sign of life.
     pub silent_seconds: u64,
 }

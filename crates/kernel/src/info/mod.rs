@@ -441,7 +441,8 @@ fn stats(out: &mut Fields, cx: &NodeTurn<'_>) {
 
 fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
     let facts = &cx.node.facts.replication;
-    let newest_op = cx.turn.keys.newest_op().max(facts.newest_op);
+    let offset = cx.node.replication_offset(cx.turn.keys);
+    let stream = cx.turn.keys.stream();
     out.field("role", if cx.turn.keys.is_replica() { "slave" } else { "master" });
     if let Some(master) = &facts.master {
         out.field("master_host", master.address.ip());
@@ -449,8 +450,8 @@ fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
         out.field("master_link_status", if master.is_up { "up" } else { "down" });
         out.field("master_last_io_seconds_ago", master.silent_seconds);
         out.field("master_sync_in_progress", u8::from(master.is_syncing));
-        out.field("slave_read_repl_offset", newest_op);
-        out.field("slave_repl_offset", newest_op);
+        out.field("slave_read_repl_offset", offset);
+        out.field("slave_repl_offset", offset);
         if !master.is_up {
             out.field("master_link_down_since_seconds", master.down_seconds);
         }
@@ -461,20 +462,23 @@ fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("connected_slaves", facts.replicas.len());
     for (index, replica) in facts.replicas.iter().enumerate() {
         let (ip, port) = (replica.address.ip(), replica.address.port());
-        let state = if replica.is_online { "online" } else { "wait_bgsave" };
-        let (offset, lag) = (replica.acked_op, replica.silent_seconds);
+        let state = replica.state;
+        let (offset, lag) = (replica.acked, replica.silent_seconds);
         out.line(format_args!(
             "slave{index}:ip={ip},port={port},state={state},offset={offset},lag={lag}"
         ));
     }
     out.field("master_failover_state", "no-failover");
-    out.field("master_replid", &facts.id);
-    out.field("master_replid2", "0".repeat(40));
-    out.field("master_repl_offset", newest_op);
-    out.field("second_repl_offset", -1);
-    // The backlog is the log; positions in it are OpIDs, as offsets are everywhere here.
-    out.zeros(&["repl_backlog_active", "repl_backlog_size"]);
-    out.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
+    out.field("master_replid", stream.id());
+    let (second_id, second_offset) = stream.second();
+    out.field("master_replid2", second_id);
+    out.field("master_repl_offset", offset);
+    out.field("second_repl_offset", second_offset);
+    let backlog = stream.backlog();
+    out.field("repl_backlog_active", u8::from(backlog.is_some()));
+    out.field("repl_backlog_size", cx.node.config.settings().repl_backlog_size);
+    out.field("repl_backlog_first_byte_offset", backlog.map_or(0, |backlog| backlog.first));
+    out.field("repl_backlog_histlen", backlog.map_or(0, |backlog| backlog.bytes));
 }
 
 /// What Redis has no words for. OpIDs count ops, not bytes; without a log they are 0.

@@ -35,6 +35,7 @@ impl Keyspace {
     /// What follows until [`Keyspace::end_command`] is one atomic group. Returns the newest op.
     #[inline]
     pub(crate) fn begin_command(&mut self) -> u64 {
+        self.stream.begin_group();
         match &mut self.log {
             Some(log) => {
                 log.begin_group();
@@ -47,6 +48,7 @@ impl Keyspace {
     /// Closes the group and returns the newest op.
     #[inline]
     pub(crate) fn end_command(&mut self) -> u64 {
+        self.stream.end_group();
         match &mut self.log {
             Some(log) => {
                 log.end_group();
@@ -54,6 +56,12 @@ impl Keyspace {
             }
             None => 0,
         }
+    }
+
+    /// Everything up to now is in the stream of Redis replicas, as far as there are any.
+    pub(crate) fn note_milestone(&mut self) {
+        let op = self.newest_op();
+        self.stream.note_milestone(op);
     }
 
     /// Bytes of the effects that the log's threads have not got yet.

@@ -418,6 +418,7 @@ fn begin(node: &Node, keys: &mut Keyspace) -> Result<Running, String> {
     let drain = Box::new(Arc::clone(&writer));
     let begun = Snapshot::begin(keys.store_mut(), &about, false, drain);
     let snapshot = begun.map_err(|_| "another snapshot is being written")?;
+    keys.stream_mut().mark(position.opid);
     let export = export_path(node.config.settings());
     Ok(Running { snapshot, writer, position, image, export })
 }

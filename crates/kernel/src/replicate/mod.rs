@@ -41,6 +41,7 @@ use wire::resp::reply::ErrorReply;
 
 use crate::boot;
 use crate::command::TimeoutReply;
+use crate::interop::refresh_replicas;
 use crate::keyspace::Keyspace;
 use crate::lease::{self, Lease};
 use crate::node::{Node, NodeTurn};
@@ -434,9 +435,11 @@ impl Replication {
 pub(crate) fn refresh_facts(cx: &mut NodeTurn<'_>) {
     let facts = &mut cx.node.facts.replication;
     facts.newest_op = cx.turn.keys.newest_op();
-    if let Some(replication) = &cx.node.replication {
-        replication.tell(facts, monotonic_clock());
+    match &cx.node.replication {
+        Some(replication) => replication.tell(facts, monotonic_clock()),
+        None => facts.replicas.clear(),
     }
+    refresh_replicas(cx);
 }
 
 /// A replica's `POLLUX SYNC`, carried out when the command has ended.

@@ -174,8 +174,8 @@ fn replica_state(report: &FollowerReport) -> ReplicaState {
 fn replica_facts(report: &FollowerReport) -> ReplicaFacts {
     ReplicaFacts {
         address: report.address,
-        is_online: report.ack.applied > 0 || report.lag_ops == 0,
-        acked_op: report.ack.applied,
+        state: if report.ack.applied > 0 || report.lag_ops == 0 { "online" } else { "wait_bgsave" },
+        acked: report.ack.applied,
         silent_seconds: report.silent_ms / 1000,
     }
 }

@@ -271,5 +271,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("config|rewrite", "writes a file"),
     ("debug", "looks inside, and inside is another program; but PROTOCOL is compared"),
     ("memory|malloc-stats", "text about the allocator"),
+    ("psync", "the connection becomes a link of replication"),
+    ("replconf", "the connection becomes a link of replication"),
     ("save", "writes a file"),
+    ("sync", "the connection becomes a link of replication"),
 ];

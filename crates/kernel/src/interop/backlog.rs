@@ -1,0 +1,106 @@
+//! The newest bytes of the stream, for replicas that come back and for those that are being served.
+//!
+//! ```text
+//!   blocks   [ front ............ ][ ............ ][ .......... back ]
+//!             ^first                                                ^end       offsets: bytes of the stream before
+//! ```
+//!
+//! Invariant: the blocks hold exactly the bytes `first..end`; a block never moves.
+
+use std::collections::VecDeque;
+
+/// A block takes no further bytes beyond this.
+const BLOCK_BYTES: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(super) struct Backlog {
+    blocks: VecDeque<Vec<u8>>,
+    first: u64,
+    end: u64,
+}
+
+impl Backlog {
+    /// Nothing yet; the next byte of the stream has the offset `end`.
+    pub(super) fn new(end: u64) -> Backlog {
+        Backlog { blocks: VecDeque::new(), first: end, end }
+    }
+
+    /// Offset of the oldest byte.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.end += bytes.len() as u64;
+        match self.blocks.back_mut() {
+            Some(back) if back.len() + bytes.len() <= BLOCK_BYTES => back.extend_from_slice(bytes),
+            _ => {
+                let mut block = Vec::with_capacity(bytes.len().max(BLOCK_BYTES));
+                block.extend_from_slice(bytes);
+                self.blocks.push_back(block);
+            }
+        }
+    }
+
+    /// Gives whole blocks back that lie before `keep_from`.
+    pub(super) fn trim(&mut self, keep_from: u64) {
+        while let Some(front) = self.blocks.front()
+            && self.first + front.len() as u64 <= keep_from
+        {
+            self.first += front.len() as u64;
+            self.blocks.pop_front();
+        }
+    }
+
+    /// Appends to `out` up to `bytes_max` bytes from the offset `from` on, which is not before
+    /// [`first`](Self::first); returns their number.
+    pub(super) fn copy(&self, from: u64, bytes_max: usize, out: &mut Vec<u8>) -> usize {
+        assert!(from >= self.first && from <= self.end, "the backlog does not hold {from}");
+        let mut skip = usize::try_from(from - self.first).expect("it is in memory");
+        let mut left = bytes_max;
+        for block in &self.blocks {
+            if left == 0 {
+                break;
+            }
+            if skip >= block.len() {
+                skip -= block.len();
+                continue;
+            }
+            let part = &block[skip..];
+            let part = &part[..part.len().min(left)];
+            out.extend_from_slice(part);
+            left -= part.len();
+            skip = 0;
+        }
+        bytes_max - left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_from_any_offset_until_they_are_trimmed() {
+        let mut backlog = Backlog::new(1000);
+        let bytes: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
+        for chunk in bytes.chunks(7001) {
+            backlog.append(chunk);
+        }
+        assert_eq!((backlog.first(), backlog.end()), (1000, 1000 + bytes.len() as u64));
+        let mut out = Vec::new();
+        assert_eq!(backlog.copy(1000 + 65_000, 100_000, &mut out), 100_000);
+        assert_eq!(out, bytes[65_000..165_000]);
+        backlog.trim(1000 + 500_000);
+        assert!(backlog.first() <= 501_000 && backlog.first() > 501_000 - 80_000);
+        out.clear();
+        let from = backlog.first();
+        backlog.copy(from, usize::MAX, &mut out);
+        assert_eq!(out, bytes[usize::try_from(from).unwrap() - 1000..]);
+        assert_eq!(backlog.copy(backlog.end(), 10, &mut out), 0);
+    }
+}

@@ -1,0 +1,21 @@
+//! Speaking with real Redis: its replication protocol on the data port, as a source and as a sink.
+//!
+//! ```text
+//!   Keyspace::apply -> Stream (translate, backlog) -> Source -> output of each replica's connection
+//!   checkpoint file -> ImageReader (a thread) -----------^
+//! ```
+//!
+//! `docs/design/interop.md` has the plan and the reasons.
+//!
+//! Invariants
+//! - The stream is one sequence of bytes for all replicas; an offset counts its bytes, as in Redis.
+//! - What a replica was not sent yet stays in the backlog; a replica that falls behind its output limit is closed.
+
+mod backlog;
+mod image;
+mod source;
+mod stream;
+mod translate;
+
+pub(crate) use source::{Downstream, Phase, Source, full_from, refresh_replicas};
+pub use stream::Stream;

@@ -1,0 +1,361 @@
+//! Replicas of Redis that follow this node: clients whose output is filled from the stream.
+//!
+//! ```text
+//!   Introduced --PSYNC, SYNC--> Waiting --round of the desk ends--> Loading --image sent--> Online
+//!    (REPLCONF)      `---------- offset in the backlog -------------------------------------^
+//! ```
+//!
+//! Invariants
+//! - A replica that waits, loads or is online has everything in the backlog that it was not sent.
+//! - An output holds at most [`OUTPUT_AHEAD_BYTES`] and one piece of the image or of the stream.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use base::{Position, Tick, UnixMs};
+use net::{Token, Wake};
+
+use super::image::{ImageReader, Piece};
+use crate::info::ReplicaFacts;
+use crate::keyspace::Keyspace;
+use crate::node::{Node, NodeTurn, Saving};
+use crate::turn::{Executor, monotonic_clock};
+
+/// Output of a replica is filled up to here; the rest waits in the backlog or in the file.
+const OUTPUT_AHEAD_BYTES: usize = 1 << 20;
+/// Bytes of the stream appended at once.
+const PIECE_BYTES: usize = 256 << 10;
+const BEAT_MS: u64 = 1000;
+
+/// What a client that is, or may become, a replica has said of itself.
+#[derive(Debug, Default)]
+pub(crate) struct Downstream {
+    pub(crate) phase: Phase,
+    /// `REPLCONF listening-port` and `ip-address`.
+    pub(crate) listening_port: u16,
+    pub(crate) announced_ip: String,
+    /// It wants the image and nothing behind it.
+    pub(crate) is_rdb_only: bool,
+    /// It understands a second ID (`capa psync2`).
+    pub(crate) knows_second_id: bool,
+    /// It said SYNC, as Redis before 2.8, and acknowledges nothing.
+    pub(crate) is_old: bool,
+    /// Offset behind the last byte in its output.
+    pub(crate) sent: u64,
+    pub(crate) acked: u64,
+    pub(crate) acked_at: UnixMs,
+}
+
+#[derive(Debug, Default)]
+pub(crate) enum Phase {
+    /// A client like others.
+    #[default]
+    Introduced,
+    /// For a checkpoint: the rounds that had ended when it asked.
+    Waiting {
+        rounds: u64,
+    },
+    Loading(ImageReader),
+    Online,
+}
+
+impl Downstream {
+    pub(crate) fn is_replica(&self) -> bool {
+        !matches!(self.phase, Phase::Introduced)
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        matches!(self.phase, Phase::Online)
+    }
+
+    fn state(&self) -> &'static str {
+        match self.phase {
+            Phase::Introduced | Phase::Waiting { .. } => "wait_bgsave",
+            Phase::Loading(_) => "send_bulk",
+            Phase::Online => "online",
+        }
+    }
+}
+
+/// The node's replicas.
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    replicas: Vec<Token>,
+    next_beat: Tick,
+    pinged_at: Tick,
+    /// When the last replica was seen.
+    lonely_since: Tick,
+    /// Somebody waits for acknowledgements.
+    pub(crate) wants_acks: bool,
+    /// Replicas that are online and not silent for longer than `min-replicas-max-lag`.
+    pub(crate) good: usize,
+}
+
+/// Whether a replica stays.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    Gone,
+}
+
+impl Source {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.replicas.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, token: Token) {
+        self.replicas.push(token);
+    }
+}
+
+impl Node {
+    /// Replicas of Redis that have acknowledged `op`.
+    pub(crate) fn interop_acknowledged(&self, keys: &Keyspace, op: u64) -> usize {
+        if self.source.is_empty() {
+            return 0;
+        }
+        let offset = keys.stream().offset_of(op);
+        let has_it = |token: &&Token| {
+            let downstream = self.clients.get(**token).and_then(|s| s.downstream.as_deref());
+            downstream.is_some_and(|replica| replica.is_online() && replica.acked >= offset)
+        };
+        self.source.replicas.iter().filter(has_it).count()
+    }
+
+    /// How far the node is, as INFO and ROLE tell: the offset of the stream; in an instance the newest OpID as long as
+    /// no replica of Redis has opened one.
+    pub(crate) fn replication_offset(&self, keys: &Keyspace) -> u64 {
+        if keys.stream().is_open() || self.replication.is_none() {
+            keys.stream().offset()
+        } else {
+            keys.newest_op().max(self.facts.replication.newest_op)
+        }
+    }
+}
+
+/// Adds the replicas of Redis to what INFO and ROLE show.
+pub(crate) fn refresh_replicas(cx: &mut NodeTurn<'_>) {
+    let node = &mut *cx.node;
+    let now = node.now;
+    for token in &node.source.replicas {
+        let Some(session) = node.clients.get(*token) else { continue };
+        let Some(replica) = session.downstream.as_deref() else { continue };
+        let peer = session.peer.ip().map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.ip());
+        let ip = replica.announced_ip.parse().unwrap_or(peer);
+        node.facts.replication.replicas.push(ReplicaFacts {
+            address: SocketAddr::new(ip, replica.listening_port),
+            state: replica.state(),
+            acked: replica.acked,
+            silent_seconds: now.0.saturating_sub(replica.acked_at.0) / 1000,
+        });
+    }
+}
+
+impl Executor {
+    /// The replicas' share of the turn, when everything else has happened in it.
+    pub(crate) fn serve_replicas(&mut self) {
+        if self.node.source.is_empty() && !self.keys.stream().is_open() {
+            return;
+        }
+        let (now, wake) = (monotonic_clock(), self.wake_handle());
+        let mut source = std::mem::take(&mut self.node.source);
+        let is_beat = now >= source.next_beat;
+        if is_beat {
+            source.next_beat = now.plus_ms(BEAT_MS);
+            source.beat(&self.node, &mut self.keys, now);
+        }
+        if std::mem::take(&mut source.wants_acks) {
+            self.keys.stream_mut().request_acks();
+        }
+        self.keys.note_milestone();
+        let mut needed_from = self.keys.stream().offset();
+        let mut replicas = std::mem::take(&mut source.replicas);
+        replicas.retain(|token| {
+            let fate = self.serve_replica(*token, is_beat, &wake);
+            let session = self.node.clients.get(*token).filter(|_| fate == Fate::Stays);
+            let replica = session.and_then(|session| session.downstream.as_deref());
+            needed_from = needed_from.min(replica.map_or(u64::MAX, |replica| replica.sent));
+            replica.is_some()
+        });
+        source.replicas = replicas;
+        source.count_good(&self.node);
+        let bytes = self.node.config.settings().repl_backlog_size;
+        self.keys.stream_mut().trim(bytes, needed_from);
+        self.node.source = source;
+        self.node.net.flush();
+        self.node.counters.repl_bytes_out += self.node.net.take_sent().bytes;
+    }
+
+    fn serve_replica(&mut self, token: Token, is_beat: bool, wake: &Wake) -> Fate {
+        let node = &mut self.node;
+        let Some(session) = node.clients.get_mut(token) else { return Fate::Gone };
+        let Some(mut replica) = session.downstream.take() else { return Fate::Gone };
+        let served = serve(node, &mut self.keys, token, &mut replica, is_beat, wake);
+        if let Some(session) = node.clients.get_mut(token) {
+            session.downstream = Some(replica);
+        }
+        if let Err(why) = served {
+            tracing::warn!(why, "replica closed");
+            self.node.net.close(token);
+            self.stage(|stage| stage.forget(token));
+            return Fate::Gone;
+        }
+        self.bound_output(token);
+        Fate::Stays
+    }
+}
+
+impl Source {
+    /// Once a second: a sign of life, and the end of a backlog that nobody wants.
+    fn beat(&mut self, node: &Node, keys: &mut Keyspace, now: Tick) {
+        let settings = node.config.settings();
+        if !self.replicas.is_empty() {
+            self.lonely_since = now;
+            let period_ms = u64::from(settings.repl_ping_period_seconds) * 1000;
+            if now.ms_since(self.pinged_at) >= period_ms && !node.holds.hold_writes() {
+                self.pinged_at = now;
+                keys.stream_mut().ping();
+            }
+            return;
+        }
+        let ttl_ms = settings.repl_backlog_ttl_seconds.saturating_mul(1000);
+        if ttl_ms > 0 && !keys.is_replica() && now.ms_since(self.lonely_since) >= ttl_ms {
+            keys.stream_mut().close();
+        }
+    }
+
+    fn count_good(&mut self, node: &Node) {
+        let lag_ms_max = u64::from(node.config.settings().min_replicas_max_lag_seconds) * 1000;
+        let is_good = |token: &&Token| {
+            let replica = node.clients.get(**token).and_then(|s| s.downstream.as_deref());
+            replica.is_some_and(|replica| {
+                let silent_ms = node.now.0.saturating_sub(replica.acked_at.0);
+                // A whole second is as late as Redis can tell.
+                replica.is_online() && silent_ms < lag_ms_max + 1000
+            })
+        };
+        self.good = self.replicas.iter().filter(is_good).count();
+    }
+}
+
+/// Moves one replica on, as far as its output takes.
+fn serve(
+    node: &mut Node,
+    keys: &mut Keyspace,
+    token: Token,
+    replica: &mut Downstream,
+    is_beat: bool,
+    wake: &Wake,
+) -> Result<(), String> {
+    if let Phase::Waiting { rounds } = &mut replica.phase {
+        let rounds = *rounds;
+        match node.desk.wait(rounds, std::time::Duration::ZERO) {
+            None => {
+                if is_beat {
+                    put(node, token, b"\n");
+                }
+            }
+            Some(Err(why)) => return Err(format!("no checkpoint: {why}")),
+            Some(Ok(position)) => begin_image(node, keys, token, replica, position, wake)?,
+        }
+    }
+    if matches!(replica.phase, Phase::Loading(_)) {
+        send_image(node, token, replica)?;
+    }
+    if replica.is_online() {
+        if is_silent(node, replica) {
+            return Err("it acknowledged nothing for repl-timeout".to_owned());
+        }
+        send_stream(node, keys, token, replica)?;
+    }
+    Ok(())
+}
+
+fn is_silent(node: &Node, replica: &Downstream) -> bool {
+    let timeout_ms = u64::from(node.config.settings().repl_timeout_seconds) * 1000;
+    !replica.is_old && node.now.0.saturating_sub(replica.acked_at.0) > timeout_ms
+}
+
+/// The checkpoint at `position` is complete; if the stream knows its place, it is what the replica gets.
+fn begin_image(
+    node: &mut Node,
+    keys: &Keyspace,
+    token: Token,
+    replica: &mut Downstream,
+    position: Position,
+    wake: &Wake,
+) -> Result<(), String> {
+    let stream = keys.stream();
+    let Some(offset) = stream.offset_of_checkpoint(position.opid) else {
+        // It was begun before the stream was.
+        replica.phase = Phase::Waiting { rounds: node.desk.want() };
+        return Ok(());
+    };
+    let log = keys.log().ok_or("the log was closed")?.log();
+    let checkpoints = log.manifest().checkpoints;
+    let found = checkpoints.iter().rfind(|checkpoint| checkpoint.position == position);
+    let file = &found.ok_or("the checkpoint has been replaced")?.file;
+    let (image, length) = ImageReader::start(&log.directory().join(file), wake.clone())
+        .map_err(|error| format!("its checkpoint cannot be read: {error}"))?;
+    if !replica.is_old {
+        put(node, token, format!("+FULLRESYNC {} {offset}\r\n", stream.id()).as_bytes());
+    }
+    put(node, token, format!("${length}\r\n").as_bytes());
+    tracing::info!(bytes = length, offset, "sending a checkpoint to a replica");
+    replica.sent = offset;
+    replica.phase = Phase::Loading(image);
+    Ok(())
+}
+
+fn send_image(node: &mut Node, token: Token, replica: &mut Downstream) -> Result<(), String> {
+    let Phase::Loading(image) = &mut replica.phase else { return Ok(()) };
+    while node.net.output_pending(token) < OUTPUT_AHEAD_BYTES {
+        match image.next() {
+            Piece::Bytes(bytes) => put(node, token, &bytes),
+            Piece::NotYet => break,
+            Piece::Failed(error) => return Err(format!("its checkpoint cannot be read: {error}")),
+            Piece::End => {
+                replica.acked_at = node.now;
+                replica.phase = Phase::Online;
+                tracing::info!("replica online");
+                if replica.is_rdb_only {
+                    node.net.close_after_flush(token);
+                }
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn send_stream(
+    node: &mut Node,
+    keys: &Keyspace,
+    token: Token,
+    replica: &mut Downstream,
+) -> Result<(), String> {
+    if replica.is_rdb_only {
+        return Ok(());
+    }
+    while replica.sent < keys.stream().offset()
+        && node.net.output_pending(token) < OUTPUT_AHEAD_BYTES
+    {
+        let Some(output) = node.net.output(token) else { return Err("it is gone".to_owned()) };
+        let copied = keys.stream().copy(replica.sent, PIECE_BYTES, output.chunk());
+        output.release();
+        replica.sent += copied.ok_or("the backlog was lost")? as u64;
+    }
+    Ok(())
+}
+
+fn put(node: &mut Node, token: Token, bytes: &[u8]) {
+    if let Some(output) = node.net.output(token) {
+        output.chunk().extend_from_slice(bytes);
+        output.release();
+    }
+}
+
+/// Where the backlog must reach back to for a replica that asks for everything now.
+pub(crate) fn full_from(node: &Node, keys: &Keyspace) -> u64 {
+    let is_round = node.saving == Saving::Running;
+    keys.stream().newest_mark().filter(|_| is_round).unwrap_or_else(|| keys.stream().offset())
+}
