@@ -15,6 +15,7 @@
 //! - A handler that stops with an error or to block has written no reply; the shell writes it.
 
 pub mod args;
+mod bitmap;
 mod bounds;
 pub mod client;
 pub mod config;

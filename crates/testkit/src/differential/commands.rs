@@ -39,6 +39,17 @@ pub(super) const GRAMMARS: &[&str] = &[
     "INCRBY {string} {int}",
     "DECRBY {string} {int}",
     "INCRBYFLOAT {string} {float}",
+    // bitmaps
+    "SETBIT {string} {bitoffset} (0|1|1|{int})",
+    "GETBIT {string} {bitoffset}",
+    "BITCOUNT {string} [{index} {index} [BYTE|BIT|x]]",
+    "BITPOS {string} (0|1|{int}) [{index} [{index} [BYTE|BIT|x]]]",
+    "BITOP (AND|OR|XOR) {string} {string}+",
+    "BITOP (NOT|x) {string} {string}",
+    "BITFIELD {string} (GET {bittype} {bitoffset}|SET {bittype} {bitoffset} {int}|INCRBY {bittype} {bitoffset} {int}|OVERFLOW (WRAP|SAT|FAIL|x))+",
+    "BITFIELD {string} GET {bittype} {bitoffset}",
+    "BITFIELD_RO {string} (GET {bittype} {bitoffset})+",
+    "BITFIELD_RO {string} (GET|SET) {bittype} {bitoffset} {int}",
     // keys
     "DEL {key}+",
     "UNLINK {key}+",

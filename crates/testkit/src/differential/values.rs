@@ -29,6 +29,9 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
         "index" => text(random.pick(INDEXES)),
         "count" => text(random.pick(COUNTS)),
         "float" => text(random.pick(FLOATS)),
+        "bitoffset" if random.chance(50) => number(random, 3000),
+        "bitoffset" => text(random.pick(BIT_OFFSETS)),
+        "bittype" => text(random.pick(BIT_TYPES)),
         "score" => text(random.pick(SCORES)),
         "bound" => text(random.pick(BOUNDS)),
         "lex" => text(random.pick(LEXES)),
@@ -227,6 +230,27 @@ const FLOATS: &[&str] = &[
     "123456789.123456789",
     ".5",
     "5.",
+];
+const BIT_OFFSETS: &[&str] = &[
+    "0",
+    "1",
+    "7",
+    "8",
+    "63",
+    "#0",
+    "#1",
+    "#7",
+    "#-1",
+    "-1",
+    "4294967296",
+    "9223372036854775807",
+    "#",
+    "x",
+    "",
+];
+const BIT_TYPES: &[&str] = &[
+    "u8", "i8", "u8", "i8", "u1", "i1", "i5", "u13", "u63", "i64", "i63", "u64", "i65", "u0", "x",
+    "", "U8",
 ];
 const SCORES: &[&str] = &[
     "0",
