@@ -1,4 +1,4 @@
-//! Every byte format: RESP, effects, binlog records, RDB, listpack.
+//! Every byte format: RESP, effects, binlog records, RDB, listpack, HyperLogLog.
 //!
 //! Invariants
 //! - Nothing here owns a socket or a file.
@@ -6,6 +6,7 @@
 
 pub mod effect;
 pub mod frame;
+pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
 pub mod rdb;

@@ -27,6 +27,7 @@ mod element;
 mod expiry;
 mod hash;
 pub mod help;
+mod hyperloglog;
 pub(crate) mod internal;
 mod keys;
 pub mod latency;

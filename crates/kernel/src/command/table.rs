@@ -23,6 +23,7 @@ const FILES: &[&[Binding]] = &[
     super::expiry::COMMANDS,
     super::hash::COMMANDS,
     super::help::COMMANDS,
+    super::hyperloglog::COMMANDS,
     super::keys::COMMANDS,
     super::latency::COMMANDS,
     super::lcs::COMMANDS,

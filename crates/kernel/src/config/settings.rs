@@ -31,6 +31,8 @@ pub struct Settings {
     pub set_max_listpack_value: u64,
     pub zset_max_listpack_entries: u64,
     pub zset_max_listpack_value: u64,
+    /// Bytes, header included.
+    pub hll_sparse_max_bytes: u64,
     /// Positive: entries a node; -1..=-5: 4 KiB..64 KiB a node.
     pub list_max_listpack_size: i32,
 
@@ -209,6 +211,7 @@ impl Settings {
             set_max_listpack_value: values.number("set-max-listpack-value"),
             zset_max_listpack_entries: values.number("zset-max-listpack-entries"),
             zset_max_listpack_value: values.number("zset-max-listpack-value"),
+            hll_sparse_max_bytes: values.number("hll-sparse-max-bytes"),
             list_max_listpack_size: values.number("list-max-listpack-size"),
             requirepass: values.text("requirepass").to_owned(),
             protected_mode: values.is_on("protected-mode"),

@@ -50,6 +50,18 @@ pub(super) const GRAMMARS: &[&str] = &[
     "BITFIELD {string} GET {bittype} {bitoffset}",
     "BITFIELD_RO {string} (GET {bittype} {bitoffset})+",
     "BITFIELD_RO {string} (GET|SET) {bittype} {bitoffset} {int}",
+    // HyperLogLogs
+    "PFADD {sketch} {member}+",
+    "PFADD {sketch} {member}+",
+    "PFADD {sketch} {value}+",
+    "PFADD {sketch}",
+    "PFCOUNT {sketch}",
+    "PFCOUNT {sketch}+",
+    "PFMERGE {sketch} {sketch}+",
+    "PFMERGE {sketch}",
+    "PFDEBUG (DECODE|ENCODING|TODENSE|GETREG|x) {sketch}",
+    "PFDEBUG (DECODE|ENCODING) {sketch}",
+    "PFSELFTEST x",
     // keys
     "DEL {key}+",
     "UNLINK {key}+",

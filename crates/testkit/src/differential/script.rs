@@ -83,6 +83,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("set-max-listpack-value", &["64", "8"]),
     ("zset-max-listpack-entries", &["128", "3"]),
     ("zset-max-listpack-value", &["64", "8"]),
+    ("hll-sparse-max-bytes", &["3000", "100"]),
     ("maxmemory-policy", &["noeviction", "allkeys-lfu"]),
     // Without `m`: what is looked at before an error is found is open.
     ("notify-keyspace-events", &["", "KEA", "EAn", "Kg$x"]),

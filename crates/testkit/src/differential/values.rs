@@ -17,7 +17,7 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
     }
     let text = |text: &&str| text.as_bytes().to_vec();
     args.push(match kind {
-        "key" | "string" | "list" | "hash" | "set" | "zset" => key(kind, random),
+        "key" | "string" | "list" | "hash" | "set" | "zset" | "sketch" => key(kind, random),
         "value" if random.chance(15) => number(random, 100_000),
         "value" => random.pick(VALUES).to_vec(),
         "member" | "field" if random.chance(30) => [b"m".to_vec(), number(random, 300)].concat(),
@@ -82,6 +82,7 @@ fn key(kind: &str, random: &mut Random) -> Vec<u8> {
         "hash" => b'h',
         "set" => b's',
         "zset" => b'z',
+        "sketch" => b'p',
         _ => return random.pick(KEYS).to_vec(),
     };
     if random.chance(20) {
@@ -111,7 +112,8 @@ pub(super) fn client_of(arg: &[u8]) -> Option<usize> {
 }
 
 pub(super) const KEYS: &[&[u8]] = &[
-    b"k1", b"k2", b"k3", b"l1", b"l2", b"h1", b"h2", b"s1", b"s2", b"z1", b"z2", b"{t}a", b"{t}b",
+    b"k1", b"k2", b"k3", b"l1", b"l2", b"h1", b"h2", b"s1", b"s2", b"z1", b"z2", b"p1", b"p2",
+    b"{t}a", b"{t}b",
 ];
 
 const CHANNELS: &[&[u8]] = &[b"c1", b"c2", b"c3", b"{t}c", b""];
