@@ -25,6 +25,7 @@ pub mod describe;
 mod dump;
 mod element;
 mod expiry;
+mod geo;
 mod hash;
 pub mod help;
 mod hyperloglog;

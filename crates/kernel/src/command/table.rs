@@ -21,6 +21,7 @@ const FILES: &[&[Binding]] = &[
     super::describe::COMMANDS,
     super::dump::COMMANDS,
     super::expiry::COMMANDS,
+    super::geo::COMMANDS,
     super::hash::COMMANDS,
     super::help::COMMANDS,
     super::hyperloglog::COMMANDS,

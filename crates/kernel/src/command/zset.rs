@@ -6,6 +6,8 @@ mod interval;
 mod pop;
 mod range;
 
+use std::ops::Range;
+
 use store::Zset;
 use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
@@ -17,6 +19,9 @@ use super::table::Binding;
 use super::{Args, CmdResult, Handler, Turn};
 use crate::keyspace::Class;
 use interval::Interval;
+
+pub(super) use add::{add, only};
+pub(super) use range::{Members, replace};
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("zadd", Handler::Data(add::zadd)),
@@ -55,6 +60,11 @@ pub(crate) const COMMANDS: &[Binding] = &[
     ("zdiffstore", Handler::Data(combine::zdiffstore)),
     ("zintercard", Handler::Data(combine::zintercard)),
 ];
+
+/// The ranks of the members with scores from `first`, included, to `behind`, excluded.
+pub(super) fn ranks_of_scores(zset: &Zset, first: f64, behind: f64) -> Range<usize> {
+    Interval::between(first, behind).ranks(zset)
+}
 
 fn zrem(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let key = args.key(1);

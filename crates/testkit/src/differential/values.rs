@@ -17,7 +17,7 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
     }
     let text = |text: &&str| text.as_bytes().to_vec();
     args.push(match kind {
-        "key" | "string" | "list" | "hash" | "set" | "zset" | "sketch" => key(kind, random),
+        "key" | "string" | "list" | "hash" | "set" | "zset" | "sketch" | "geo" => key(kind, random),
         "value" if random.chance(15) => number(random, 100_000),
         "value" => random.pick(VALUES).to_vec(),
         "member" | "field" if random.chance(30) => [b"m".to_vec(), number(random, 300)].concat(),
@@ -29,6 +29,12 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
         "index" => text(random.pick(INDEXES)),
         "count" => text(random.pick(COUNTS)),
         "float" => text(random.pick(FLOATS)),
+        "longitude" if random.chance(90) => degrees(random, 180),
+        "latitude" if random.chance(90) => degrees(random, 85),
+        "longitude" | "latitude" => text(random.pick(DEGREES)),
+        "distance" if random.chance(80) => number(random, 10_000),
+        "distance" => text(random.pick(&["0", "-1", "0.5", "1e9", "25000", "inf", "nan", "x", ""])),
+        "unit" => text(random.pick(&["m", "km", "km", "km", "KM", "ft", "mi", "mi", "x", ""])),
         "bitoffset" if random.chance(50) => number(random, 3000),
         "bitoffset" => text(random.pick(BIT_OFFSETS)),
         "bittype" => text(random.pick(BIT_TYPES)),
@@ -83,6 +89,7 @@ fn key(kind: &str, random: &mut Random) -> Vec<u8> {
         "set" => b's',
         "zset" => b'z',
         "sketch" => b'p',
+        "geo" => b'g',
         _ => return random.pick(KEYS).to_vec(),
     };
     if random.chance(20) {
@@ -96,6 +103,13 @@ fn key(kind: &str, random: &mut Random) -> Vec<u8> {
 fn number(random: &mut Random, bound: usize) -> Vec<u8> {
     let least = if bound > 1_000_000 { bound / 1000 } else { 0 };
     random.between(least, bound - 1).to_string().into_bytes()
+}
+
+/// Degrees between `-bound` and `bound`, so many different ones that hardly two distances are equal.
+fn degrees(random: &mut Random, bound: usize) -> Vec<u8> {
+    let sign = if random.chance(50) { "-" } else { "" };
+    let (whole, fraction) = (random.between(0, bound - 1), random.between(100_000, 999_999));
+    format!("{sign}{whole}.{fraction}").into_bytes()
 }
 
 /// Stands for the id that a server gave to a client of the run.
@@ -113,7 +127,7 @@ pub(super) fn client_of(arg: &[u8]) -> Option<usize> {
 
 pub(super) const KEYS: &[&[u8]] = &[
     b"k1", b"k2", b"k3", b"l1", b"l2", b"h1", b"h2", b"s1", b"s2", b"z1", b"z2", b"p1", b"p2",
-    b"{t}a", b"{t}b",
+    b"g1", b"g2", b"{t}a", b"{t}b",
 ];
 
 const CHANNELS: &[&[u8]] = &[b"c1", b"c2", b"c3", b"{t}c", b""];
@@ -232,6 +246,21 @@ const FLOATS: &[&str] = &[
     "123456789.123456789",
     ".5",
     "5.",
+];
+const DEGREES: &[&str] = &[
+    "0",
+    "180",
+    "-180",
+    "85.05112878",
+    "-85.05112878",
+    "85.06",
+    "181",
+    "-0",
+    "1e-5",
+    "x",
+    "",
+    "inf",
+    "nan",
 ];
 const BIT_OFFSETS: &[&str] = &[
     "0",

@@ -105,7 +105,7 @@ fn damage_is_survived() {
             look(&bytes);
         }
     }
-    for junk in [b"\x00".as_slice(), b"\x40", b"\x7f\xff", b"\xff", &[0x7f; 40_000]] {
+    for junk in [b"\x00".as_slice(), b"\x40", b"\x7f\xff", b"\xff", &vec![0x7f; 40_000]] {
         look(&[&sound, junk].concat());
     }
     let mut dense = added(0..10, 0);

@@ -119,25 +119,25 @@ impl Step {
 }
 
 fn run(cx: &mut NodeTurn<'_>, key: &[u8], steps: &[Step]) -> CmdResult {
-    let keys = &mut *cx.turn.keys;
     let ends = steps.iter().filter(|step| step.is_write()).map(|step| &step.field);
-    match ends.map(|field| field.first_byte() + field.bytes()).max() {
-        None => {
-            // Counted and touched, as a read is.
-            keys.string(key)?;
-        }
-        // As in Redis, room is made even for what is not stored then.
-        Some(end) if super::length(keys, key)? < end => {
-            keys.apply(Effect::SetRange { key, offset: end as u64 - 1, value: &[0] });
-        }
-        Some(_) => {}
-    }
+    let end = ends.map(|field| field.first_byte() + field.bytes()).max();
+    // The type is checked before anything is replied; what only reads counts as a read.
+    match end {
+        None => cx.turn.keys.string(key)?,
+        Some(_) => cx.turn.keys.peek_string(key)?,
+    };
     cx.turn.reply.array(steps.len());
     for step in steps {
         match step.run(cx.turn.keys, key)? {
             Some(value) => cx.turn.reply.integer(value),
             None => cx.turn.reply.null(),
         }
+    }
+    // As in Redis, there is room even for what was not stored.
+    if let Some(end) = end
+        && super::length(cx.turn.keys, key)? < end
+    {
+        cx.turn.keys.apply(Effect::SetRange { key, offset: end as u64 - 1, value: &[0] });
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::keyspace::Class;
 
 /// Which members may be touched.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Only {
+pub(in crate::command) enum Only {
     Any,
     /// NX
     New,
@@ -86,13 +86,7 @@ impl<'a> Zadd<'a> {
         }
         let member = |at: usize| Ok::<_, Stop>((args.float(at)?, args.key(at + 1)));
         Ok(Zadd {
-            only: if nx {
-                Only::New
-            } else if xx {
-                Only::Existing
-            } else {
-                Only::Any
-            },
+            only: only(nx, xx),
             direction: if gt {
                 Direction::Up
             } else if lt {
@@ -177,6 +171,27 @@ impl<'a> Zadd<'a> {
         }
         Ok(())
     }
+}
+
+/// What NX and XX, of which at most one is given, allow.
+pub(in crate::command) fn only(nx: bool, xx: bool) -> Only {
+    match (nx, xx) {
+        (true, _) => Only::New,
+        (false, true) => Only::Existing,
+        (false, false) => Only::Any,
+    }
+}
+
+/// Adds members with their scores and replies how many are new; `counts_changed`: or have another score now.
+pub(in crate::command) fn add(
+    cx: &mut Turn<'_>,
+    key: &[u8],
+    only: Only,
+    counts_changed: bool,
+    members: Vec<(f64, &[u8])>,
+) -> CmdResult {
+    let direction = Direction::Any;
+    Zadd { only, direction, counts_changed, is_increment: false, members }.run(cx, key)
 }
 
 pub(super) fn zadd(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {

@@ -75,6 +75,11 @@ impl<'a> Interval<'a> {
         }
     }
 
+    /// From the score `first`, included, to `behind`, excluded.
+    pub(super) fn between(first: f64, behind: f64) -> Interval<'a> {
+        Interval::Scores(Edge::Included(first), Edge::Excluded(behind))
+    }
+
     /// The ranks of the members inside.
     pub(super) fn ranks(&self, zset: &Zset) -> Range<usize> {
         let (start, end) = match self {

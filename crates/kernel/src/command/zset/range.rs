@@ -187,11 +187,11 @@ pub(super) fn zrangestore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 /// Copies of members, with their scores.
-pub(super) type Members = Vec<(f64, Vec<u8>)>;
+pub(in crate::command) type Members = Vec<(f64, Vec<u8>)>;
 
 /// Makes `target` a sorted set of these members, or nothing if there are none, whatever it was; subscribers are told
 /// of `event`.
-pub(super) fn replace(
+pub(in crate::command) fn replace(
     cx: &mut Turn<'_>,
     target: &[u8],
     members: &[(f64, Vec<u8>)],
