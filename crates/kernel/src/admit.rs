@@ -4,7 +4,9 @@ use base::Tick;
 use catalog::{CommandSpec, Flag};
 use wire::resp::reply::{ErrorReply, Protocol};
 
+use crate::access::Denial;
 use crate::client::Session;
+use crate::command::Args;
 use crate::command::transaction::is_never_queued;
 use crate::keyspace::Keyspace;
 use crate::node::Holds;
@@ -19,6 +21,8 @@ pub(crate) enum Admission {
     /// Waits, unanswered, until the hold ends.
     Hold,
     Refuse(ErrorReply),
+    /// The client's user may not run it.
+    Deny(Denial),
 }
 
 const NOT_LOGGED_IN: ErrorReply = ErrorReply::new("NOAUTH Authentication required.");
@@ -51,6 +55,7 @@ impl House<'_> {
     pub(crate) fn admit(
         &self,
         spec: &'static CommandSpec,
+        args: &Args<'_>,
         session: &Session,
         keys: &Keyspace,
     ) -> Admission {
@@ -59,6 +64,9 @@ impl House<'_> {
         }
         if session.transaction.is_some() && spec.has(Flag::NoMulti) {
             return Admission::Refuse(NOT_IN_TRANSACTION);
+        }
+        if let Err(denial) = session.check(spec, args) {
+            return Admission::Deny(denial);
         }
         if self.is_full && needs_memory(spec, session) {
             return Admission::Refuse(OUT_OF_MEMORY);

@@ -20,6 +20,7 @@ use binlog::{Directory, Health, Log, OpenError, Owner};
 use store::dict::HashSeed;
 use tracing::warn;
 
+use crate::access::file::UsersError;
 use crate::boot::{self, ListenError};
 use crate::config::Config;
 use crate::config::file::Directive;
@@ -48,6 +49,8 @@ const REIGN: Epoch = Epoch(1);
 pub enum AloneError {
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Users(#[from] UsersError),
     #[error("cannot use {path}: {error}")]
     Directory { path: PathBuf, error: io::Error },
     #[error(transparent)]
@@ -71,6 +74,9 @@ impl AloneError {
                 "stop what listens there, or take another port with --port"
             }
             AloneError::Listen(_) => "name addresses of this machine with --bind",
+            AloneError::Users(_) => {
+                "see to the aclfile, or to the `user` lines of the configuration"
+            }
             AloneError::Directory { .. } | AloneError::Open(OpenError::Path { .. }) => {
                 "check its permissions, or name another directory with --dir"
             }
@@ -115,6 +121,7 @@ impl Alone {
         fit_descriptors(&mut config)?;
         let mut executor = boot::executor(config)?;
         let node = &mut executor.node;
+        node.access.load_at_start(&node.config)?;
         let listeners = Listeners::open(&mut node.net, node.config.settings())?;
         node.listeners = Some(listeners);
         let log = dir.join(LOG_DIRECTORY);

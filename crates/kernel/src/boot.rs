@@ -12,6 +12,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use store::{Graveyard, Rng, Store};
 use tracing::warn;
 
+use crate::access::Access;
 use crate::config::{Config, Settings};
 use crate::keyspace::Keyspace;
 use crate::limits::Limits;
@@ -44,6 +45,7 @@ pub fn executor(config: Config) -> io::Result<Executor> {
     let store = Store::new(settings.databases, background_graveyard()?, rng.fork());
     let mut keys = Keyspace::new(store, rng);
     let mut node = Node::new(Driver::new()?, Limits::of(settings));
+    node.access = Access::of(config.settings());
     node.config = config;
     node.configure(&mut keys);
     Ok(Executor::new(node, keys))

@@ -7,6 +7,8 @@
 //!                           that command holds the session, and sees all others here
 //! ```
 
+use std::sync::Arc;
+
 use base::{Epoch, UnixMs};
 use catalog::CommandSpec;
 use hashbrown::HashMap;
@@ -14,6 +16,7 @@ use net::{Address, Token};
 use wire::resp::reply::Protocol;
 use wire::resp::request::RequestParser;
 
+use crate::access::User;
 use crate::command::{BlockOn, Queued};
 use crate::interop::Downstream;
 use crate::replicate::handshake::Peer;
@@ -32,6 +35,12 @@ pub struct Session {
     /// Selected database.
     pub db: u16,
     pub protocol: Protocol,
+    /// Whose rights the commands have. Changed only by `access::sessions`.
+    pub user: Arc<User>,
+    /// No command needs to be checked against the rules of `user`.
+    pub(crate) is_unrestricted: bool,
+    /// Proved to be `user`, or needed no proof when it connected.
+    pub(crate) has_logged_in: bool,
     /// Logged in, or no password is asked for.
     pub is_authenticated: bool,
     /// It arrived at the node address, where only POLLUX is understood.
@@ -54,6 +63,8 @@ pub struct Session {
     pub no_evict: bool,
     /// CLIENT NO-TOUCH: look-ups of this client leave LRU and LFU alone.
     pub no_touch: bool,
+    /// EXEC is running.
+    pub(crate) runs_transaction: bool,
     /// Between MULTI and EXEC.
     pub transaction: Option<Transaction>,
     /// WATCHed keys.
@@ -149,6 +160,11 @@ impl Names {
         self.numbers.remove(name);
     }
 
+    /// All names, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.numbers.keys().map(|name| &**name)
+    }
+
     /// All names, the oldest first.
     pub(crate) fn in_order(&self) -> Vec<Box<[u8]>> {
         let mut names: Vec<(u64, &Box<[u8]>)> =
@@ -223,6 +239,9 @@ impl Clients {
             local,
             db: 0,
             protocol: Protocol::Resp2,
+            user: User::nobody(),
+            is_unrestricted: false,
+            has_logged_in: false,
             is_authenticated: false,
             is_internal: false,
             introduced: None,
@@ -236,6 +255,7 @@ impl Clients {
             reply_mode: ReplyMode::On,
             no_evict: false,
             no_touch: false,
+            runs_transaction: false,
             transaction: None,
             watched: Vec::new(),
             subscriptions: Subscriptions::default(),

@@ -87,7 +87,7 @@ pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs, request: usize)
     put("tot-mem", &number(memory_bytes(session, net)));
     put("events", if output > 0 { b"rw" } else { b"r" });
     put("cmd", session.last_command.map_or("NULL", |spec| spec.name).as_bytes());
-    put("user", b"default");
+    put("user", session.user.name());
     put("redir", b"-1");
     put("resp", if session.protocol == Protocol::Resp3 { b"3" } else { b"2" });
     put("lib-name", &session.library_name);

@@ -10,6 +10,7 @@ use catalog::{CommandSpec, Flag};
 use net::Token;
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
+use crate::access::Denial;
 use crate::admit::{Admission, House};
 use crate::blocking::{Blocking, Unserved};
 use crate::client::{Blocked, ReplyMode, Session};
@@ -79,10 +80,14 @@ impl Stage<'_> {
             is_full,
         };
         let Some(session) = self.node.clients.get_mut(token) else { return After::Stop };
-        match house.admit(spec, session, self.keys) {
+        match house.admit(spec, args, session, self.keys) {
             Admission::Run => self.run(token, spec, handler, args),
             Admission::Hold => After::Held,
             Admission::Refuse(error) => self.refuse(token, Some(spec), &error),
+            Admission::Deny(denial) => {
+                let error = self.deny(token, spec, args, denial);
+                self.refuse(token, Some(spec), &error)
+            }
             Admission::Queue => {
                 let transaction = session.transaction.as_mut().expect("only then it is queued");
                 let command = Queued::new(spec, handler, args);
@@ -269,6 +274,23 @@ impl Stage<'_> {
         After::Next
     }
 
+    /// Notes that a client's user may not run a command; the error is for the client.
+    #[cold]
+    fn deny(
+        &mut self,
+        token: Token,
+        spec: &'static CommandSpec,
+        args: &Args<'_>,
+        denial: Denial,
+    ) -> ErrorReply {
+        let mut session = self.node.clients.take_session(token).expect("looked up by the caller");
+        session.last_command = Some(spec);
+        self.node.note_denial(&session, session.context(), denial, spec, args);
+        let text = denial.text(&session.user, spec);
+        self.node.clients.put_session(session);
+        format!("NOPERM {text}").into()
+    }
+
     /// Ends a connection at which a web page made a browser knock: what follows in the body would be commands.
     fn cut_off(&mut self, token: Token) -> After {
         if let Some(session) = self.node.clients.get(token) {
@@ -331,6 +353,10 @@ impl Stage<'_> {
         let Some(session) = self.node.clients.get_mut(token) else { return };
         let Some(blocked) = session.blocked.take() else { return };
         let command = &blocked.command;
+        if let Err(denial) = session.check(command.spec, &command.args()) {
+            let error = self.deny(token, command.spec, &command.args(), denial);
+            return self.deny_parked(token, blocked, &error);
+        }
         let result = self.call(token, command.handler, &command.args());
         let ended = if result.is_ok() { Ended::Replied } else { Ended::Failed };
         let Some(session) = self.node.clients.get_mut(token) else { return };
@@ -346,6 +372,18 @@ impl Stage<'_> {
             self.answer(token, |reply| reply.error(&error));
         }
         self.node.touch(token);
+        self.resumed.push(token);
+    }
+
+    /// Ends the wait of a client that in the meantime has lost the right to its command.
+    fn deny_parked(&mut self, token: Token, blocked: Blocked, error: &ErrorReply) {
+        self.node.counters.reject(blocked.command.spec.id);
+        count_error(self.node, error);
+        if let Some(session) = self.node.clients.get_mut(token) {
+            session.blocked = Some(blocked);
+            self.blocking.unpark(self.keys, session);
+        }
+        self.answer(token, |reply| reply.error(error));
         self.resumed.push(token);
     }
 

@@ -13,6 +13,7 @@
 //! - A command changes data only by `Keyspace::apply(Effect)`.
 //! - The executor never waits for a disk or a peer; only replies do.
 
+pub mod access;
 mod admit;
 pub mod alone;
 mod barrier;

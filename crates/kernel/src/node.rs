@@ -7,6 +7,7 @@ use base::{Tick, UnixMs};
 use net::{Driver, ListenerId, Token};
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
+use crate::access::Access;
 use crate::barrier::Barrier;
 use crate::client::{Clients, Session};
 use crate::config::Config;
@@ -33,8 +34,8 @@ pub struct Node {
     pub limits: Limits,
     pub pubsub: PubSub,
     pub holds: Holds,
-    /// `requirepass`; empty: none.
-    pub password: Vec<u8>,
+    /// Users, and what was denied to them.
+    pub access: Access,
     /// Where clients are accepted, if the node decides that itself.
     pub listeners: Option<Listeners>,
     /// Data is being read from disk: only commands with the flag `loading` run.
@@ -151,7 +152,7 @@ impl Node {
             limits,
             pubsub: PubSub::default(),
             holds: Holds::default(),
-            password: Vec::new(),
+            access: Access::default(),
             listeners: None,
             is_loading: false,
             shutdown: None,
@@ -182,7 +183,7 @@ impl Node {
             log.log().set_policy(settings.appendfsync.policy());
         }
         self.limits = Limits::of(settings);
-        self.password = settings.requirepass.clone().into_bytes();
+        self.access.configure(settings);
         journal::set_level(settings.loglevel);
         let stream = keys.stream_mut();
         stream.unlinks_expired = settings.lazyfree_lazy_expire;

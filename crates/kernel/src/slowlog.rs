@@ -100,7 +100,7 @@ fn is_secret(spec: &CommandSpec, args: &Args<'_>, at: usize) -> bool {
     let follows = |word: &str, distance: usize| at > distance && args.is(at - distance, word);
     match spec.name {
         "auth" => at > 0,
-        "acl|setuser" => at > 2,
+        "acl|setuser" => at > 1,
         "config|set" => at > 2 && at % 2 == 1 && config::is_secret(&args[at - 1]),
         "hello" => follows("auth", 1) || follows("auth", 2),
         "migrate" => follows("auth", 1) || follows("auth2", 1) || follows("auth2", 2),
@@ -141,7 +141,7 @@ mod tests {
         check("auth user pass", "auth (redacted) (redacted)");
         check("config set hz 5 requirepass x", "config set hz 5 requirepass (redacted)");
         check("hello 3 auth u p setname n", "hello 3 auth (redacted) (redacted) setname n");
-        check("acl setuser a >p", "acl setuser a (redacted)");
+        check("acl setuser a >p", "acl setuser (redacted) (redacted)");
         check("set a b", "set a b");
     }
 

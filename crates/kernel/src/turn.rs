@@ -232,7 +232,10 @@ impl Executor {
         let node = &mut self.node;
         let refusal = if node.clients.count() >= node.limits.maxclients {
             Some(TOO_MANY_CLIENTS)
-        } else if node.limits.is_protected && node.password.is_empty() && !peer.is_local() {
+        } else if node.limits.is_protected
+            && node.access.default_user().needs_no_password()
+            && !peer.is_local()
+        {
             Some(PROTECTED)
         } else {
             None
@@ -247,9 +250,8 @@ impl Executor {
             return;
         }
         let local = node.net.local(token).unwrap_or_else(|| peer.clone());
-        let is_open = node.password.is_empty();
         let session = node.clients.insert(token, peer, local, node.now);
-        session.is_authenticated = is_open;
+        session.start_as_default(&node.access);
     }
 
     /// Parses the complete commands of the clients that have input, as many as one turn takes.

@@ -69,6 +69,11 @@ impl<'a> Args<'a> {
         spans.iter().map(move |span| span.of(buffer))
     }
 
+    /// The words from `i` on, as the arguments of a command of their own; there must be one.
+    pub(crate) fn tail(&self, i: usize) -> Args<'a> {
+        Args { buffer: self.buffer, spans: &self.spans[i..] }
+    }
+
     /// Whether argument `i` is the keyword `word` (given in any case).
     pub fn is(&self, i: usize, word: &str) -> bool {
         self.key(i).eq_ignore_ascii_case(word.as_bytes())

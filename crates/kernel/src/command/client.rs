@@ -1,5 +1,7 @@
 //! CLIENT: who is connected, and what is done to connections.
 
+use std::sync::Arc;
+
 use net::{Address, Token};
 use wire::resp::reply::ErrorReply;
 
@@ -7,6 +9,7 @@ use super::args::wrong_form;
 use super::connection::check_name;
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop, Turn};
+use crate::access::{Access, User};
 use crate::client::{ReplyMode, Session};
 use crate::client_list::{ClientType, line};
 use crate::node::Pause;
@@ -257,12 +260,13 @@ struct Victims<'a> {
     kind: Option<ClientType>,
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
+    user: Option<&'a Arc<User>>,
     spares_me: bool,
 }
 
 impl<'a> Victims<'a> {
     /// `option value ...` from argument 2 on.
-    fn parse(args: &Args<'a>) -> Result<Victims<'a>, Stop> {
+    fn parse(args: &Args<'a>, access: &'a Access) -> Result<Victims<'a>, Stop> {
         let mut victims = Victims { spares_me: true, ..Victims::default() };
         for at in (2..args.len()).step_by(2) {
             let value = args.get(at + 1).ok_or(ErrorReply::SYNTAX)?;
@@ -278,10 +282,11 @@ impl<'a> Victims<'a> {
             } else if args.is(at, "LADDR") {
                 victims.local_address = Some(value);
             } else if args.is(at, "USER") {
-                if value != b"default" {
+                let user = access.user(value).ok_or_else(|| {
                     let user = String::from_utf8_lossy(value);
-                    return Err(Stop::Error(format!("ERR No such user '{user}'").into()));
-                }
+                    Stop::Error(format!("ERR No such user '{user}'").into())
+                })?;
+                victims.user = Some(user);
             } else if args.is(at, "SKIPME") && args.is(at + 1, "YES") {
                 victims.spares_me = true;
             } else if args.is(at, "SKIPME") && args.is(at + 1, "NO") {
@@ -296,6 +301,7 @@ impl<'a> Victims<'a> {
     fn include(&self, session: &Session) -> bool {
         self.id.is_none_or(|id| session.id.0 == id)
             && self.kind.is_none_or(|kind| ClientType::of(session) == kind)
+            && self.user.is_none_or(|user| Arc::ptr_eq(user, &session.user))
             && self.address.is_none_or(|text| is_address(&session.peer, text))
             && self.local_address.is_none_or(|text| is_address(&session.local, text))
     }
@@ -311,7 +317,7 @@ fn kill(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let victims = if is_old_form {
         Victims { address: Some(args.key(2)), ..Victims::default() }
     } else {
-        Victims::parse(args)?
+        Victims::parse(args, &cx.node.access)?
     };
     let others: Vec<Token> = cx
         .node

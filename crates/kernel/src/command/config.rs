@@ -5,6 +5,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
+use crate::access::User;
 use crate::boot::{self, ListenError};
 use crate::node::Node;
 
@@ -48,6 +49,11 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     }
     if !changed.is_empty() {
         cx.node.configure(cx.turn.keys);
+    }
+    if changed.contains(&"requirepass") {
+        let mut user = User::clone(cx.node.access.default_user());
+        user.set_password(cx.node.config.settings().requirepass.as_bytes());
+        cx.replace_user(user);
     }
     cx.turn.reply.ok();
     Ok(())
@@ -104,11 +110,24 @@ fn rewrite(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
             "ERR The server is running without a config file",
         )));
     };
-    if let Err(error) = cx.node.config.rewrite(path) {
+    let users = user_lines(cx.node)?;
+    if let Err(error) = cx.node.config.rewrite(path, &users) {
         warn!(path = %path.display(), %error, "configuration file was not rewritten");
         return Err(Stop::Error(format!("ERR Rewriting config file: {error}").into()));
     }
     info!(path = %path.display(), "configuration file rewritten");
     cx.turn.reply.ok();
     Ok(())
+}
+
+/// The users as lines of the configuration file; none when they live in an aclfile.
+fn user_lines(node: &Node) -> Result<Vec<String>, Stop> {
+    if !node.config.settings().aclfile.is_empty() {
+        return Ok(Vec::new());
+    }
+    node.access.lines().map(String::from_utf8).collect::<Result<_, _>>().map_err(|_| {
+        Stop::Error(ErrorReply::new(
+            "ERR Rewriting config file: the rules of a user are not UTF-8 text; use an ACL file",
+        ))
+    })
 }

@@ -1,12 +1,11 @@
 //! PING, ECHO, AUTH, HELLO, SELECT, QUIT, RESET.
 
-use subtle::ConstantTimeEq;
 use wire::resp::reply::{ErrorReply, Protocol};
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop, Turn};
-use crate::client::{ReplyMode, Session};
-use crate::node::Node;
+use crate::access::DEFAULT_USER;
+use crate::client::ReplyMode;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("ping", Handler::Data(ping)),
@@ -51,28 +50,27 @@ fn quit(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
 
 fn auth(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let (user, password) = match args.len() {
-        2 => (b"default".as_slice(), args.key(1)),
+        2 => (DEFAULT_USER, args.key(1)),
         3 => (args.key(1), args.key(2)),
         _ => return Err(ErrorReply::SYNTAX.into()),
     };
-    if args.len() == 2 && cx.node.password.is_empty() {
+    if args.len() == 2 && cx.node.access.default_user().needs_no_password() {
         return Err(Stop::Error(ErrorReply::new(
             "ERR AUTH <password> called without any password configured for the default user. \
              Are you sure your configuration is correct?",
         )));
     }
-    log_in(cx.node, cx.turn.session, user, password)?;
+    log_in(cx, args, user, password)?;
     cx.turn.reply.ok();
     Ok(())
 }
 
-/// Without a password, any is right for the default user, as in Redis.
-fn log_in(node: &Node, session: &mut Session, user: &[u8], password: &[u8]) -> CmdResult {
-    let is_right = node.password.is_empty() || bool::from(node.password.ct_eq(password));
-    if user != b"default" || !is_right {
+fn log_in(cx: &mut NodeTurn<'_>, args: &Args<'_>, user: &[u8], password: &[u8]) -> CmdResult {
+    let Some(user) = cx.node.access.authenticate(user, password) else {
+        cx.node.note_failed_login(cx.turn.session, user, args);
         return Err(WRONG_PASSWORD.into());
-    }
-    session.is_authenticated = true;
+    };
+    cx.turn.session.log_in(user);
     Ok(())
 }
 
@@ -119,7 +117,7 @@ impl<'a> Hello<'a> {
 fn hello(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let hello = Hello::parse(args)?;
     if let Some((user, password)) = hello.login {
-        log_in(cx.node, cx.turn.session, user, password)?;
+        log_in(cx, args, user, password)?;
     }
     if !cx.turn.session.is_authenticated {
         return Err(Stop::Error(ErrorReply::new(
@@ -189,7 +187,7 @@ fn reset(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     session.reply_mode = ReplyMode::On;
     session.no_evict = false;
     session.no_touch = false;
-    session.is_authenticated = cx.node.password.is_empty();
+    session.start_as_default(&cx.node.access);
     cx.turn.keys.select(0);
     cx.turn.reply.set_protocol(Protocol::Resp2);
     cx.turn.reply.simple("RESET");

@@ -6,6 +6,7 @@ use super::table::{self, Binding};
 use super::{Args, CmdResult, Handler, Turn};
 
 pub(crate) const COMMANDS: &[Binding] = &[
+    ("acl|help", Handler::Data(help)),
     ("client|help", Handler::Data(help)),
     ("command|help", Handler::Data(help)),
     ("config|help", Handler::Data(help)),

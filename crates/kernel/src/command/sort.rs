@@ -19,6 +19,8 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
+use crate::access::may_read_every_key;
+use crate::client::Session;
 use crate::keyspace::{Class, Keyspace, Stored, in_parts};
 
 pub(crate) const COMMANDS: &[Binding] =
@@ -26,6 +28,11 @@ pub(crate) const COMMANDS: &[Binding] =
 
 const NOT_A_NUMBER: ErrorReply =
     ErrorReply::new("ERR One or more scores can't be converted into double");
+
+const BY_DENIED: ErrorReply =
+    ErrorReply::new("ERR BY option of SORT denied due to insufficient ACL permissions.");
+const GET_DENIED: ErrorReply =
+    ErrorReply::new("ERR GET option of SORT denied due to insufficient ACL permissions.");
 
 #[derive(Default)]
 struct Options<'a> {
@@ -41,8 +48,13 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: &Args<'a>, may_store: bool) -> Result<Options<'a>, Stop> {
+    /// A user who may not read every key may not name keys by patterns.
+    fn parse(args: &Args<'a>, may_store: bool, session: &Session) -> Result<Options<'a>, Stop> {
         let mut options = Options::default();
+        let may_look_up = || {
+            let spec = catalog::find(args.key(0)).expect("resolved by this name");
+            session.is_unrestricted || may_read_every_key(&session.user, spec, args)
+        };
         let mut at = 2;
         while at < args.len() {
             let follow = args.len() - at - 1;
@@ -61,9 +73,16 @@ impl<'a> Options<'a> {
                 taken = 2;
             } else if args.is(at, "by") && follow >= 1 {
                 options.by = Some(args.key(at + 1));
-                options.is_unsorted |= !args.key(at + 1).contains(&b'*');
+                if !args.key(at + 1).contains(&b'*') {
+                    options.is_unsorted = true;
+                } else if !may_look_up() {
+                    return Err(BY_DENIED.into());
+                }
                 taken = 2;
             } else if args.is(at, "get") && follow >= 1 {
+                if !may_look_up() {
+                    return Err(GET_DENIED.into());
+                }
                 options.gets.push(args.key(at + 1));
                 taken = 2;
             } else {
@@ -95,7 +114,7 @@ fn sort_ro(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn run(cx: &mut Turn<'_>, args: &Args<'_>, may_store: bool) -> CmdResult {
-    let mut options = Options::parse(args, may_store)?;
+    let mut options = Options::parse(args, may_store, cx.session)?;
     let (mut elements, is_set) = elements(cx.keys, args.key(1))?;
     if options.is_unsorted && is_set && options.target.is_some() {
         // The order of a set is nobody's promise; what is stored must have one.

@@ -13,6 +13,7 @@ pub(crate) type Binding = (&'static str, Handler);
 
 /// All command files.
 const FILES: &[&[Binding]] = &[
+    super::acl::COMMANDS,
     super::bitmap::COMMANDS,
     super::client::COMMANDS,
     super::config::COMMANDS,

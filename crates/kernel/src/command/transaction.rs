@@ -8,6 +8,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, BlockOn, CmdResult, Handler, NodeTurn, Queued, Stop, TimeoutReply, Turn};
+use crate::access::Denial;
 use crate::blocking::Unserved;
 use crate::client::{Transaction, Watched};
 use crate::execute;
@@ -89,14 +90,28 @@ fn exec(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
         return Ok(());
     }
     turn.reply.array(transaction.queue.len());
+    turn.session.runs_transaction = true;
     for command in &transaction.queue {
         run_queued(cx, command);
     }
+    cx.turn.session.runs_transaction = false;
     Ok(())
+}
+
+/// The rules have changed since the command was queued.
+fn deny_queued(cx: &mut NodeTurn<'_>, command: &Queued, denial: Denial) {
+    let session = &*cx.turn.session;
+    cx.node.note_denial(session, session.context(), denial, command.spec, &command.args());
+    let error = ErrorReply::from(format!("NOPERM {}", denial.text_in_exec()));
+    execute::count_error(cx.node, &error);
+    cx.turn.reply.error(&error);
 }
 
 fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
     let args = command.args();
+    if let Err(denial) = cx.turn.session.check(command.spec, &args) {
+        return deny_queued(cx, command, denial);
+    }
     cx.turn.keys.select(cx.turn.session.db);
     let before = cx.turn.reply.buffer().len();
     let is_full = command

@@ -191,22 +191,31 @@ fn quote(word: &str) -> String {
     quoted
 }
 
+fn push_line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
 impl Config {
     /// The text of `old` with the values of now: a line stays where it is, and parameters that the
-    /// file lacks and that differ from the default come last.
-    pub fn rewritten(&self, old: &str) -> String {
+    /// file lacks and that differ from the default come last. `users` are the lines that take the place of all `user` lines.
+    pub fn rewritten(&self, old: &str, users: &[String]) -> String {
         let mut written = vec![false; PARAMETERS.len()];
         let mut text = String::new();
-        let mut is_signed = false;
+        let (mut is_signed, mut has_users) = (false, users.is_empty());
         for line in old.lines() {
             is_signed |= line == SIGNATURE;
             let name = line.split_ascii_whitespace().next().unwrap_or_default();
+            if name.eq_ignore_ascii_case("user") {
+                if !has_users {
+                    has_users = true;
+                    users.iter().for_each(|line| push_line(&mut text, line));
+                }
+                continue;
+            }
             let index = if name.starts_with('#') { None } else { index_of(name.as_bytes()) };
             match index {
-                None => {
-                    text.push_str(line);
-                    text.push('\n');
-                }
+                None => push_line(&mut text, line),
                 Some(index) if !written[index] => {
                     written[index] = true;
                     text.push_str(&self.lines_of(index));
@@ -219,18 +228,23 @@ impl Config {
                 continue;
             }
             if !is_signed {
-                text.push_str(SIGNATURE);
-                text.push('\n');
+                push_line(&mut text, SIGNATURE);
                 is_signed = true;
             }
             text.push_str(&self.lines_of(index));
+        }
+        if !has_users {
+            if !is_signed {
+                push_line(&mut text, SIGNATURE);
+            }
+            users.iter().for_each(|line| push_line(&mut text, line));
         }
         text
     }
 
     /// Replaces the configuration file: a temporary one beside it is written, synced and renamed. Who may read it stays
     /// as it was, as there may be a password in it; a new file is for its user only.
-    pub fn rewrite(&self, path: &Path) -> io::Result<()> {
+    pub fn rewrite(&self, path: &Path, users: &[String]) -> io::Result<()> {
         let old = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -244,7 +258,7 @@ impl Config {
         if let Ok(replaced) = fs::metadata(path) {
             file.set_permissions(replaced.permissions())?;
         }
-        file.write_all(self.rewritten(&old).as_bytes())?;
+        file.write_all(self.rewritten(&old, users).as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

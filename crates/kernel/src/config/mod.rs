@@ -34,6 +34,8 @@ pub struct Config {
     /// In the order of `PARAMETERS`, in the form that CONFIG GET shows.
     values: Vec<String>,
     settings: Settings,
+    /// The `user` lines, each a name and its rules.
+    users: Vec<Vec<String>>,
     /// The file that CONFIG REWRITE writes.
     file: Option<PathBuf>,
 }
@@ -53,7 +55,7 @@ impl Default for Config {
     fn default() -> Config {
         let values: Vec<String> = PARAMETERS.iter().map(|row| row.default.to_owned()).collect();
         let settings = Settings::read(&Values(&values));
-        Config { values, settings, file: None }
+        Config { values, settings, users: Vec::new(), file: None }
     }
 }
 
@@ -73,6 +75,11 @@ impl Config {
         self.file.as_deref()
     }
 
+    /// Users that the file or the arguments declare: a name and its rules each.
+    pub fn users(&self) -> &[Vec<String>] {
+        &self.users
+    }
+
     /// The value of a parameter as CONFIG GET shows it; by name or older name, in any case.
     pub fn get(&self, name: &str) -> Option<&str> {
         let index = index_of(name.as_bytes())?;
@@ -87,7 +94,12 @@ impl Config {
     ) -> Result<(), DirectiveError> {
         let mut next = self.values.clone();
         let mut seen = vec![false; PARAMETERS.len()];
+        let mut users = self.users.clone();
         for directive in directives {
+            if directive.name.eq_ignore_ascii_case("user") {
+                declare(&mut users, directive)?;
+                continue;
+            }
             let unknown = || DirectiveError::Unknown(directive.name.clone());
             let index = index_of(directive.name.as_bytes()).ok_or_else(unknown)?;
             let row = &PARAMETERS[index];
@@ -114,6 +126,7 @@ impl Config {
             }
         }
         self.take(next);
+        self.users = users;
         Ok(())
     }
 
@@ -204,6 +217,21 @@ impl Config {
     fn each(&self) -> impl Iterator<Item = (&'static Parameter, &str)> {
         PARAMETERS.iter().zip(self.values.iter().map(String::as_str))
     }
+}
+
+/// Keeps a `user` line; a user is declared once.
+fn declare(
+    users: &mut Vec<Vec<String>>,
+    directive: &file::Directive,
+) -> Result<(), DirectiveError> {
+    let name = directive.words.first();
+    let name = name.ok_or_else(|| DirectiveError::Unknown(directive.name.clone()))?;
+    if users.iter().any(|known| known.first() == Some(name)) {
+        let problem = format!("Duplicate user '{name}': a user can only be declared once");
+        return Err(DirectiveError::Value { name: directive.name.clone(), problem });
+    }
+    users.push(directive.words.clone());
+    Ok(())
 }
 
 fn set_failed(name: &[u8], problem: &str) -> ErrorReply {

@@ -38,6 +38,11 @@ pub struct Settings {
 
     // clients
     pub requirepass: String,
+    /// New users may use all channels (`acl-pubsub-default`).
+    pub acl_pubsub_opens: bool,
+    /// Relative to `dir`; empty: none.
+    pub aclfile: String,
+    pub acllog_max_len: u64,
     pub protected_mode: bool,
     pub maxclients: u32,
     /// Seconds without a command after which a client is closed; 0 never.
@@ -214,6 +219,9 @@ impl Settings {
             hll_sparse_max_bytes: values.number("hll-sparse-max-bytes"),
             list_max_listpack_size: values.number("list-max-listpack-size"),
             requirepass: values.text("requirepass").to_owned(),
+            acl_pubsub_opens: values.text("acl-pubsub-default") == "allchannels",
+            aclfile: values.text("aclfile").to_owned(),
+            acllog_max_len: values.number("acllog-max-len"),
             protected_mode: values.is_on("protected-mode"),
             maxclients: values.number("maxclients"),
             timeout_seconds: values.number("timeout"),

@@ -109,7 +109,7 @@ const SHUTDOWN_WORDS: &[&str] = &["default", "save", "nosave", "now", "force"];
 /// Sorted by name.
 pub(super) const PARAMETERS: &[Parameter] = &[
     row("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels"),
-    row("aclfile", TEXT, "").fixed(),
+    row("aclfile", TEXT, "").at_start(),
     row("acllog-max-len", LONG, "128"),
     row("active-defrag-cycle-max", int(1, 99), "25"),
     row("active-defrag-cycle-min", int(1, 99), "1"),

@@ -435,8 +435,11 @@ fn stats(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("eventloop_cycles", stats.turns);
     out.field("eventloop_duration_sum", stats.command_ns_total() / 1000);
     out.field("eventloop_duration_cmd_sum", stats.command_ns_total() / 1000);
-    out.zeros(&["acl_access_denied_auth", "acl_access_denied_cmd"]);
-    out.zeros(&["acl_access_denied_key", "acl_access_denied_channel"]);
+    let denials = cx.node.access.log.denials();
+    out.field("acl_access_denied_auth", denials.auth);
+    out.field("acl_access_denied_cmd", denials.command);
+    out.field("acl_access_denied_key", denials.key);
+    out.field("acl_access_denied_channel", denials.channel);
 }
 
 fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
