@@ -5,6 +5,7 @@ mod compat;
 mod footprint;
 mod mastership;
 mod servers;
+mod suite;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ tasks:
           (--help lists its options; needs redis-server and redis-benchmark)
   compat  random commands to Pollux and to redis-server, compared; for as long as one likes
           (--help lists its options; needs redis-server)
+  suite   the TCL suite of Redis against Pollux, compared with a real server and a list of known misses
+          (--help lists its options; needs tclsh and the suite's source)
   footprint
           memory of keys and of idle connections, beside redis-server
   failover, switchover
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(&root()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
         Some("compat") => compat::run(&root(), &args.collect::<Vec<_>>()),
+        Some("suite") => suite::run(&root(), &args.collect::<Vec<_>>()),
         Some("footprint") => footprint::run(&root(), &args.collect::<Vec<_>>()),
         Some("failover") => mastership::failover(&root(), &args.collect::<Vec<_>>()),
         Some("switchover") => mastership::switchover(&root(), &args.collect::<Vec<_>>()),

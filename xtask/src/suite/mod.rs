@@ -1,0 +1,149 @@
+//! The TCL suite of Redis against Pollux: `cargo xtask suite`.
+//!
+//! ```text
+//!   source tree --copy, patched--> tests/ --one file after the other--> tclsh --> [ok] [err] ... per test
+//!                                                                                      |
+//!   suite/<mode>.tsv: what a real redis-server passes per file                         v
+//!   suite/<mode>-misses.tsv: the tests that Pollux fails, each with its reason --> verdict
+//! ```
+//!
+//! The lists are a ratchet: a test that fails and is not listed, and a file that passes fewer tests than a real server less
+//! the listed ones, end the run with an error; a listed test that passes must leave the list.
+
+mod record;
+mod run;
+mod source;
+mod verdict;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::servers::build;
+use run::{Runner, Tally};
+use source::Source;
+use verdict::{Expected, Misses};
+
+const USAGE: &str = "\
+usage: cargo xtask suite [--mode external|spawn] [--source DIR] [--server PATH] [--out DIR] [--record] [FILE...]
+
+Runs the TCL suite of Redis, file by file, and compares with what a real redis-server 7.0.15 passes and with the list of
+known misses (xtask/suite). FILEs are named as the suite names them: unit/type/stream; none: all that the mode has.
+
+  --mode MODE    external (default): a fresh server for each file, which the tests talk to.
+                 spawn: the tests start servers themselves, with their own configuration files
+  --source DIR   the source tree (default: target/redis-suite, where xtask/suite/fetch.sh puts it)
+  --server PATH  a pollux binary that is already built, or `redis-server`
+  --out DIR      the suite's own output, a file each (default: target/redis-suite-out)
+  --idle N       seconds without any output after which a test counts as hung (120)
+  --record       write down what this server passes as what is expected (with --server redis-server)
+
+example: cargo xtask suite --mode spawn unit/acl integration/block-repl
+";
+
+/// How the suite meets its server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    External,
+    Spawn,
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Mode::External => "external",
+            Mode::Spawn => "spawn",
+        }
+    }
+}
+
+struct Options {
+    mode: Mode,
+    source: PathBuf,
+    server: Option<PathBuf>,
+    out: PathBuf,
+    idle: Duration,
+    records: bool,
+    files: Vec<String>,
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what the task is asked for")]
+pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
+    let Some(options) = parse(root, args)? else {
+        eprint!("{USAGE}");
+        return Ok(());
+    };
+    let lists = root.join("xtask/suite");
+    let source = Source::prepare(&options.source, options.mode)?;
+    let server = match &options.server {
+        Some(path) => path.clone(),
+        None => build(root)?,
+    };
+    fs::create_dir_all(&options.out)?;
+    let expected = Expected::read(&lists.join(format!("{}.tsv", options.mode.name())))?;
+    let misses = Misses::read(&lists.join(format!("{}-misses.tsv", options.mode.name())))?;
+    let files = if options.files.is_empty() { source.files()? } else { options.files.clone() };
+    let runner = Runner::new(&source, &server, &options.out, options.idle);
+    let mut tallies: Vec<(String, Tally)> = Vec::new();
+    println!("{:<34} {:>5} {:>5} {:>5} {:>6}", "file", "ok", "bad", "redis", "s");
+    for file in files {
+        let tally = runner.run(&file)?;
+        let real = expected.of(&file).map_or("-".to_owned(), |count| count.to_string());
+        println!(
+            "{file:<34} {:>5} {:>5} {real:>5} {:>6.0}",
+            tally.passed.len(),
+            tally.failed.len(),
+            tally.took.as_secs_f64()
+        );
+        tallies.push((file, tally));
+    }
+    if options.records {
+        return record::write(&lists, options.mode, &tallies);
+    }
+    let problems = verdict::judge(&tallies, &expected, &misses);
+    verdict::summarize(&tallies, &expected);
+    for problem in &problems {
+        println!("{problem}");
+    }
+    ensure!(problems.is_empty(), "{} differences from what is expected", problems.len());
+    Ok(())
+}
+
+/// `None`: help is asked for.
+fn parse(root: &Path, args: &[String]) -> Result<Option<Options>> {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let mut options = Options {
+        mode: Mode::External,
+        source: root.join("target/redis-suite"),
+        server: None,
+        out: target.join("redis-suite-out"),
+        idle: Duration::from_secs(120),
+        records: false,
+        files: Vec::new(),
+    };
+    let mut args = args.iter();
+    while let Some(word) = args.next() {
+        let mut value = || args.next().with_context(|| format!("{word} needs a value\n\n{USAGE}"));
+        match word.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--mode" => {
+                options.mode = match value()?.as_str() {
+                    "external" => Mode::External,
+                    "spawn" => Mode::Spawn,
+                    other => bail!("no mode '{other}'\n\n{USAGE}"),
+                }
+            }
+            "--source" => options.source = value()?.into(),
+            "--server" => options.server = Some(value()?.into()),
+            "--out" => options.out = value()?.into(),
+            "--idle" => options.idle = Duration::from_secs(value()?.parse()?),
+            "--record" => options.records = true,
+            flag if flag.starts_with("--") => bail!("no option {flag}\n\n{USAGE}"),
+            file => options.files.push(file.to_owned()),
+        }
+    }
+    Ok(Some(options))
+}

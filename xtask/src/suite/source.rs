@@ -1,0 +1,113 @@
+//! The suite's files: a copy of a source tree's tests, changed only in how it talks to its runner.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Mode;
+
+/// A copy of the tests in a directory of its own; removed when dropped.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) dir: PathBuf,
+    pub(super) mode: Mode,
+}
+
+/// Programs of Redis that tests call by `src/<name>`.
+const PROGRAMS: [&str; 4] = ["redis-cli", "redis-benchmark", "redis-check-rdb", "redis-check-aof"];
+
+impl Source {
+    pub(super) fn prepare(from: &Path, mode: Mode) -> Result<Source> {
+        ensure!(
+            from.join("tests/test_helper.tcl").is_file(),
+            "{} holds no source tree of Redis: xtask/suite/fetch.sh brings it, or name one with --source",
+            from.display()
+        );
+        let dir = std::env::temp_dir().join(format!("pollux-suite-{}", std::process::id()));
+        let source = Source { dir, mode };
+        fs::create_dir_all(source.dir.join("src"))?;
+        fs::create_dir_all(source.dir.join("utils"))?;
+        let copied = Command::new("cp")
+            .arg("-r")
+            .args([from.join("tests"), from.join("redis.conf")])
+            .arg(&source.dir)
+            .status()?;
+        ensure!(copied.success(), "cannot copy {}", from.display());
+        fs::create_dir_all(source.dir.join("tests/tmp"))?;
+        fs::copy(from.join("src/version.h"), source.dir.join("src/version.h"))?;
+        for program in PROGRAMS {
+            symlink(find(program)?, source.dir.join("src").join(program))?;
+        }
+        source.make_it_tell()?;
+        Ok(source)
+    }
+
+    /// Each line as soon as it is written, and the name of each test as it begins: a test that hangs can be named.
+    fn make_it_tell(&self) -> Result<()> {
+        let path = self.dir.join("tests/test_helper.tcl");
+        let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+        let text = replace(&text, "set tcl_precision 17", |found| {
+            format!("{found}\nfconfigure stdout -buffering line")
+        })?;
+        let text = replace(&text, "} elseif {$status eq {testing}} {", |found| {
+            format!("{found}\n        puts \"\\[testing\\]: $data\"")
+        })?;
+        fs::write(path, text)?;
+        Ok(())
+    }
+
+    /// The server that tests of the mode `spawn` start.
+    pub(super) fn put_server(&self, server: &Path) -> Result<()> {
+        let link = self.dir.join("src/redis-server");
+        if fs::symlink_metadata(&link).is_ok() {
+            fs::remove_file(&link)?;
+        }
+        symlink(server, link)?;
+        Ok(())
+    }
+
+    /// All files that make sense in this mode, by name.
+    pub(super) fn files(&self) -> Result<Vec<String>> {
+        let mut folders = vec!["unit", "unit/type"];
+        if self.mode == Mode::Spawn {
+            folders.push("integration");
+        }
+        let mut files = Vec::new();
+        for folder in folders {
+            for entry in fs::read_dir(self.dir.join("tests").join(folder))? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                if let Some(name) = name.strip_suffix(".tcl")
+                    && !matches!(name, "list-common" | "corrupt-dump-fuzzer")
+                {
+                    files.push(format!("{folder}/{name}"));
+                }
+            }
+        }
+        files.sort_unstable();
+        Ok(files)
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        // What is left in the temporary directory harms nobody.
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn replace(text: &str, what: &str, by: impl FnOnce(&str) -> String) -> Result<String> {
+    ensure!(text.contains(what), "the suite's runner has no '{what}': another version?");
+    Ok(text.replacen(what, &by(what), 1))
+}
+
+/// Where a program of the PATH lies.
+pub(super) fn find(program: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .with_context(|| format!("{program} is not installed"))
+}

@@ -1,0 +1,148 @@
+//! What a real server passes, what Pollux is known to miss, and what came out this time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::run::Tally;
+
+/// Passed tests per file, of a real redis-server.
+#[derive(Debug, Default)]
+pub(super) struct Expected(BTreeMap<String, usize>);
+
+impl Expected {
+    /// `file <tab> count` a line; `#` begins a comment.
+    pub(super) fn read(path: &Path) -> Result<Expected> {
+        let mut counts = BTreeMap::new();
+        for fields in rows(path, 2)? {
+            counts.insert(fields[0].clone(), fields[1].parse().context(fields[0].clone())?);
+        }
+        Ok(Expected(counts))
+    }
+
+    pub(super) fn of(&self, file: &str) -> Option<usize> {
+        self.0.get(file).copied()
+    }
+}
+
+/// Tests that Pollux is known to fail: how often each, and why.
+#[derive(Debug, Default)]
+pub(super) struct Misses(BTreeMap<(String, String), usize>);
+
+impl Misses {
+    /// `file <tab> test <tab> reason` a line. A test that counts several times, as in a loop, is listed as often.
+    pub(super) fn read(path: &Path) -> Result<Misses> {
+        let mut misses = BTreeMap::new();
+        for fields in rows(path, 3)? {
+            ensure!(!fields[2].is_empty(), "{}: a miss without reason", fields[1]);
+            *misses.entry((fields[0].clone(), fields[1].clone())).or_default() += 1;
+        }
+        Ok(Misses(misses))
+    }
+
+    fn in_file(&self, file: &str) -> usize {
+        self.0.iter().filter(|((of, _), _)| of == file).map(|(_, count)| count).sum()
+    }
+
+    fn count(&self, file: &str, test: &str) -> usize {
+        self.0.get(&(file.to_owned(), test.to_owned())).copied().unwrap_or(0)
+    }
+}
+
+/// The rows of a table; a table that is not there has none.
+fn rows(path: &Path, width: usize) -> Result<Vec<Vec<String>>> {
+    let Ok(text) = fs::read_to_string(path) else { return Ok(Vec::new()) };
+    let mut rows = Vec::new();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
+        ensure!(fields.len() == width, "{}: not {width} columns: {line}", path.display());
+        rows.push(fields);
+    }
+    Ok(rows)
+}
+
+/// One line for each thing that is not as expected.
+pub(super) fn judge(
+    tallies: &[(String, Tally)],
+    expected: &Expected,
+    misses: &Misses,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (file, tally) in tallies {
+        for (test, count) in counted(&tally.failed) {
+            if count > misses.count(file, test) {
+                problems.push(format!("FAILED and not listed: {file}: {test}"));
+            }
+        }
+        let failed = counted(&tally.failed);
+        for ((of, test), count) in &misses.0 {
+            let still = failed.get(test.as_str()).copied().unwrap_or(0);
+            if of == file && still < *count {
+                problems.push(format!("listed, but it does not fail: {file}: {test}"));
+            }
+        }
+        let Some(real) = expected.of(file) else { continue };
+        let least = real.saturating_sub(misses.in_file(file));
+        if tally.passed.len() < least {
+            problems.push(format!(
+                "{file}: {} tests passed; a real server passes {real}, so with the listed misses it should be {least}",
+                tally.passed.len()
+            ));
+        }
+    }
+    problems
+}
+
+fn counted(names: &[String]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for name in names {
+        *counts.entry(name.as_str()).or_default() += 1;
+    }
+    counts
+}
+
+/// Prints the sums, and how they compare with a real server's over the same files.
+#[expect(clippy::print_stdout, reason = "the report is what the task is asked for")]
+pub(super) fn summarize(tallies: &[(String, Tally)], expected: &Expected) {
+    let passed: usize = tallies.iter().map(|(_, tally)| tally.passed.len()).sum();
+    let failed: usize = tallies.iter().map(|(_, tally)| tally.failed.len()).sum();
+    let known = tallies.iter().filter_map(|(file, tally)| Some((expected.of(file)?, tally)));
+    let (real, ours) = known.fold((0, 0), |(real, ours), (count, tally)| {
+        (real + count, ours + tally.passed.len().min(count))
+    });
+    println!("{passed} passed, {failed} failed");
+    if real > 0 {
+        let percent = 100.0 * ours as f64 / real as f64;
+        println!(
+            "a real redis-server passes {real} in these files; Pollux {ours} of them: {percent:.2} %"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(passed: usize, failed: &[&str]) -> Tally {
+        Tally {
+            passed: vec!["x".to_owned(); passed],
+            failed: failed.iter().map(|&name| name.to_owned()).collect(),
+            ..Tally::default()
+        }
+    }
+
+    #[test]
+    fn what_is_not_expected_is_told() {
+        let file = || "unit/x".to_owned();
+        let expected = Expected(BTreeMap::from([(file(), 5)]));
+        let misses = Misses(BTreeMap::from([((file(), "a".to_owned()), 1)]));
+        let judge = |tally| judge(&[(file(), tally)], &expected, &misses).len();
+        assert_eq!(judge(tally(4, &["a"])), 0);
+        assert_eq!(judge(tally(4, &["a", "b"])), 1, "a new failure");
+        assert_eq!(judge(tally(4, &["a", "a"])), 1, "it fails more often");
+        assert_eq!(judge(tally(5, &[])), 1, "it does not fail any more");
+        assert_eq!(judge(tally(3, &["a"])), 1, "a test has vanished");
+    }
+}
