@@ -20,6 +20,7 @@ use crate::access::User;
 use crate::command::{BlockOn, Queued};
 use crate::interop::Downstream;
 use crate::replicate::handshake::Peer;
+use crate::tracking::Tracked;
 
 /// Number of a connection, never reused in the life of a process (CLIENT ID).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -70,6 +71,8 @@ pub struct Session {
     /// WATCHed keys.
     pub watched: Vec<Watched>,
     pub subscriptions: Subscriptions,
+    /// CLIENT TRACKING ON.
+    pub tracking: Option<Box<Tracked>>,
     /// Parked by a blocking command.
     pub blocked: Option<Blocked>,
     /// Newest op that a reply of this client waits for; 0: none.
@@ -210,13 +213,14 @@ pub struct Client {
 #[derive(Debug, Default)]
 pub struct Clients {
     places: Vec<Option<Client>>,
-    count: usize,
+    /// Where each client is, by its number.
+    by_id: HashMap<ClientId, Token, foldhash::fast::RandomState>,
     last_id: u64,
 }
 
 impl Clients {
     pub fn count(&self) -> usize {
-        self.count
+        self.by_id.len()
     }
 
     /// Connections accepted so far.
@@ -259,6 +263,7 @@ impl Clients {
             transaction: None,
             watched: Vec::new(),
             subscriptions: Subscriptions::default(),
+            tracking: None,
             blocked: None,
             waits_for_op: 0,
             close_after_reply: false,
@@ -277,14 +282,24 @@ impl Clients {
         }
         let place = &mut self.places[token.index()];
         assert!(place.is_none(), "a client outlived its connection");
-        self.count += 1;
+        self.by_id.insert(ClientId(self.last_id), token);
         place.insert(client).session.as_deref_mut().expect("put in above")
     }
 
     pub(crate) fn remove(&mut self, token: Token) -> Option<Box<Session>> {
         self.client(token)?;
-        self.count -= 1;
-        self.places[token.index()].take()?.session
+        let session = self.places[token.index()].take()?.session;
+        match &session {
+            Some(session) => drop(self.by_id.remove(&session.id)),
+            // Its own command holds the session.
+            None => self.by_id.retain(|_, place| *place != token),
+        }
+        session
+    }
+
+    /// The client with this number, if it is still there.
+    pub fn by_id(&self, id: ClientId) -> Option<Token> {
+        self.by_id.get(&id).copied()
     }
 
     /// The session of a client; `None` when it is gone, or while its own command holds it.

@@ -5,6 +5,7 @@ use net::Driver;
 use wire::resp::reply::Protocol;
 
 use crate::client::Session;
+use crate::tracking::Mode;
 
 /// What TYPE filters by. Links between the nodes of an instance are no clients of the executor; replicas of Redis are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,7 +89,9 @@ pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs, request: usize)
     put("events", if output > 0 { b"rw" } else { b"r" });
     put("cmd", session.last_command.map_or("NULL", |spec| spec.name).as_bytes());
     put("user", session.user.name());
-    put("redir", b"-1");
+    let tracked = session.tracking.as_ref();
+    let redirect = tracked.map(|tracked| tracked.redirect.map_or(0, |id| id.0));
+    put("redir", redirect.map_or(b"-1".to_vec(), |id| id.to_string().into_bytes()).as_slice());
     put("resp", if session.protocol == Protocol::Resp3 { b"3" } else { b"2" });
     put("lib-name", &session.library_name);
     put("lib-ver", &session.library_version);
@@ -113,11 +116,15 @@ pub(crate) fn memory_bytes(session: &Session, net: &Driver) -> usize {
 
 /// One letter a state, `N` for none.
 fn flags(session: &Session) -> Vec<u8> {
+    let tracked = session.tracking.as_ref();
     let states = [
         (session.is_replica(), b'S'),
         (session.is_subscribed(), b'P'),
         (session.transaction.is_some(), b'x'),
         (session.blocked.is_some(), b'b'),
+        (tracked.is_some(), b't'),
+        (tracked.is_some_and(|tracked| tracked.is_redirect_broken), b'R'),
+        (tracked.is_some_and(|tracked| tracked.mode == Mode::Broadcast), b'B'),
         (session.close_after_reply, b'c'),
         (session.no_evict, b'e'),
         (session.no_touch, b'T'),

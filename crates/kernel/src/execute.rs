@@ -23,6 +23,7 @@ use crate::latency;
 use crate::node::{Node, Request};
 use crate::slowlog;
 use crate::stats::Ended;
+use crate::tracking::Current;
 use crate::turn::monotonic_clock;
 
 /// What is queued is a request that goes on, and is bounded like one.
@@ -68,6 +69,9 @@ impl Stage<'_> {
             let spec = if let Resolved::WrongArity { spec } = resolved { Some(spec) } else { None };
             return self.refuse(token, spec, &error);
         };
+        if self.node.tracking.is_on() {
+            self.node.bound_tracking(self.keys.rng());
+        }
         let is_full = self.make_room() == Room::None;
         let house = House {
             holds: &self.node.holds,
@@ -132,7 +136,7 @@ impl Stage<'_> {
                 session.reply_mode = ReplyMode::Skip;
             }
         }
-        match self.call(token, handler, args) {
+        match self.call(token, spec, handler, args) {
             Ok(()) => self.account(token, spec, args, Ended::Replied),
             Err(Stop::Error(error)) => {
                 self.account(token, spec, args, Ended::Failed);
@@ -146,6 +150,7 @@ impl Stage<'_> {
                 return After::Stop;
             }
         }
+        self.end_caching(token, spec);
         if self.keys.interest.has_ready() {
             self.serve_ready();
         }
@@ -171,7 +176,13 @@ impl Stage<'_> {
 
     /// Calls the handler as one atomic group. What it replied before it stopped is taken back; what it changed stays.
     #[inline]
-    fn call(&mut self, token: Token, handler: Handler, args: &Args<'_>) -> CmdResult {
+    fn call(
+        &mut self,
+        token: Token,
+        spec: &'static CommandSpec,
+        handler: Handler,
+        args: &Args<'_>,
+    ) -> CmdResult {
         let op_before = self.keys.begin_command();
         let result = match handler {
             Handler::Data(run) => self.call_data(token, run, args),
@@ -179,7 +190,10 @@ impl Stage<'_> {
         };
         let op = self.keys.end_command();
         self.keys.commit_if_large();
-        self.tell_notices();
+        self.tell_news(Current::client(token));
+        if self.node.tracking.is_on() {
+            self.track(token, spec, args);
+        }
         if op != op_before
             && let Some(session) = self.node.clients.get_mut(token)
         {
@@ -188,11 +202,33 @@ impl Stage<'_> {
         result
     }
 
-    /// Publishes what has happened to keys.
+    /// Tells others what has changed.
     #[inline]
-    pub(crate) fn tell_notices(&mut self) {
-        if self.keys.has_notices() {
-            self.node.tell_notices(None, self.keys);
+    pub(crate) fn tell_news(&mut self, current: Current) {
+        if self.keys.has_news() {
+            self.node.tell_news(current, self.keys);
+        }
+    }
+
+    /// Remembers what a client has read, if it tracks keys, and tells it what it has changed in a transaction.
+    #[cold]
+    fn track(&mut self, token: Token, spec: &CommandSpec, args: &Args<'_>) {
+        self.node.tell_own(Current::client(token));
+        if spec.has(Flag::Readonly) {
+            self.node.remember_read(token, spec, args);
+        }
+    }
+
+    /// CLIENT CACHING holds for one command, or for one transaction.
+    #[inline]
+    fn end_caching(&mut self, token: Token, spec: &CommandSpec) {
+        if self.node.tracking.is_on()
+            && let Some(session) = self.node.clients.get_mut(token)
+            && session.transaction.is_none()
+            && let Some(tracked) = &mut session.tracking
+            && !spec.name.starts_with("client|")
+        {
+            tracked.is_caching_said = false;
         }
     }
 
@@ -260,6 +296,7 @@ impl Stage<'_> {
     ) -> After {
         if let Some(spec) = spec {
             self.node.counters.reject(spec.id);
+            self.end_caching(token, spec);
             if spec.name == "exec" {
                 return self.abort(token, error);
             }
@@ -357,7 +394,7 @@ impl Stage<'_> {
             let error = self.deny(token, command.spec, &command.args(), denial);
             return self.deny_parked(token, blocked, &error);
         }
-        let result = self.call(token, command.handler, &command.args());
+        let result = self.call(token, command.spec, command.handler, &command.args());
         let ended = if result.is_ok() { Ended::Replied } else { Ended::Failed };
         let Some(session) = self.node.clients.get_mut(token) else { return };
         session.blocked = Some(blocked);
@@ -437,8 +474,10 @@ impl Stage<'_> {
     pub(crate) fn retire(&mut self, token: Token) {
         let Some(session) = self.node.clients.get_mut(token) else { return };
         self.node.pubsub.unsubscribe_all(session);
+        self.node.tracking.disable(session);
         self.blocking.unpark(self.keys, session);
         self.keys.unwatch(session);
+        self.node.follow_trackers(self.keys);
     }
 }
 

@@ -261,6 +261,7 @@ impl Keyspace {
         if self.stream.is_open() {
             self.stream.note(db, effect, flags, &self.store);
         }
+        self.interest.set_by_client(flags == Flags::NONE);
         self.note_after(db, effect);
         if let Some((db, key)) = new {
             self.notify_in(db, Class::New, "new", key);
@@ -326,7 +327,7 @@ impl Keyspace {
                 interest.changed(*to_db, key);
                 interest.arrived(*to_db, key);
             }
-            Effect::FlushDb | Effect::FlushAll => {}
+            Effect::FlushDb | Effect::FlushAll => interest.flushed(),
             Effect::SwapDb { a, b } => {
                 interest.arrived_all(*a);
                 interest.arrived_all(*b);

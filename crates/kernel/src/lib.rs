@@ -44,6 +44,7 @@ pub mod replicate;
 pub mod slowlog;
 pub mod stats;
 pub mod stopper;
+pub mod tracking;
 pub mod turn;
 
 /// The version of Redis whose behaviour clients may rely on.

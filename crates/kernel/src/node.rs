@@ -24,6 +24,7 @@ use crate::pubsub::PubSub;
 use crate::replicate::{Ask, Replication};
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
+use crate::tracking::Tracking;
 use crate::turn::{Turn, wall_clock};
 
 /// The node: what commands of the kind `Handler::Node` may reach.
@@ -33,6 +34,8 @@ pub struct Node {
     pub clients: Clients,
     pub limits: Limits,
     pub pubsub: PubSub,
+    /// Client-side caching.
+    pub tracking: Tracking,
     pub holds: Holds,
     /// Users, and what was denied to them.
     pub access: Access,
@@ -56,6 +59,8 @@ pub struct Node {
     pub(crate) source: Source,
     /// DEBUG SET-ACTIVE-EXPIRE: whether due keys are looked for.
     pub is_active_expire_on: bool,
+    /// DEBUG PAUSE-CRON: no periodic work is done.
+    pub is_cron_paused: bool,
     pub(crate) eviction: Eviction,
     /// Replies that wait for the log.
     pub(crate) barrier: Barrier,
@@ -151,6 +156,7 @@ impl Node {
             clients: Clients::default(),
             limits,
             pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             holds: Holds::default(),
             access: Access::default(),
             listeners: None,
@@ -164,6 +170,7 @@ impl Node {
             saving: Saving::default(),
             source: Source::default(),
             is_active_expire_on: true,
+            is_cron_paused: false,
             eviction: Eviction::default(),
             barrier: Barrier::default(),
             now: UnixMs(0),

@@ -11,6 +11,7 @@ use net::Token;
 use crate::client::{Names, Session, Subscriptions};
 use crate::keyspace::{Keyspace, Notice};
 use crate::node::{Node, NodeTurn};
+use crate::tracking::Current;
 use wire::resp::reply::{Protocol, ReplyWriter};
 
 /// The three kinds of names that a client can listen to.
@@ -122,30 +123,30 @@ impl PubSub {
     }
 }
 
-/// The client whose command is running, and which is not among the clients therefore.
-pub(crate) type Caller = Option<(Token, Protocol)>;
-
 impl NodeTurn<'_> {
     /// Sends `message` to everybody who listens; returns the number of deliveries.
     pub(crate) fn publish(&mut self, scope: Scope, channel: &[u8], message: &[u8]) -> usize {
-        self.tell_notices();
-        let caller = Some((self.turn.session.token, self.turn.session.protocol));
-        self.node.publish(caller, scope, channel, message)
+        self.tell_news();
+        self.node.publish(Current::running(self.turn.session), scope, channel, message)
     }
 
-    /// Publishes the keyspace events that the running command has caused so far.
-    pub(crate) fn tell_notices(&mut self) {
-        if self.turn.keys.has_notices() {
-            let caller = Some((self.turn.session.token, self.turn.session.protocol));
-            self.node.tell_notices(caller, self.turn.keys);
+    /// Tells others what the running command has changed so far.
+    pub(crate) fn tell_news(&mut self) {
+        if self.turn.keys.has_news() {
+            self.node.tell_news(Current::running(self.turn.session), self.turn.keys);
         }
     }
 }
 
 impl Node {
-    /// Publishes what has happened to keys.
+    /// Tells clients that track keys, and subscribers to keyspace events, what has happened.
     #[cold]
-    pub(crate) fn tell_notices(&mut self, caller: Caller, keys: &mut Keyspace) {
+    pub(crate) fn tell_news(&mut self, current: Current, keys: &mut Keyspace) {
+        let changes = keys.interest.take_changes();
+        if !changes.is_empty() {
+            self.invalidate(current, changes, keys.store().graveyard());
+            self.follow_trackers(keys);
+        }
         let notices = keys.take_notices();
         if self.pubsub.channels.is_empty() && self.pubsub.patterns.is_empty() {
             return;
@@ -155,17 +156,17 @@ impl Node {
             let event = event.as_bytes();
             if wanted.by_key {
                 let channel = [format!("__keyspace@{db}__:").as_bytes(), &key].concat();
-                self.publish(caller, Scope::Channel, &channel, event);
+                self.publish(current, Scope::Channel, &channel, event);
             }
             if wanted.by_event {
                 let channel = [format!("__keyevent@{db}__:").as_bytes(), event].concat();
-                self.publish(caller, Scope::Channel, &channel, &key);
+                self.publish(current, Scope::Channel, &channel, &key);
             }
         }
     }
 
     /// Sends `message` to everybody who listens; returns the number of deliveries.
-    fn publish(&mut self, caller: Caller, scope: Scope, channel: &[u8], message: &[u8]) -> usize {
+    fn publish(&mut self, current: Current, scope: Scope, channel: &[u8], message: &[u8]) -> usize {
         let is_shard = scope == Scope::ShardChannel;
         let direct = if is_shard {
             self.pubsub.shard_channels.get(channel)
@@ -175,7 +176,7 @@ impl Node {
         let kind: &[u8] = if is_shard { b"smessage" } else { b"message" };
         let direct: Vec<Token> = direct.into_iter().flatten().copied().collect();
         for token in &direct {
-            self.push(caller, *token, &[kind, channel, message]);
+            self.push(current, *token, &[kind, channel, message]);
         }
         if is_shard {
             return direct.len();
@@ -190,7 +191,7 @@ impl Node {
         let mut deliveries = direct.len();
         for (pattern, listeners) in &matching {
             for token in listeners {
-                self.push(caller, *token, &[b"pmessage", pattern, channel, message]);
+                self.push(current, *token, &[b"pmessage", pattern, channel, message]);
             }
             deliveries += listeners.len();
         }
@@ -199,10 +200,8 @@ impl Node {
 
     /// Appends out-of-band data for any client. What the running client gets leaves behind the
     /// reply to its command.
-    fn push(&mut self, caller: Caller, token: Token, parts: &[&[u8]]) {
-        let own = caller.filter(|(own, _)| *own == token).map(|(_, protocol)| protocol);
-        let known = self.clients.get(token).map(|session| session.protocol);
-        let Some(protocol) = own.or(known) else { return };
+    fn push(&mut self, current: Current, token: Token, parts: &[&[u8]]) {
+        let Some(protocol) = current.protocol(self, token) else { return };
         self.touch(token);
         let Some(output) = self.net.output(token) else { return };
         push(output.buffer(), protocol, parts);

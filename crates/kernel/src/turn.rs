@@ -29,6 +29,7 @@ use crate::housekeep::Housekeeper;
 use crate::keyspace::Keyspace;
 use crate::node::Node;
 use crate::persist::checkpoint::Checkpointer;
+use crate::tracking::Current;
 
 /// Wait for the log's writer when it has fallen behind: new commands would only grow its queue.
 const LOG_PATIENCE: Duration = Duration::from_millis(2);
@@ -134,12 +135,17 @@ impl Executor {
         Ok(())
     }
 
+    /// Whether the end of the turn, behind its replies, has left something that others are to hear.
+    fn has_more_to_say(&self) -> bool {
+        !self.node.touched.is_empty() || self.node.tracking.has_broadcasts()
+    }
+
     /// How long the turn may wait for something to do.
     fn patience(&self) -> Duration {
         let is_cleaning_up = self.expiry.is_running() || self.node.eviction.is_unfinished;
         if self.keys.is_log_behind() {
             LOG_PATIENCE
-        } else if is_cleaning_up || !self.ready.is_empty() || !self.node.touched.is_empty() {
+        } else if is_cleaning_up || !self.ready.is_empty() || self.has_more_to_say() {
             Duration::ZERO
         } else {
             let beat = self.housekeeper.time_to_next(&self.node, &self.blocking, wall_clock());
@@ -388,6 +394,9 @@ impl Executor {
     /// Lets replies leave whose barrier has passed, and sends them.
     fn reply(&mut self) {
         self.silence_if_run_out();
+        if self.node.tracking.has_broadcasts() {
+            self.node.broadcast();
+        }
         let passed = self.keys.passed_op();
         let mut touched = std::mem::take(&mut self.node.touched);
         for token in touched.drain(..) {
@@ -451,16 +460,17 @@ impl Executor {
         }
         self.replicate();
         self.answer_waiting();
-        if self.housekeeper.is_due(&self.node, now) {
+        if !self.node.is_cron_paused && self.housekeeper.is_due(&self.node, now) {
             self.look_after_clients();
             self.bound_clients();
+            self.node.bound_tracking(self.keys.rng());
             self.begin_expiry_cycle();
             self.node.counters.sample(monotonic_clock(), store::memory::used_bytes());
         }
         self.expire();
         self.stage(|stage| {
             stage.make_room();
-            stage.tell_notices();
+            stage.tell_news(Current::nobody());
         });
     }
 

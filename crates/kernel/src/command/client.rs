@@ -15,9 +15,7 @@ use crate::client_list::{ClientType, line};
 use crate::node::Pause;
 
 pub(crate) const COMMANDS: &[Binding] = &[
-    ("client|caching", Handler::Data(caching)),
     ("client|getname", Handler::Data(getname)),
-    ("client|getredir", Handler::Data(getredir)),
     ("client|id", Handler::Data(id)),
     ("client|info", Handler::Node(info)),
     ("client|kill", Handler::Node(kill)),
@@ -28,8 +26,6 @@ pub(crate) const COMMANDS: &[Binding] = &[
     ("client|reply", Handler::Data(reply)),
     ("client|setinfo", Handler::Data(setinfo)),
     ("client|setname", Handler::Data(setname)),
-    ("client|tracking", Handler::Data(tracking)),
-    ("client|trackinginfo", Handler::Data(trackinginfo)),
     ("client|unblock", Handler::Node(unblock)),
     ("client|unpause", Handler::Node(unpause)),
 ];
@@ -78,46 +74,6 @@ fn setinfo(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     *field = value.to_vec();
     cx.reply.ok();
     Ok(())
-}
-
-/// Client-side caching is not part of this edition, so nobody is redirected.
-fn getredir(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    cx.reply.integer(-1);
-    Ok(())
-}
-
-fn trackinginfo(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    cx.reply.map(3);
-    cx.reply.bulk(b"flags");
-    cx.reply.set(1);
-    cx.reply.bulk(b"off");
-    cx.reply.bulk(b"redirect");
-    cx.reply.integer(-1);
-    cx.reply.bulk(b"prefixes");
-    cx.reply.array(0);
-    Ok(())
-}
-
-/// `CLIENT TRACKING ON | OFF [option ...]`: there is nothing to switch off.
-fn tracking(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    if on_or_off(args)? {
-        return Err(error(
-            "ERR CLIENT TRACKING is not available: this node sends no invalidations",
-        ));
-    }
-    if args.len() > 3 {
-        return Err(ErrorReply::SYNTAX.into());
-    }
-    cx.reply.ok();
-    Ok(())
-}
-
-/// No client ever is in the mode that this asks for.
-fn caching(_: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    Err(error(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or \
-         OPTOUT mode enabled",
-    ))
 }
 
 fn on_or_off(args: &Args<'_>) -> Result<bool, Stop> {

@@ -181,6 +181,8 @@ fn reset(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     session.transaction = None;
     cx.turn.keys.unwatch(session);
     cx.node.pubsub.unsubscribe_all(session);
+    cx.node.tracking.disable(session);
+    cx.node.follow_trackers(cx.turn.keys);
     session.db = 0;
     session.name.clear();
     session.protocol = Protocol::Resp2;

@@ -50,6 +50,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row("LISTPACK", 3, listpack, "<key>", "Whether a value is kept as one listpack, and its size."),
     row("LOG", 3, log, "<text>", "Write a line to the log."),
     row("OBJECT", 3, object, "<key>", "How a value is kept."),
+    row("PAUSE-CRON", 3, pause_cron, "<0|1>", "Stop or start periodic work."),
     row("POPULATE", -3, populate, "<count> [<prefix>] [<size>]", "Create string keys <prefix>:<n> that are not there."),
     row("PROTOCOL", 3, protocol, "<type>", "Reply with a value of a type of RESP3."),
     row("QUICKLIST-PACKED-THRESHOLD", 3, accept, "<size>", "Accepted; lists here need no such bound."),
@@ -106,6 +107,12 @@ fn sleep(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn set_active_expire(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     cx.node.is_active_expire_on = args.key(2) != b"0";
+    cx.turn.reply.ok();
+    Ok(())
+}
+
+fn pause_cron(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    cx.node.is_cron_paused = args.key(2) != b"0";
     cx.turn.reply.ok();
     Ok(())
 }

@@ -48,6 +48,7 @@ pub mod slowlog;
 mod sort;
 mod string;
 pub mod table;
+mod tracking;
 pub mod transaction;
 mod walk;
 mod zset;

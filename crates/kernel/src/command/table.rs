@@ -40,6 +40,7 @@ const FILES: &[&[Binding]] = &[
     super::slowlog::COMMANDS,
     super::sort::COMMANDS,
     super::string::COMMANDS,
+    super::tracking::COMMANDS,
     super::transaction::COMMANDS,
     super::walk::COMMANDS,
     super::zset::COMMANDS,

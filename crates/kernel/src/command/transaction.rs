@@ -131,7 +131,8 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
         let caller = execute::Caller::of(cx.turn.session);
         execute::note_slow(cx.node, caller, command.spec, &args, took);
     }
-    cx.tell_notices();
+    cx.tell_news();
+    cx.remember_read(command.spec, &args);
     match result {
         Ok(()) => {}
         Err(Stop::Error(error)) => {

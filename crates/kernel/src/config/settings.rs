@@ -78,6 +78,8 @@ pub struct Settings {
     pub latency_percentiles: Vec<f64>,
     /// Milliseconds; 0 switches the latency monitor off.
     pub latency_monitor_threshold_ms: u64,
+    /// Keys that client-side caching remembers; 0 is no limit.
+    pub tracking_table_max_keys: u64,
     /// Letters in the form that CONFIG GET shows.
     pub notify_keyspace_events: String,
     pub loglevel: LogLevel,
@@ -244,6 +246,7 @@ impl Settings {
             latency_tracking: values.is_on("latency-tracking"),
             latency_percentiles: read_numbers(values.text("latency-tracking-info-percentiles")),
             latency_monitor_threshold_ms: values.number("latency-monitor-threshold"),
+            tracking_table_max_keys: values.number("tracking-table-max-keys"),
             notify_keyspace_events: values.text("notify-keyspace-events").to_owned(),
             loglevel: LogLevel::read(values.text("loglevel")),
             enable_debug_command: LocalAccess::read(values.text("enable-debug-command")),

@@ -233,7 +233,8 @@ fn clients(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("client_recent_max_input_buffer", input_max);
     out.field("client_recent_max_output_buffer", output_max);
     out.field("blocked_clients", blocked + cx.node.clients.held());
-    out.zeros(&["tracking_clients", "clients_in_timeout_table"]);
+    out.field("tracking_clients", cx.node.tracking.clients());
+    out.field("clients_in_timeout_table", 0);
     out.field("total_blocking_keys", blocking_keys.len());
     out.field("total_blocking_keys_on_nokey", 0);
 }
@@ -422,7 +423,9 @@ fn stats(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.zeros(&["slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"]);
     out.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
     out.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
-    out.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    out.field("tracking_total_keys", node.tracking.keys());
+    out.field("tracking_total_items", node.tracking.items());
+    out.field("tracking_total_prefixes", node.tracking.prefixes());
     out.field("unexpected_error_replies", 0);
     out.field("total_error_replies", stats.error_replies);
     out.field("dump_payload_sanitizations", 0);

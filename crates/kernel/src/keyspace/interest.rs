@@ -3,6 +3,7 @@
 //! ```text
 //!   watched:  (db, key) -> clients      a change breaks their next EXEC
 //!   awaited:  (db, key) -> clients      an arrival makes the key "ready"; in order of arrival
+//!   tracked:  while any client does     every change is listed; `tracking` knows who is to hear of it
 //! ```
 //!
 //! Invariants
@@ -14,6 +15,8 @@ use std::ops::Bound;
 
 use hashbrown::{HashMap, HashSet};
 use net::Token;
+
+use crate::tracking::Change;
 
 type ByKey<V> = HashMap<Box<[u8]>, V, foldhash::fast::RandomState>;
 type ByDb<V> = HashMap<u16, ByKey<V>, foldhash::fast::RandomState>;
@@ -43,6 +46,11 @@ pub(crate) struct Interest {
     awaited: ByDb<Queue>,
     /// Awaited keys that have arrived and were not served, oldest first.
     ready: Vec<DbKey>,
+    /// Clients track keys (CLIENT TRACKING), so changes are listed for them.
+    is_tracking: bool,
+    /// What happens is the doing of a client, not of time or of a lack of memory.
+    is_by_client: bool,
+    changes: Vec<Change>,
 }
 
 impl Interest {
@@ -75,6 +83,9 @@ impl Interest {
     /// `key` was changed.
     #[inline]
     pub(crate) fn changed(&mut self, db: u16, key: &[u8]) {
+        if self.is_tracking {
+            self.list(key);
+        }
         if self.watched.is_empty() {
             return;
         }
@@ -84,7 +95,44 @@ impl Interest {
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.watched.is_empty() && self.awaited.is_empty()
+        self.watched.is_empty() && self.awaited.is_empty() && !self.is_tracking
+    }
+
+    #[cold]
+    fn list(&mut self, key: &[u8]) {
+        let is_listed =
+            matches!(self.changes.last(), Some(Change::Key { key: last, .. }) if **last == *key);
+        if !is_listed {
+            self.changes.push(Change::Key { key: key.into(), by_client: self.is_by_client });
+        }
+    }
+
+    /// Whole databases were emptied.
+    pub(crate) fn flushed(&mut self) {
+        if self.is_tracking {
+            self.changes.push(Change::All);
+        }
+    }
+
+    /// Whether changes are listed from now on.
+    pub(crate) fn set_tracking(&mut self, is_tracking: bool) {
+        self.is_tracking = is_tracking;
+    }
+
+    /// Who does what happens next.
+    #[inline]
+    pub(super) fn set_by_client(&mut self, is_by_client: bool) {
+        self.is_by_client = is_by_client;
+    }
+
+    #[inline]
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// What has changed since the last call.
+    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
     }
 
     #[inline]

@@ -181,9 +181,10 @@ impl Keyspace {
         self.notices.wanted
     }
 
+    /// Whether subscribers, or clients that track keys, are to be told something.
     #[inline]
-    pub(crate) fn has_notices(&self) -> bool {
-        !self.notices.pending.is_empty()
+    pub(crate) fn has_news(&self) -> bool {
+        !self.notices.pending.is_empty() || self.interest.has_changes()
     }
 
     pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
@@ -271,12 +272,12 @@ mod tests {
         {
             let mut keys = keyspace(letters);
             keys.notify(Class::Generic, "del", b"k");
-            assert_eq!(keys.has_notices(), is_queued, "{letters}");
+            assert_eq!(keys.has_news(), is_queued, "{letters}");
         }
         let mut keys = keyspace("KEA");
         keys.notify(Class::KeyMiss, "keymiss", b"k");
         keys.notify(Class::New, "new", b"k");
-        assert!(!keys.has_notices(), "these two must be named");
+        assert!(!keys.has_news(), "these two must be named");
     }
 
     #[test]

@@ -261,7 +261,8 @@ pub(super) const GRAMMARS: &[&str] = &[
     "CLIENT.UNPAUSE",
     "CLIENT.REPLY (ON|x)",
     "CLIENT.SETINFO (LIB-NAME|LIB-VER|x) {member}",
-    "CLIENT.TRACKING (OFF|x)",
+    "CLIENT.TRACKING (OFF|x) [BCAST] [PREFIX {key}] [OPTIN] [OPTOUT] [NOLOOP] [REDIRECT (0|x)] [x]",
+    "CLIENT.TRACKING ON (PREFIX {key}|OPTIN OPTOUT|BCAST OPTIN|REDIRECT (0|x)|x)",
     "CLIENT.TRACKINGINFO",
     "CLIENT.UNBLOCK {clientid} [TIMEOUT|ERROR|x]",
     "CLIENT.UNBLOCK {clientid} [TIMEOUT|ERROR]",
@@ -340,4 +341,7 @@ pub(super) const SUBSCRIBER_GRAMMARS: &[&str] = &[
     "PUBLISH {channel} {value}",
     "RESET",
     "HELLO (2|3)",
+    "CLIENT.TRACKING (ON|OFF) [BCAST [PREFIX (k|{key})]] [NOLOOP]",
+    "CLIENT.TRACKING ON",
+    "CLIENT.TRACKINGINFO",
 ];
