@@ -22,7 +22,7 @@ use wire::resp::reply::ErrorReply;
 use super::bounds;
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop, Turn};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Class, Keyspace};
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("setbit", Handler::Node(setbit)),
@@ -88,6 +88,7 @@ fn setbit(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         let old = old.unwrap_or(0);
         let new = if is_on { old | mask } else { old & !mask };
         keys.apply(Effect::SetRange { key, offset: at as u64, value: &[new] });
+        keys.notify(Class::String, "setbit", key);
     }
     cx.turn.reply.integer(i64::from(was_on));
     Ok(())

@@ -11,7 +11,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop, Turn};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Class, Keyspace};
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("pfadd", Handler::Node(pfadd)),
@@ -58,6 +58,9 @@ fn pfadd(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         Some(Encoding::Dense) => add_to_dense(keys, key, args)?,
         Some(Encoding::Sparse) | None => add_to_copy(keys, key, args, bytes_max)?,
     };
+    if is_changed {
+        cx.turn.keys.notify(Class::String, "pfadd", key);
+    }
     cx.turn.reply.integer(i64::from(is_changed));
     Ok(())
 }
@@ -195,6 +198,8 @@ fn pfmerge(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     sketch::invalidate(&mut new);
     // Also when nothing changes: who watches the destination is told, as in Redis.
     write(keys, key, old.as_ref().map(|(bytes, _)| bytes.as_slice()), &new);
+    // It is told as what happened to the registers.
+    cx.turn.keys.notify(Class::String, "pfadd", key);
     cx.turn.reply.ok();
     Ok(())
 }

@@ -6,7 +6,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::bits::{Field, Overflow};
 use crate::command::{Args, CmdResult, NodeTurn, Stop};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Class, Keyspace};
 
 const BAD_TYPE: ErrorReply = ErrorReply::new(
     "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
@@ -126,6 +126,7 @@ fn run(cx: &mut NodeTurn<'_>, key: &[u8], steps: &[Step]) -> CmdResult {
         None => cx.turn.keys.string(key)?,
         Some(_) => cx.turn.keys.peek_string(key)?,
     };
+    let changes = cx.turn.keys.tally().changes;
     cx.turn.reply.array(steps.len());
     for step in steps {
         match step.run(cx.turn.keys, key)? {
@@ -138,6 +139,9 @@ fn run(cx: &mut NodeTurn<'_>, key: &[u8], steps: &[Step]) -> CmdResult {
         && super::length(cx.turn.keys, key)? < end
     {
         cx.turn.keys.apply(Effect::SetRange { key, offset: end as u64 - 1, value: &[0] });
+    }
+    if cx.turn.keys.tally().changes != changes {
+        cx.turn.keys.notify(Class::String, "setbit", key);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
 
 use crate::command::{Args, CmdResult, Stop, Turn};
+use crate::keyspace::{Class, Stored};
 
 /// An effect holds so many bytes of the result.
 const BYTES_PER_EFFECT: usize = 1 << 20;
@@ -70,14 +71,14 @@ pub(super) fn bitop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     }
     let key = args.key(2);
     cx.keys.check_room([result.len()].into_iter())?;
-    if cx.keys.peek_entry(key).is_some() {
-        cx.keys.apply(Effect::Delete { key });
-    }
+    let was_there = cx.keys.make_way(key);
     // What is made by SetRange is a string with room to grow, as SETBIT likes it.
     for (number, value) in result.chunks(BYTES_PER_EFFECT).enumerate() {
         let offset = (number * BYTES_PER_EFFECT) as u64;
         cx.keys.apply(Effect::SetRange { key, offset, value });
     }
+    let stored = Stored::of(result.is_empty(), was_there);
+    cx.keys.notify_stored(Class::String, "set", key, stored);
     cx.reply.count(result.len());
     Ok(())
 }
