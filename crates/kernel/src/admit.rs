@@ -29,6 +29,9 @@ const NOT_LOGGED_IN: ErrorReply = ErrorReply::new("NOAUTH Authentication require
 const READ_ONLY: ErrorReply =
     ErrorReply::new("READONLY You can't write against a read only replica.");
 const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
+const MASTER_DOWN: ErrorReply = ErrorReply::new(
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+);
 const OUT_OF_MEMORY: ErrorReply =
     ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");
 pub(crate) const NO_REPLICAS: ErrorReply =
@@ -48,6 +51,10 @@ pub(crate) struct House<'a> {
     pub(crate) tick: Tick,
     /// The data takes more than `maxmemory`, and no key may go.
     pub(crate) is_full: bool,
+    /// `replica-read-only`.
+    pub(crate) is_read_only: bool,
+    /// The link to the master is down, and `replica-serve-stale-data` rules out to answer from what is here.
+    pub(crate) is_stale: bool,
 }
 
 impl House<'_> {
@@ -59,6 +66,10 @@ impl House<'_> {
         session: &Session,
         keys: &Keyspace,
     ) -> Admission {
+        if session.is_master {
+            let is_queued = session.transaction.is_some() && !is_never_queued(spec.name);
+            return if is_queued { Admission::Queue } else { Admission::Run };
+        }
         if !session.is_authenticated && !spec.has(Flag::NoAuth) {
             return Admission::Refuse(NOT_LOGGED_IN);
         }
@@ -75,7 +86,7 @@ impl House<'_> {
             if !keys.is_log_sound() {
                 return Admission::Refuse(log_trouble(keys));
             }
-            if keys.is_replica() {
+            if keys.is_replica() && self.is_read_only {
                 return Admission::Refuse(READ_ONLY);
             }
             let refusal = match self.replication {
@@ -91,6 +102,9 @@ impl House<'_> {
             && !is_for_subscribers(spec.name)
         {
             return Admission::Refuse(not_for_subscribers(spec));
+        }
+        if self.is_stale && !has_on_all(spec, session, Flag::Stale) {
+            return Admission::Refuse(MASTER_DOWN);
         }
         if self.is_loading && !spec.has(Flag::Loading) {
             return Admission::Refuse(LOADING);
@@ -128,6 +142,13 @@ fn has(spec: &CommandSpec, session: &Session, flag: Flag) -> bool {
     }
     let Some(transaction) = &session.transaction else { return false };
     spec.name == "exec" && transaction.queue.iter().any(|command| command.spec.has(flag))
+}
+
+/// Whether the command, or for EXEC every command that it would run, has a flag.
+fn has_on_all(spec: &CommandSpec, session: &Session, flag: Flag) -> bool {
+    let is_exec = spec.name == "exec";
+    let mut queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
+    spec.has(flag) && (!is_exec || queue.all(|command| command.spec.has(flag)))
 }
 
 #[cold]

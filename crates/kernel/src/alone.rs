@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId};
-use binlog::{Directory, Health, Log, OpenError, Owner};
+use binlog::{Directory, Health, OpenError, Owner};
 use store::dict::HashSeed;
 use tracing::warn;
 
@@ -164,19 +164,22 @@ impl Alone {
         if appender.epoch() < REIGN {
             appender.begin_reign(REIGN)?;
         }
-        let log = appender.log();
         self.executor.keys.attach_log(appender);
         journal::set_role('M');
         tell(Stage::Ready(loaded));
-        let served = serve(&mut self.executor, &log, &self.stopper);
-        let appender = self.executor.keys.detach_log().expect("attached above");
+        follow_as_configured(&mut self.executor);
+        let served = serve(&mut self.executor, &self.stopper);
         // A log that failed cannot be stopped cleanly either; why it failed is the better answer.
-        served.and(appender.stop().map(drop).map_err(AloneError::Open))
+        match self.executor.keys.detach_log() {
+            Some(appender) => served.and(appender.stop().map(drop).map_err(AloneError::Open)),
+            None => served,
+        }
     }
 
     /// Brings the data back, a slice a turn; `None` when the node was stopped meanwhile.
     fn load(&mut self, tell: &mut dyn FnMut(Stage)) -> Result<Option<RestoreProgress>, AloneError> {
         let mut restore = Restore::begin(&self.directory)?;
+        restore.accept_foreign_images();
         let executor = &mut self.executor;
         executor.node.is_loading = true;
         let mut reported = monotonic_clock();
@@ -205,10 +208,22 @@ impl Alone {
     }
 }
 
+/// `replicaof` of the configuration.
+fn follow_as_configured(executor: &mut Executor) {
+    let replicaof = executor.node.config.settings().replicaof.clone();
+    let Some((host, port)) = replicaof.split_once(' ') else { return };
+    match port.trim().parse() {
+        Ok(port) => executor.node.follow_redis(&mut executor.keys, host.to_owned(), port),
+        Err(_) => warn!(replicaof, "no port to connect to"),
+    }
+}
+
 /// Turns until the node is told to end, or cannot be trusted any more.
-fn serve(executor: &mut Executor, log: &Log, stopper: &Stopper) -> Result<(), AloneError> {
+fn serve(executor: &mut Executor, stopper: &Stopper) -> Result<(), AloneError> {
     while !is_over(executor, stopper) {
         executor.turn()?;
+        executor.follow_redis()?;
+        let log = executor.keys.log().expect("a node that serves has a log").log();
         let is_sound = log.is_sound();
         if !is_sound && let Health::Failed { why } = log.health() {
             return Err(AloneError::LogFailed { why });

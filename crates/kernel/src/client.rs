@@ -79,6 +79,8 @@ pub struct Session {
     pub waits_for_op: u64,
     /// Set by a command: close when the replies so far have left.
     pub close_after_reply: bool,
+    /// The commands are those of this node's master, in its stream.
+    pub(crate) is_master: bool,
     /// What a replica of Redis has said of itself.
     pub(crate) downstream: Option<Box<Downstream>>,
 }
@@ -267,6 +269,7 @@ impl Clients {
             blocked: None,
             waits_for_op: 0,
             close_after_reply: false,
+            is_master: false,
             downstream: None,
         };
         let client = Client {

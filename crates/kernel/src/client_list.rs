@@ -7,7 +7,8 @@ use wire::resp::reply::Protocol;
 use crate::client::Session;
 use crate::tracking::Mode;
 
-/// What TYPE filters by. Links between the nodes of an instance are no clients of the executor; replicas of Redis are.
+/// What TYPE filters by. Links between the nodes of an instance are no clients of the executor; replicas
+/// and masters of Redis are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ClientType {
     Normal,
@@ -18,7 +19,9 @@ pub(crate) enum ClientType {
 
 impl ClientType {
     pub(crate) fn of(session: &Session) -> ClientType {
-        if session.is_replica() {
+        if session.is_master {
+            ClientType::Master
+        } else if session.is_replica() {
             ClientType::Replica
         } else if session.is_subscribed() {
             ClientType::Pubsub
@@ -119,6 +122,7 @@ fn flags(session: &Session) -> Vec<u8> {
     let tracked = session.tracking.as_ref();
     let states = [
         (session.is_replica(), b'S'),
+        (session.is_master, b'M'),
         (session.is_subscribed(), b'P'),
         (session.transaction.is_some(), b'x'),
         (session.blocked.is_some(), b'b'),

@@ -82,6 +82,9 @@ impl Stage<'_> {
                     < self.node.config.settings().min_replicas_to_write as usize,
             tick: self.node.tick,
             is_full,
+            is_read_only: self.node.config.settings().replica_read_only,
+            is_stale: self.node.sink.as_ref().is_some_and(|sink| !sink.is_up())
+                && !self.node.config.settings().replica_serve_stale_data,
         };
         let Some(session) = self.node.clients.get_mut(token) else { return After::Stop };
         match house.admit(spec, args, session, self.keys) {
@@ -141,6 +144,7 @@ impl Stage<'_> {
             Err(Stop::Error(error)) => {
                 self.account(token, spec, args, Ended::Failed);
                 count_error(self.node, &error);
+                self.note_master_error(token, spec, &error);
                 self.answer(token, |reply| reply.error(&error));
             }
             Err(Stop::Block(on)) => {
@@ -286,6 +290,14 @@ impl Stage<'_> {
         result
     }
 
+    /// What our master could do we cannot: from here on the data may differ.
+    fn note_master_error(&mut self, token: Token, spec: &CommandSpec, error: &ErrorReply) {
+        if self.node.clients.get(token).is_some_and(|session| session.is_master) {
+            self.node.counters.unexpected_error_replies += 1;
+            tracing::warn!(command = spec.name, error = %error.0, "a command of the master failed");
+        }
+    }
+
     /// Refuses a command before it runs; a transaction that is being queued is doomed by it.
     #[cold]
     fn refuse(
@@ -295,6 +307,7 @@ impl Stage<'_> {
         error: &ErrorReply,
     ) -> After {
         if let Some(spec) = spec {
+            self.note_master_error(token, spec, error);
             self.node.counters.reject(spec.id);
             self.end_caching(token, spec);
             if spec.name == "exec" {

@@ -105,8 +105,9 @@ impl Executor {
         if total <= bound {
             return;
         }
-        let may_go =
-            |session: &&Session| !session.no_evict && !session.is_internal && !session.is_replica();
+        let may_go = |session: &&Session| {
+            !session.no_evict && !session.is_internal && !session.is_replica() && !session.is_master
+        };
         let mut largest: Vec<(u64, Token)> = (self.node.clients.iter().filter(may_go))
             .map(|session| (size_of(session), session.token))
             .collect();
@@ -165,7 +166,9 @@ fn is_idle(session: &Session, silent_ms: u64, timeout: Duration) -> bool {
     if session.is_internal {
         return session.introduced.is_none() && silent_ms > STRANGER_MS_MAX;
     }
-    let may_be_silent =
-        session.blocked.is_some() || session.is_subscribed() || session.is_replica();
+    let may_be_silent = session.blocked.is_some()
+        || session.is_subscribed()
+        || session.is_replica()
+        || session.is_master;
     !timeout.is_zero() && !may_be_silent && u128::from(silent_ms) > timeout.as_millis()
 }

@@ -65,6 +65,8 @@ pub struct Keyspace {
     /// The running client's look-ups touch no clocks (CLIENT NO-TOUCH).
     no_touch: bool,
     is_replica: bool,
+    /// The running command is the master's: what is due goes when the master says so.
+    sees_due: bool,
     /// Nothing may change but by the running command: a fence or a pause holds writes.
     is_still: bool,
     /// At the beginning of the turn the log took what is written.
@@ -91,6 +93,7 @@ impl Keyspace {
             db: 0,
             no_touch: false,
             is_replica: false,
+            sees_due: false,
             is_still: false,
             is_log_sound: true,
             rng,
@@ -136,6 +139,16 @@ impl Keyspace {
 
     pub(crate) fn stream_mut(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    /// Puts another store in place of the data: whatever clients watch has changed, what they wait for may be there.
+    pub(crate) fn put_store(&mut self, fresh: Store) -> Store {
+        for db in 0..self.databases() {
+            let watched: Vec<Box<[u8]>> = self.interest.watched_keys(db).map(Box::from).collect();
+            watched.iter().for_each(|key| self.interest.changed(db, key));
+            self.interest.arrived_all(db);
+        }
+        std::mem::replace(&mut self.store, fresh)
     }
 
     /// Chance for commands like SPOP and RANDOMKEY.
@@ -209,6 +222,7 @@ impl Keyspace {
     pub(crate) fn serve(&mut self, session: &Session) {
         self.db = session.db;
         self.no_touch = session.no_touch;
+        self.sees_due = session.is_master;
     }
 
     /// Stage one of a prefetch: computes where `key` belongs and fetches the head of its table.

@@ -13,7 +13,7 @@ use crate::client::{Clients, Session};
 use crate::config::Config;
 use crate::eviction::Eviction;
 use crate::info::Facts;
-use crate::interop::Source;
+use crate::interop::{Sink, Source};
 use crate::journal;
 use crate::keyspace::{Keyspace, Wanted};
 use crate::latency::LatencyMonitor;
@@ -57,6 +57,8 @@ pub struct Node {
     pub replication: Option<Box<Replication>>,
     /// Replicas of Redis that follow this node.
     pub(crate) source: Source,
+    /// The master of Redis that this node follows.
+    pub(crate) sink: Option<Box<Sink>>,
     /// DEBUG SET-ACTIVE-EXPIRE: whether due keys are looked for.
     pub is_active_expire_on: bool,
     /// DEBUG PAUSE-CRON: no periodic work is done.
@@ -169,6 +171,7 @@ impl Node {
             facts: Facts::new(wall_clock()),
             saving: Saving::default(),
             source: Source::default(),
+            sink: None,
             is_active_expire_on: true,
             is_cron_paused: false,
             eviction: Eviction::default(),

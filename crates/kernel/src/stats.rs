@@ -57,6 +57,8 @@ pub struct Stats {
     pub bytes_out: u64,
     /// To and from replicas, or the master.
     pub repl_bytes_in: u64,
+    /// Commands of a master of Redis that failed here.
+    pub unexpected_error_replies: u64,
     pub repl_bytes_out: u64,
     pub error_replies: u64,
     /// Share of expired keys among those sampled last, per cent.
@@ -87,6 +89,7 @@ impl Default for Stats {
             bytes_in: 0,
             bytes_out: 0,
             repl_bytes_in: 0,
+            unexpected_error_replies: 0,
             repl_bytes_out: 0,
             error_replies: 0,
             expired_stale_percent: 0.0,

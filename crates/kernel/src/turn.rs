@@ -142,7 +142,9 @@ impl Executor {
 
     /// How long the turn may wait for something to do.
     fn patience(&self) -> Duration {
-        let is_cleaning_up = self.expiry.is_running() || self.node.eviction.is_unfinished;
+        let is_cleaning_up = self.expiry.is_running()
+            || self.node.eviction.is_unfinished
+            || self.node.sink.as_ref().is_some_and(|sink| sink.is_busy());
         if self.keys.is_log_behind() {
             LOG_PATIENCE
         } else if is_cleaning_up || !self.ready.is_empty() || self.has_more_to_say() {
@@ -304,10 +306,14 @@ impl Executor {
             if after == After::Next {
                 input.consumed = input.parsed;
             }
-            let bytes = std::mem::take(&mut input.bytes);
-            self.node.net.put_input(token, bytes, input.consumed);
+            let rest = input.rest;
+            let (bytes, consumed) = (std::mem::take(&mut input.bytes), input.consumed);
+            if self.node.sink.as_ref().is_some_and(|sink| sink.master() == Some(token)) {
+                self.relay(token, &bytes[..consumed]);
+            }
+            self.node.net.put_input(token, bytes, consumed);
             match after {
-                After::Next => self.end_input(token, input.rest),
+                After::Next => self.end_input(token, rest),
                 After::Stop => self.restart_parser(token),
                 After::Yield => {
                     self.restart_parser(token);
@@ -368,6 +374,11 @@ impl Executor {
                 }
             }
         }
+    }
+
+    /// The client has input that did not come from its socket in this turn.
+    pub(crate) fn hear(&mut self, token: Token) {
+        self.ready.push(token);
     }
 
     /// The bytes behind the last executed command will be parsed again from its end.

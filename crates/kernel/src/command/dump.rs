@@ -102,7 +102,7 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     if is_there {
         cx.keys.apply(Effect::Delete { key });
     }
-    if expiry.is_none_or(|at| at > now) {
+    if !expiry.is_some_and(|at| cx.keys.is_past(at)) {
         value.put(cx.keys, key, expiry);
         if let Some(clock) = options.clock(cx.keys.store().access()) {
             cx.keys.apply(Effect::SetClock { key, clock });

@@ -75,7 +75,7 @@ fn invalid_time(command: &str) -> Stop {
 
 /// Lets a key that is there expire at `at`; deletes it when that has passed.
 pub(super) fn expire_at(keys: &mut Keyspace, key: &[u8], at: UnixMs) -> bool {
-    let (effect, event) = if at <= keys.now() {
+    let (effect, event) = if keys.is_past(at) {
         (Effect::Delete { key }, "del")
     } else {
         (Effect::ExpireAt { key, at }, "expire")

@@ -3,7 +3,7 @@
 use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
-use super::{Args, CmdResult, Handler, NodeTurn};
+use super::{Args, CmdResult, Handler, NodeTurn, Stop};
 use crate::interop::{Downstream, Phase, full_from};
 
 pub(crate) const COMMANDS: &[Binding] = &[
@@ -12,6 +12,8 @@ pub(crate) const COMMANDS: &[Binding] = &[
     ("sync", Handler::Node(sync)),
 ];
 
+const NO_MASTER_LINK: ErrorReply =
+    ErrorReply::new("NOMASTERLINK Can't SYNC while not connected with my master");
 /// Longest address that a replica may announce (bytes).
 const ANNOUNCED_BYTES_MAX: usize = 255;
 
@@ -50,7 +52,10 @@ fn replconf(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
             acknowledge(cx, args, at);
             return Ok(());
         } else if args.is(at, "getack") {
-            // Only a master may ask, and that is not answered here.
+            // Only the master may ask; it is told at the end of the turn.
+            if let Some(sink) = cx.node.sink.as_mut().filter(|_| cx.turn.session.is_master) {
+                sink.owes_ack = true;
+            }
             return Ok(());
         } else {
             let name = String::from_utf8_lossy(args.key(at));
@@ -77,7 +82,7 @@ fn acknowledge(cx: &mut NodeTurn<'_>, args: &Args<'_>, at: usize) {
 /// `PSYNC id offset`: everything behind the bytes before `offset`, or everything.
 fn psync(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let wanted = args.int(2)?;
-    if cx.turn.session.is_replica() {
+    if is_settled(cx)? {
         return Ok(());
     }
     let has = wanted.checked_sub(1).and_then(|has| u64::try_from(has).ok());
@@ -107,10 +112,18 @@ fn psync(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 
 /// SYNC, as Redis before 2.8 asks: the image without an announcement, and no acknowledgements.
 fn sync(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
-    if !cx.turn.session.is_replica() {
+    if !is_settled(cx)? {
         ask_for_all(cx, true);
     }
     Ok(())
+}
+
+/// Whether the client is a replica already, so that there is nothing to do. Who is not connected to a master cannot be one.
+fn is_settled(cx: &NodeTurn<'_>) -> Result<bool, Stop> {
+    if cx.node.sink.as_ref().is_some_and(|sink| !sink.is_up()) {
+        return Err(NO_MASTER_LINK.into());
+    }
+    Ok(cx.turn.session.is_replica())
 }
 
 /// The replica gets the next checkpoint; the executor does the rest.

@@ -93,6 +93,8 @@ fn confirm(cx: &mut NodeTurn<'_>, kind: &[u8], name: Option<&[u8]>, scope: Scope
 
 fn publish(cx: &mut NodeTurn<'_>, args: &Args<'_>, scope: Scope) -> CmdResult {
     let deliveries = cx.publish(scope, args.key(1), args.key(2));
+    let db = cx.turn.session.db;
+    cx.turn.keys.stream_mut().publish(db, args.key(0), args.key(1), args.key(2));
     cx.turn.reply.count(deliveries);
     Ok(())
 }

@@ -7,18 +7,23 @@ use base::UnixMs;
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use super::table::Binding;
-use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply, Turn};
+use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply};
 use crate::keyspace::Keyspace;
 use crate::node::Node;
 use crate::replicate::refresh_facts;
 
 pub(crate) const COMMANDS: &[Binding] = &[
-    ("replicaof", Handler::Data(replicaof)),
-    ("slaveof", Handler::Data(replicaof)),
+    ("replicaof", Handler::Node(replicaof)),
+    ("slaveof", Handler::Node(replicaof)),
     ("role", Handler::Node(role)),
     ("wait", Handler::Node(wait)),
     ("waitaof", Handler::Node(waitaof)),
 ];
+
+const NOT_BY_CLIENTS: ErrorReply =
+    ErrorReply::new("ERR REPLICAOF is not available: the config server assigns the roles of nodes");
+const NOT_WITHOUT_LOG: ErrorReply =
+    ErrorReply::new("ERR REPLICAOF is not available: this node keeps no log");
 
 /// What a client waits for: its newest write, on so many nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,23 +136,39 @@ fn waitaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     wait_for(cx, Quorum { op, local, replicas, is_durable: true }, timeout_ms)
 }
 
-/// `REPLICAOF NO ONE` at a master is what it is already. Everything else is for the config server to decide: a node that
-/// changed its role by itself could be a second master.
-fn replicaof(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let is_promotion = args.is(1, "NO") && args.is(2, "ONE");
-    if is_promotion && !cx.keys.is_replica() {
-        cx.reply.ok();
+/// `REPLICAOF host port`, `REPLICAOF NO ONE`. In an instance that is for the config server to decide: a node that changed its
+/// role by itself could be a second master.
+fn replicaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    if args.is(1, "NO") && args.is(2, "ONE") {
+        if cx.node.replication.is_some() && cx.turn.keys.is_replica() {
+            return Err(NOT_BY_CLIENTS.into());
+        }
+        cx.node.lead_alone(cx.turn.keys);
+        cx.node.config.note_master("");
+        cx.turn.reply.ok();
         return Ok(());
     }
-    if !is_promotion
-        && base::number::parse_i64(args.key(2)).is_none_or(|port| !(0..=65535).contains(&port))
-    {
-        return Err(ErrorReply::new("ERR Invalid master port").into());
+    let port = base::number::parse_i64(args.key(2)).and_then(|port| u16::try_from(port).ok());
+    let port = port.ok_or(ErrorReply::new("ERR Invalid master port"))?;
+    let host = String::from_utf8_lossy(args.key(1)).into_owned();
+    if cx.turn.session.is_replica() {
+        let text = "ERR Command is not valid when client is a replica.";
+        return Err(ErrorReply::new(text).into());
     }
-    Err(ErrorReply::new(
-        "ERR REPLICAOF is not available: the config server assigns the roles of nodes",
-    )
-    .into())
+    if cx.node.replication.is_some() {
+        return Err(NOT_BY_CLIENTS.into());
+    }
+    if cx.turn.keys.log().is_none() {
+        return Err(NOT_WITHOUT_LOG.into());
+    }
+    if cx.node.sink.as_ref().is_some_and(|sink| sink.is_of(&host, port)) {
+        cx.turn.reply.simple("OK Already connected to specified master");
+        return Ok(());
+    }
+    cx.node.config.note_master(&format!("{host} {port}"));
+    cx.node.follow_redis(cx.turn.keys, host, port);
+    cx.turn.reply.ok();
+    Ok(())
 }
 
 fn role(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
@@ -156,16 +177,11 @@ fn role(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     let offset = i64::try_from(cx.node.replication_offset(cx.turn.keys)).unwrap_or(i64::MAX);
     let reply = &mut cx.turn.reply;
     if let Some(master) = &facts.master {
-        let state = match (master.is_up, master.is_syncing) {
-            (true, _) => "connected",
-            (false, true) => "sync",
-            (false, false) => "connect",
-        };
         reply.array(5);
         reply.bulk(b"slave");
-        reply.bulk(master.address.ip().to_string().as_bytes());
-        reply.integer(i64::from(master.address.port()));
-        reply.bulk(state.as_bytes());
+        reply.bulk(master.host.as_bytes());
+        reply.integer(i64::from(master.port));
+        reply.bulk(master.state.as_bytes());
         reply.integer(offset);
         return Ok(());
     }

@@ -105,7 +105,9 @@ impl Config {
             let row = &PARAMETERS[index];
             let text = match directive.words.as_slice() {
                 [one] => one.clone(),
-                words if row.kind.is_list() || row.name == "bind" => words.join(" "),
+                words if row.kind.is_list() || matches!(row.name, "bind" | "replicaof") => {
+                    words.join(" ")
+                }
                 _ => return Err(unknown()),
             };
             let mut value = row.kind.normalize(&text, &next[index]).map_err(|problem| {
@@ -185,6 +187,13 @@ impl Config {
             rows.push(index);
         }
         Ok(rows)
+    }
+
+    /// REPLICAOF: what CONFIG GET shows and CONFIG REWRITE keeps; `<host> <port>`, or empty.
+    pub(crate) fn note_master(&mut self, replicaof: &str) {
+        let mut next = self.values.clone();
+        next[index_of(b"replicaof").expect("it is in the table")] = replicaof.to_owned();
+        self.take(next);
     }
 
     fn take(&mut self, values: Vec<String>) {

@@ -109,6 +109,17 @@ pub struct Settings {
     pub repl_ping_period_seconds: u32,
     /// Who is silent for longer is gone.
     pub repl_timeout_seconds: u32,
+    /// How this node logs in at its master; empty: not, or as the default user.
+    pub masterauth: String,
+    pub masteruser: String,
+    /// `<host> <port>`; empty: this node is a master.
+    pub replicaof: String,
+    pub replica_read_only: bool,
+    /// Clients are served though the link to the master is down.
+    pub replica_serve_stale_data: bool,
+    pub replica_announce_ip: String,
+    /// 0: the port itself.
+    pub replica_announce_port: u16,
     /// Keys that expired, or were evicted, are freed in the background, and go as UNLINK into the stream.
     pub lazyfree_lazy_expire: bool,
     pub lazyfree_lazy_eviction: bool,
@@ -264,6 +275,13 @@ impl Settings {
             repl_backlog_ttl_seconds: values.number("repl-backlog-ttl"),
             repl_ping_period_seconds: values.number("repl-ping-replica-period"),
             repl_timeout_seconds: values.number("repl-timeout"),
+            masterauth: values.text("masterauth").to_owned(),
+            masteruser: values.text("masteruser").to_owned(),
+            replicaof: values.text("replicaof").to_owned(),
+            replica_read_only: values.is_on("replica-read-only"),
+            replica_serve_stale_data: values.is_on("replica-serve-stale-data"),
+            replica_announce_ip: values.text("replica-announce-ip").to_owned(),
+            replica_announce_port: values.number("replica-announce-port"),
             lazyfree_lazy_expire: values.is_on("lazyfree-lazy-expire"),
             lazyfree_lazy_eviction: values.is_on("lazyfree-lazy-eviction"),
         }

@@ -93,13 +93,22 @@ pub struct ReplicaFacts {
 /// The master as its replica sees it.
 #[derive(Clone, Debug)]
 pub struct MasterFacts {
-    pub address: SocketAddr,
-    pub is_up: bool,
-    pub silent_seconds: u64,
-    /// A full synchronisation is under way.
-    pub is_syncing: bool,
+    pub host: String,
+    pub port: u16,
+    /// In the words of ROLE: `connect`, `connecting`, `handshake`, `sync`, `connected`.
+    pub state: &'static str,
+    /// `None` while nothing is heard.
+    pub silent_seconds: Option<u64>,
+    /// In a full synchronisation: bytes that are here, and bytes in all (0: unknown).
+    pub received: Option<(u64, u64)>,
     /// Meaningful while the link is down.
     pub down_seconds: u64,
+}
+
+impl MasterFacts {
+    pub fn is_up(&self) -> bool {
+        self.state == "connected"
+    }
 }
 
 /// 40 hexadecimal digits from the seeds of the standard library's hasher, which are random.

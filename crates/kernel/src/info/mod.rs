@@ -426,7 +426,7 @@ fn stats(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("tracking_total_keys", node.tracking.keys());
     out.field("tracking_total_items", node.tracking.items());
     out.field("tracking_total_prefixes", node.tracking.prefixes());
-    out.field("unexpected_error_replies", 0);
+    out.field("unexpected_error_replies", stats.unexpected_error_replies);
     out.field("total_error_replies", stats.error_replies);
     out.field("dump_payload_sanitizations", 0);
     out.field("total_reads_processed", stats.reads_processed);
@@ -451,18 +451,29 @@ fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
     let stream = cx.turn.keys.stream();
     out.field("role", if cx.turn.keys.is_replica() { "slave" } else { "master" });
     if let Some(master) = &facts.master {
-        out.field("master_host", master.address.ip());
-        out.field("master_port", master.address.port());
-        out.field("master_link_status", if master.is_up { "up" } else { "down" });
-        out.field("master_last_io_seconds_ago", master.silent_seconds);
-        out.field("master_sync_in_progress", u8::from(master.is_syncing));
+        let is_syncing = master.state == "sync";
+        let silent_seconds = master.silent_seconds.and_then(|seconds| i64::try_from(seconds).ok());
+        out.field("master_host", &master.host);
+        out.field("master_port", master.port);
+        out.field("master_link_status", if master.is_up() { "up" } else { "down" });
+        out.field("master_last_io_seconds_ago", silent_seconds.unwrap_or(-1));
+        out.field("master_sync_in_progress", u8::from(is_syncing));
         out.field("slave_read_repl_offset", offset);
         out.field("slave_repl_offset", offset);
-        if !master.is_up {
+        if let Some((read, total)) = master.received {
+            let percent = if total > 0 { read as f64 * 100.0 / total as f64 } else { 0.0 };
+            out.field("master_sync_total_bytes", total);
+            out.field("master_sync_read_bytes", read);
+            out.field("master_sync_left_bytes", total.saturating_sub(read));
+            out.field("master_sync_perc", format_args!("{percent:.2}"));
+            out.field("master_sync_last_io_seconds_ago", 0);
+        }
+        if !master.is_up() {
             out.field("master_link_down_since_seconds", master.down_seconds);
         }
         out.field("slave_priority", cx.node.config.settings().replica_priority);
-        out.field("slave_read_only", 1);
+        let is_read_only = cx.node.config.settings().replica_read_only;
+        out.field("slave_read_only", u8::from(is_read_only));
         out.field("replica_announced", 1);
     }
     out.field("connected_slaves", facts.replicas.len());

@@ -3,6 +3,9 @@
 //! ```text
 //!   Keyspace::apply -> Stream (translate, backlog) -> Source -> output of each replica's connection
 //!   checkpoint file -> ImageReader (a thread) -----------^
+//!
+//!   master of Redis -> Link (a thread) -> Sink -> master client -> handlers -> Keyspace::apply
+//!                                                      `- its bytes -> Stream
 //! ```
 //!
 //! `docs/design/interop.md` has the plan and the reasons.
@@ -13,9 +16,12 @@
 
 mod backlog;
 mod image;
+mod link;
+mod sink;
 mod source;
 mod stream;
 mod translate;
 
+pub(crate) use sink::Sink;
 pub(crate) use source::{Downstream, Phase, Source, full_from, refresh_replicas};
 pub use stream::Stream;

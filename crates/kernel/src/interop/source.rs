@@ -103,6 +103,9 @@ impl Source {
     }
 
     pub(crate) fn add(&mut self, token: Token) {
+        if self.replicas.is_empty() {
+            self.pinged_at = monotonic_clock();
+        }
         self.replicas.push(token);
     }
 }
@@ -128,6 +131,15 @@ impl Node {
             keys.stream().offset()
         } else {
             keys.newest_op().max(self.facts.replication.newest_op)
+        }
+    }
+}
+
+impl Node {
+    /// Closes all replicas: they shall ask anew, as the history has another name, or other data.
+    pub(crate) fn close_replicas(&mut self) {
+        for token in self.source.replicas.clone() {
+            self.close(token);
         }
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! Invariants
 //! - Without a backlog nothing is translated, and the offset stands still.
-//! - A group is in the stream as a whole or not at all; SELECT precedes the first command behind a mark.
+//! - A group is in the stream as a whole or not at all; SELECT precedes the first write behind a mark.
 //! - While the node is itself a replica of Redis, its master's bytes are the stream, unchanged.
 
 use std::collections::VecDeque;
@@ -50,6 +50,8 @@ struct Group {
     depth: u32,
     bytes: Vec<u8>,
     commands: usize,
+    /// Of these, keys that went because their time had come: they need no transaction around them.
+    expired: usize,
     /// Database of the first command, and of the last.
     dbs: Option<(u16, u16)>,
 }
@@ -160,6 +162,7 @@ impl Stream {
             0 => group.bytes.truncate(before),
             commands => {
                 group.commands += commands;
+                group.expired += usize::from(flags.contains(Flags::EXPIRED));
                 group.dbs = Some((group.dbs.map_or(db, |(first, _)| first), db));
             }
         }
@@ -168,18 +171,30 @@ impl Stream {
         }
     }
 
+    /// A message to subscribers, which the replicas tell theirs: `command` is PUBLISH or SPUBLISH. Only in a group.
+    pub(crate) fn publish(&mut self, db: u16, command: &[u8], channel: &[u8], message: &[u8]) {
+        if self.backlog.is_none() || self.is_relaying {
+            return;
+        }
+        translate::command(&mut self.group.bytes, &[command, channel, message]);
+        self.group.commands += 1;
+        // It belongs to no database: that of the command before it stays selected.
+        self.group.dbs = self.group.dbs.or(Some((db, db)));
+    }
+
     fn flush_group(&mut self) {
         let bytes = std::mem::take(&mut self.group.bytes);
         let (first, last) = self.group.dbs.take().expect("a command has a database");
-        let is_many = std::mem::take(&mut self.group.commands) > 1;
+        let commands = std::mem::take(&mut self.group.commands);
+        let is_many = commands > 1 && std::mem::take(&mut self.group.expired) < commands;
         let mut frame = Vec::new();
+        if is_many {
+            translate::command(&mut frame, &[b"MULTI"]);
+        }
         if self.selected != Some(first) {
             select(&mut frame, first);
         }
         self.selected = Some(last);
-        if is_many {
-            translate::command(&mut frame, &[b"MULTI"]);
-        }
         if !frame.is_empty() {
             self.append(&frame);
         }
@@ -233,7 +248,7 @@ impl Stream {
         self.backlog = Some(Backlog::new(self.offset));
     }
 
-    /// Nobody has been interested for a long time: the history ends.
+    /// Nobody has been interested for a long time: the history ends. Never while the node is a replica itself.
     pub(crate) fn close(&mut self) {
         self.backlog = None;
         self.marks.clear();
@@ -276,6 +291,61 @@ impl Stream {
         (is_ours || is_second) && is_here
     }
 
+    // --- a master of Redis
+
+    /// From now on only a master's bytes are the stream.
+    pub(crate) fn relay(&mut self) {
+        self.is_relaying = true;
+        self.selected = None;
+    }
+
+    /// The data is that of the history `id` at `offset`, and nothing before it is known.
+    pub(crate) fn begin_relay(&mut self, id: &str, offset: u64) {
+        id.clone_into(&mut self.id);
+        self.second = None;
+        self.offset = offset;
+        self.backlog = Some(Backlog::new(offset));
+        self.marks.clear();
+        self.milestones.clear();
+        self.is_relaying = true;
+    }
+
+    /// The master goes on where this stream stands. Whether its history has another name from here on.
+    pub(crate) fn continue_as(&mut self, id: Option<&str>) -> bool {
+        self.is_relaying = true;
+        self.backlog.get_or_insert_with(|| Backlog::new(self.offset));
+        match id {
+            Some(id) if id != self.id => {
+                self.shift(id.to_owned());
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Bytes of the master, whose commands have run; `db` is selected behind them.
+    pub(crate) fn pass_on(&mut self, bytes: &[u8], db: u16) {
+        self.append(bytes);
+        self.selected = Some(db);
+    }
+
+    /// The database that a replica of this node must have selected in front of what is relayed next.
+    pub(crate) fn relayed_db(&self) -> Option<u16> {
+        self.selected.filter(|_| self.is_relaying)
+    }
+
+    /// This node is the master of what follows.
+    pub(crate) fn lead(&mut self) {
+        self.is_relaying = false;
+        self.selected = None;
+        self.shift(random_id());
+    }
+
+    fn shift(&mut self, id: String) {
+        let id = std::mem::replace(&mut self.id, id);
+        self.second = Some(Second { id, until: self.offset + 1 });
+    }
+
     // --- places
 
     /// A checkpoint begins, that will hold everything up to `op`.
@@ -287,7 +357,9 @@ impl Stream {
             self.marks.pop_front();
         }
         self.marks.push_back(Place { op, offset: self.offset });
-        self.selected = None;
+        if !self.is_relaying {
+            self.selected = None;
+        }
     }
 
     /// Where the stream goes on behind the checkpoint that holds everything up to `op`.

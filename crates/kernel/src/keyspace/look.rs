@@ -146,8 +146,15 @@ impl Keyspace {
         !is_due
     }
 
+    /// Whether a key of this expiry is gone for the running command. For a command of the master nothing is: the
+    /// commands that it sends next may be about the key, and its DEL comes behind them.
+    #[inline]
+    pub(crate) fn is_past(&self, expiry: UnixMs) -> bool {
+        expiry <= self.now && !self.sees_due
+    }
+
     #[inline]
     fn is_due(&self, entry: &Entry) -> bool {
-        entry.expiry().is_some_and(|expiry| expiry <= self.now)
+        entry.expiry().is_some_and(|expiry| self.is_past(expiry))
     }
 }

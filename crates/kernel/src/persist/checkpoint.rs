@@ -258,6 +258,12 @@ impl Checkpointer {
         }
     }
 
+    /// The store is about to be another one: whatever walk is under way goes with the old one.
+    pub(crate) fn replaced(&mut self, keys: &mut Keyspace) {
+        self.abandon(keys);
+        self.is_draining = false;
+    }
+
     fn take_order(&mut self, node: &mut Node, keys: &mut Keyspace) {
         if node.saving == Saving::Idle && self.is_due(node, keys) {
             node.saving = Saving::Wanted;
@@ -414,7 +420,8 @@ fn begin(node: &Node, keys: &mut Keyspace) -> Result<Running, String> {
     let position = appender.position();
     let image = appender.log().directory().join("snapshot.tmp");
     let writer = Arc::new(FileWriter::create(&image).map_err(|error| error.to_string())?);
-    let about = About { position, now: node.now, memory_bytes: 0 };
+    let stream_db = keys.stream().relayed_db();
+    let about = About { position, now: node.now, memory_bytes: 0, stream_db };
     let drain = Box::new(Arc::clone(&writer));
     let begun = Snapshot::begin(keys.store_mut(), &about, false, drain);
     let snapshot = begun.map_err(|_| "another snapshot is being written")?;

@@ -43,6 +43,8 @@ pub struct Loaded {
     /// Where it stands in the shard's history; `None` for a file of another program.
     pub position: Option<Position>,
     pub keys: u64,
+    /// What is selected in the stream behind it, where its writer could not say so there.
+    pub stream_db: Option<u16>,
 }
 
 /// Loads chunks from anywhere.
@@ -52,6 +54,7 @@ pub struct Loader {
     keys: u64,
     epoch: Option<Epoch>,
     opid: Option<u64>,
+    stream_db: Option<u16>,
 }
 
 impl Loader {
@@ -81,7 +84,8 @@ impl Loader {
                     }
                     let position =
                         self.epoch.zip(self.opid).map(|(epoch, opid)| Position { epoch, opid });
-                    return Ok(Some(Loaded { position, keys: self.keys }));
+                    let stream_db = self.stream_db;
+                    return Ok(Some(Loaded { position, keys: self.keys, stream_db }));
                 }
             }
         }
@@ -93,6 +97,8 @@ impl Loader {
             self.opid = number();
         } else if name == aux::EPOCH.as_bytes() {
             self.epoch = number().map(Epoch);
+        } else if name == aux::STREAM_DB.as_bytes() {
+            self.stream_db = number().and_then(|db| u16::try_from(db).ok());
         }
     }
 

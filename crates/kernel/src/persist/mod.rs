@@ -34,6 +34,8 @@ pub use snapshot::{About, Drain, Snapshot, SnapshotStep};
 mod aux {
     pub(super) const OPID: &str = "pollux-opid";
     pub(super) const EPOCH: &str = "pollux-epoch";
+    /// One of Redis.
+    pub(super) const STREAM_DB: &str = "repl-stream-db";
 }
 
 #[cfg(test)]

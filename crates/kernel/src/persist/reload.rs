@@ -37,7 +37,7 @@ impl Drain for Memory {
 
 /// Replaces the data by what a snapshot of it holds. Needs as much memory again, and stops the executor.
 pub fn reload(store: &mut Store, now: UnixMs) -> Result<(), ReloadError> {
-    let about = About { position: Position::default(), now, memory_bytes: 0 };
+    let about = About { position: Position::default(), now, memory_bytes: 0, stream_db: None };
     let memory = Arc::new(Memory::default());
     let begun = Snapshot::begin(store, &about, false, Box::new(Arc::clone(&memory)));
     let mut snapshot = begun.map_err(|_| ReloadError::Busy)?;

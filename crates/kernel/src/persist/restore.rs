@@ -93,6 +93,7 @@ pub struct Restore {
     attempts: VecDeque<Attempt>,
     stage: Stage,
     progress: RestoreProgress,
+    takes_foreign_images: bool,
 }
 
 impl Restore {
@@ -119,12 +120,18 @@ impl Restore {
         }
         let path = directory.path().to_owned();
         let progress = RestoreProgress::default();
-        let mut restore = Restore { path, attempts, stage: Stage::Log, progress };
+        let mut restore =
+            Restore { path, attempts, stage: Stage::Log, progress, takes_foreign_images: false };
         if let Err(error) = restore.enter() {
             // Nothing was loaded yet, so there is nothing to empty.
             restore.give_up(error)?;
         }
         Ok(restore)
+    }
+
+    /// An image may come from a master of Redis: it knows no position of ours, or that of another node.
+    pub fn accept_foreign_images(&mut self) {
+        self.takes_foreign_images = true;
     }
 
     pub fn progress(&self) -> RestoreProgress {
@@ -197,7 +204,7 @@ impl Restore {
         let Some(loaded) = loaded else { return Ok(()) };
         let checkpoint = self.attempts.front().and_then(|attempt| attempt.checkpoint.as_ref());
         let expected = checkpoint.map(|checkpoint| checkpoint.position);
-        if loaded.position != expected {
+        if loaded.position != expected && !self.takes_foreign_images {
             return Err(LoadError::OtherPosition { found: loaded.position });
         }
         self.progress.keys = loaded.keys;

@@ -49,6 +49,8 @@ pub struct About {
     pub position: Position,
     pub now: UnixMs,
     pub memory_bytes: u64,
+    /// The database that a replica must have selected for the stream behind the snapshot, unless that tells.
+    pub stream_db: Option<u16>,
 }
 
 /// How far a snapshot is.
@@ -175,6 +177,9 @@ impl Encoder {
         number("used-mem", about.memory_bytes);
         number(aux::OPID, about.position.opid);
         number(aux::EPOCH, about.position.epoch.0);
+        if let Some(db) = about.stream_db {
+            number(aux::STREAM_DB, u64::from(db));
+        }
         writer.aux("redis-ver", crate::REDIS_VERSION.as_bytes());
         let count = |count: usize| count as u64;
         let sizes = (0..store.databases())

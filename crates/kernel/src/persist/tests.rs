@@ -87,6 +87,7 @@ const ABOUT: About = About {
     position: Position { epoch: Epoch(3), opid: 77 },
     now: UnixMs(1_700_000_000_000),
     memory_bytes: 1 << 20,
+    stream_db: None,
 };
 
 /// Keeps what it is given; takes only so many chunks at a time.

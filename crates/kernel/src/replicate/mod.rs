@@ -437,7 +437,11 @@ pub(crate) fn refresh_facts(cx: &mut NodeTurn<'_>) {
     facts.newest_op = cx.turn.keys.newest_op();
     match &cx.node.replication {
         Some(replication) => replication.tell(facts, monotonic_clock()),
-        None => facts.replicas.clear(),
+        None => {
+            facts.replicas.clear();
+            let master = cx.node.sink.as_ref().map(|sink| sink.facts(cx.node));
+            cx.node.facts.replication.master = master;
+        }
     }
     refresh_replicas(cx);
 }

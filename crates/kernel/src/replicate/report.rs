@@ -144,10 +144,15 @@ impl Replication {
         let seconds = |since: Tick| now.ms_since(since) / 1000;
         facts.master = match &self.role {
             Role::Replica(upstream) => Some(MasterFacts {
-                address: upstream.address(),
-                is_up: upstream.is_up,
-                silent_seconds: seconds(upstream.heard_at),
-                is_syncing: upstream.is_syncing,
+                host: upstream.address().ip().to_string(),
+                port: upstream.address().port(),
+                state: match (upstream.is_up, upstream.is_syncing) {
+                    (true, _) => "connected",
+                    (false, true) => "sync",
+                    (false, false) => "connect",
+                },
+                silent_seconds: Some(seconds(upstream.heard_at)),
+                received: None,
                 down_seconds: if upstream.is_up { 0 } else { seconds(upstream.down_since) },
             }),
             Role::None | Role::Master(_) => None,

@@ -29,6 +29,13 @@ pub struct Step {
     pub(super) expired: Option<Vec<u8>>,
 }
 
+impl Step {
+    /// The command with its name; never empty.
+    pub fn args(&self) -> &[Vec<u8>] {
+        &self.args
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(key) = &self.expired {

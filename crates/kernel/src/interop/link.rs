@@ -1,0 +1,376 @@
+//! The link to a master of Redis up to the point where its stream begins: a thread that connects, introduces
+//! itself, asks to continue, and receives the image if it must.
+//!
+//! ```text
+//!   connect -> PING -> [AUTH] -> REPLCONF listening-port, capa -> PSYNC id offset
+//!     +CONTINUE [id]                                  -> Event::Continue: socket, bytes behind the answer
+//!     +FULLRESYNC id offset, $length | $EOF:<mark>    -> image to a file, fsynced -> Event::Image: the same, and the file
+//! ```
+//!
+//! Invariants
+//! - The thread waits no longer than `timeout` for a byte; dropping the [`Link`] ends it within [`POLL`].
+//! - What is not handed over is removed: the file of an image that did not come to its end.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use net::Wake;
+
+/// Between two looks whether the link is still wanted.
+const POLL: Duration = Duration::from_millis(500);
+const READ_BYTES: usize = 256 << 10;
+/// A line of the handshake is not longer (bytes).
+const LINE_BYTES_MAX: usize = 64 << 10;
+/// Length of the mark behind an image of unknown length (bytes).
+const MARK_BYTES: usize = 40;
+
+/// Whom to ask for what.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// `masteruser` and `masterauth`; empty: none.
+    pub(super) user: String,
+    pub(super) password: String,
+    /// Where our own clients are served, for the master's INFO.
+    pub(super) listening_port: u16,
+    pub(super) announced_ip: String,
+    /// History and the number of its bytes that we have.
+    pub(super) id: String,
+    pub(super) offset: u64,
+    /// Silence after which the master counts as gone.
+    pub(super) timeout: Duration,
+    /// Where the image goes.
+    pub(super) image: PathBuf,
+    /// We step down for this very node: it is to become the master (FAILOVER).
+    pub(super) is_failover: bool,
+}
+
+/// A connection at the beginning of the stream.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) socket: TcpStream,
+    /// Bytes of the stream that have come already.
+    pub(super) rest: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The stream goes on where we stand; its history may have a new name.
+    Continue {
+        attached: Attached,
+        id: Option<String>,
+    },
+    /// Everything up to `offset` is in the image.
+    Image {
+        attached: Attached,
+        id: String,
+        offset: u64,
+    },
+    Failed {
+        why: String,
+    },
+}
+
+/// How far the thread has come, in the words of ROLE.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    Connecting,
+    Handshake,
+    Sync,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    stage: AtomicU8,
+    received: AtomicU64,
+    /// 0 while unknown.
+    total: AtomicU64,
+    is_unwanted: AtomicBool,
+}
+
+/// The executor's end.
+#[derive(Debug)]
+pub(super) struct Link {
+    events: Receiver<Event>,
+    progress: Arc<Progress>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.progress.is_unwanted.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Link {
+    pub(super) fn start(request: Request, wake: Wake) -> io::Result<Link> {
+        let (send, events) = unbounded();
+        let progress = Arc::new(Progress::default());
+        let talk = Talk { request, progress: Arc::clone(&progress), events: send, wake };
+        thread::Builder::new().name("redis-master".to_owned()).spawn(move || talk.run())?;
+        Ok(Link { events, progress })
+    }
+
+    pub(super) fn try_next(&self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        match self.progress.stage.load(Ordering::Relaxed) {
+            0 => Stage::Connecting,
+            1 => Stage::Handshake,
+            _ => Stage::Sync,
+        }
+    }
+
+    /// Bytes of the image that are here, and bytes in all (0: unknown).
+    pub(super) fn received(&self) -> (u64, u64) {
+        let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        (load(&self.progress.received), load(&self.progress.total))
+    }
+}
+
+/// The thread's side.
+struct Talk {
+    request: Request,
+    progress: Arc<Progress>,
+    events: Sender<Event>,
+    wake: Wake,
+}
+
+/// Bytes from the master, read ahead.
+struct Input {
+    socket: TcpStream,
+    bytes: Vec<u8>,
+    timeout: Duration,
+    progress: Arc<Progress>,
+}
+
+impl Input {
+    /// Waits for more bytes.
+    fn fill(&mut self) -> Result<(), String> {
+        let begun = Instant::now();
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            if self.progress.is_unwanted.load(Ordering::Relaxed) {
+                return Err("it is not wanted any more".to_owned());
+            }
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return Err("the master closed the connection".to_owned()),
+                Ok(count) => {
+                    self.bytes.extend_from_slice(&buffer[..count]);
+                    return Ok(());
+                }
+                Err(error) if is_to_be_repeated(&error) => {
+                    if begun.elapsed() >= self.timeout {
+                        return Err("the master says nothing for repl-timeout".to_owned());
+                    }
+                }
+                Err(error) => return Err(format!("the connection failed: {error}")),
+            }
+        }
+    }
+
+    /// A line without its end. Empty ones are signs of life, and are passed over.
+    fn line(&mut self) -> Result<String, String> {
+        loop {
+            if let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.bytes.drain(..=end).collect();
+                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+                if !line.is_empty() {
+                    return Ok(line);
+                }
+            } else if self.bytes.len() > LINE_BYTES_MAX {
+                return Err("the master's answer has no end".to_owned());
+            } else {
+                self.fill()?;
+            }
+        }
+    }
+
+    fn say(&mut self, words: &[&str]) -> Result<String, String> {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        let mut command = Vec::new();
+        super::translate::command(&mut command, &words);
+        self.socket
+            .write_all(&command)
+            .map_err(|error| format!("the connection failed: {error}"))?;
+        self.line()
+    }
+}
+
+fn is_to_be_repeated(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+impl Talk {
+    fn run(self) {
+        let event = self.talk().unwrap_or_else(|why| {
+            // Nobody wants a part of an image; that it is not there is fine as well.
+            let _ = std::fs::remove_file(&self.request.image);
+            Event::Failed { why }
+        });
+        // Both fail only when the executor is gone, or does not want this link any more.
+        if self.events.send(event).is_err() {
+            let _ = std::fs::remove_file(&self.request.image);
+        }
+        let _ = self.wake.wake();
+    }
+
+    fn enter(&self, stage: u8) {
+        self.progress.stage.store(stage, Ordering::Relaxed);
+    }
+
+    fn talk(&self) -> Result<Event, String> {
+        let mut input = self.connect()?;
+        self.enter(1);
+        self.introduce(&mut input)?;
+        let next = (self.request.offset + 1).to_string();
+        let mut words = vec!["PSYNC", &self.request.id, &next];
+        if self.request.is_failover {
+            words.push("FAILOVER");
+        }
+        let answer = input.say(&words)?;
+        let mut parts = answer.split_ascii_whitespace();
+        match parts.next() {
+            Some("+CONTINUE") => {
+                let id = parts.next().map(str::to_owned);
+                Ok(Event::Continue { attached: input.into_attached(), id })
+            }
+            Some("+FULLRESYNC") => {
+                let id = parts.next().map(str::to_owned);
+                let offset = parts.next().and_then(|offset| offset.parse().ok());
+                let (Some(id), Some(offset)) = (id, offset) else {
+                    return Err(format!("the master answered PSYNC by '{answer}'"));
+                };
+                self.enter(2);
+                self.receive(&mut input)?;
+                Ok(Event::Image { attached: input.into_attached(), id, offset })
+            }
+            _ => Err(format!("the master answered PSYNC by '{answer}'")),
+        }
+    }
+
+    fn connect(&self) -> Result<Input, String> {
+        let Request { host, port, timeout, .. } = &self.request;
+        let addresses = (host.as_str(), *port)
+            .to_socket_addrs()
+            .map_err(|error| format!("{host} is no address: {error}"))?;
+        let mut failure = format!("{host} has no address");
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, *timeout) {
+                Ok(socket) => return self.prepare(socket).map_err(|error| error.to_string()),
+                Err(error) => failure = format!("cannot connect to {address}: {error}"),
+            }
+        }
+        Err(failure)
+    }
+
+    fn prepare(&self, socket: TcpStream) -> io::Result<Input> {
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(POLL))?;
+        socket.set_write_timeout(Some(self.request.timeout))?;
+        let progress = Arc::clone(&self.progress);
+        Ok(Input { socket, bytes: Vec::new(), timeout: self.request.timeout, progress })
+    }
+
+    fn introduce(&self, input: &mut Input) -> Result<(), String> {
+        let pong = input.say(&["PING"])?;
+        // A master that wants a password first is alive as well.
+        let may_go_on = ["+PONG", "-NOAUTH", "-NOPERM", "-ERR operation not permitted"];
+        if !may_go_on.iter().any(|start| pong.starts_with(start)) {
+            return Err(format!("the master answered PING by '{pong}'"));
+        }
+        let Request { user, password, listening_port, announced_ip, .. } = &self.request;
+        if !password.is_empty() {
+            let answer = match user.as_str() {
+                "" => input.say(&["AUTH", password])?,
+                user => input.say(&["AUTH", user, password])?,
+            };
+            if !answer.starts_with('+') {
+                return Err(format!("the master did not let us in: {answer}"));
+            }
+        }
+        // Masters that do not know a word go on without it.
+        input.say(&["REPLCONF", "listening-port", &listening_port.to_string()])?;
+        if !announced_ip.is_empty() {
+            input.say(&["REPLCONF", "ip-address", announced_ip])?;
+        }
+        input.say(&["REPLCONF", "capa", "eof", "capa", "psync2"])?;
+        Ok(())
+    }
+
+    /// The image, into its file.
+    fn receive(&self, input: &mut Input) -> Result<(), String> {
+        let header = input.line()?;
+        let Some(length) = header.strip_prefix('$') else {
+            return Err(format!("the master sends '{header}' instead of an image"));
+        };
+        let failed = |error: io::Error| format!("the image cannot be written: {error}");
+        let mut file = create(&self.request.image).map_err(failed)?;
+        match length.strip_prefix("EOF:") {
+            Some(mark) if mark.len() == MARK_BYTES => {
+                self.until_mark(input, mark.as_bytes(), &mut file)?;
+            }
+            _ => {
+                let length = length.parse().map_err(|_| format!("'{header}' is no length"))?;
+                self.progress.total.store(length, Ordering::Relaxed);
+                self.bytes(input, length, &mut file)?;
+            }
+        }
+        file.sync_all().map_err(failed)
+    }
+
+    fn bytes(&self, input: &mut Input, length: u64, file: &mut File) -> Result<(), String> {
+        let mut missing = length;
+        while missing > 0 {
+            if input.bytes.is_empty() {
+                input.fill()?;
+            }
+            let count = usize::try_from(missing).unwrap_or(usize::MAX).min(input.bytes.len());
+            self.write(file, &input.bytes[..count])?;
+            input.bytes.drain(..count);
+            missing -= count as u64;
+        }
+        Ok(())
+    }
+
+    /// Up to the mark, behind which the master says nothing until it hears of us.
+    fn until_mark(&self, input: &mut Input, mark: &[u8], file: &mut File) -> Result<(), String> {
+        while !input.bytes.ends_with(mark) {
+            // What may be the beginning of the mark stays.
+            let count = input.bytes.len().saturating_sub(MARK_BYTES);
+            self.write(file, &input.bytes[..count])?;
+            input.bytes.drain(..count);
+            input.fill()?;
+        }
+        let count = input.bytes.len() - MARK_BYTES;
+        self.write(file, &input.bytes[..count])?;
+        input.bytes.clear();
+        Ok(())
+    }
+
+    fn write(&self, file: &mut File, bytes: &[u8]) -> Result<(), String> {
+        self.progress.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        file.write_all(bytes).map_err(|error| format!("the image cannot be written: {error}"))
+    }
+}
+
+impl Input {
+    fn into_attached(self) -> Attached {
+        Attached { socket: self.socket, rest: self.bytes }
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}

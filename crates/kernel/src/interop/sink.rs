@@ -1,0 +1,441 @@
+//! This node as a replica of Redis: what REPLICAOF begins, and REPLICAOF NO ONE ends.
+//!
+//! ```text
+//!   Idle --a second--> Talking (link thread) --Continue-----------------------------> Connected
+//!    ^                    |      `-----------Image--> Loading (second store) --swap--> |
+//!    `---- it failed -----'------------ closed, or silent for repl-timeout ------------'
+//! ```
+//!
+//! Invariants
+//! - The data is that of one instant of the master's history, of which the stream's offset tells: an image replaces it only
+//!   when it was loaded as a whole.
+//! - Bytes of the master are relayed when their commands have run; those of an open transaction after its end.
+//! - The log begins anew with the image, by one step (`Directory::start_over`).
+
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base::{Position, Tick};
+use binlog::OpenError;
+use net::{TcpOptions, Token};
+use store::{Rng, Store};
+use wire::effect::Effect;
+use wire::resp::reply::ErrorReply;
+
+use super::link::{Attached, Event, Link, Request, Stage};
+use super::translate;
+use crate::boot;
+use crate::client::ReplyMode;
+use crate::info::MasterFacts;
+use crate::keyspace::Keyspace;
+use crate::node::Node;
+use crate::persist::FileLoader;
+use crate::turn::{Executor, monotonic_clock};
+
+/// Pause before the master is asked again.
+const RETRY_MS: u64 = 1000;
+/// Between two acknowledgements.
+const ACK_MS: u64 = 1000;
+/// How long loading goes on between two turns.
+const LOAD_SLICE: Duration = Duration::from_millis(5);
+const ROLE_CHANGED: ErrorReply = ErrorReply::new(
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+);
+
+/// An image on its way into a store of its own.
+#[derive(Debug)]
+struct Loading {
+    attached: Attached,
+    id: String,
+    offset: u64,
+    image: PathBuf,
+    loader: Box<FileLoader>,
+    store: Box<Store>,
+    newline_at: Tick,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Until the next try.
+    Idle {
+        until: Tick,
+    },
+    Talking {
+        link: Link,
+        image: PathBuf,
+    },
+    Loading(Loading),
+    Connected(Token),
+}
+
+/// A node's master that speaks the protocol of Redis.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    host: String,
+    port: u16,
+    phase: Phase,
+    /// Bytes of commands that have run, or were queued, and are not relayed yet.
+    pending: Vec<u8>,
+    /// What the stream has selected.
+    db: u16,
+    /// The master asked how far we are.
+    pub(crate) owes_ack: bool,
+    acked_at: Tick,
+    down_since: Tick,
+    /// Images asked for, to give each a file of its own.
+    images: u64,
+    is_failover: bool,
+}
+
+impl Sink {
+    fn new(host: String, port: u16) -> Sink {
+        let now = monotonic_clock();
+        Sink {
+            host,
+            port,
+            phase: Phase::Idle { until: now },
+            pending: Vec::new(),
+            db: 0,
+            owes_ack: false,
+            acked_at: now,
+            down_since: now,
+            images: 0,
+            is_failover: false,
+        }
+    }
+
+    pub(crate) fn is_of(&self, host: &str, port: u16) -> bool {
+        self.host == host && self.port == port
+    }
+
+    /// The connection of the master, while its stream comes.
+    pub(crate) fn master(&self) -> Option<Token> {
+        match &self.phase {
+            Phase::Connected(token) => Some(*token),
+            Phase::Idle { .. } | Phase::Talking { .. } | Phase::Loading(_) => None,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.master().is_some()
+    }
+
+    /// Whether the executor has work here without being woken.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Loading(_))
+    }
+
+    fn retry(&mut self, why: &str) {
+        tracing::warn!(master = %self.host, port = self.port, why, "link down");
+        let now = monotonic_clock();
+        if self.is_up() {
+            self.down_since = now;
+        }
+        self.pending.clear();
+        self.is_failover = false;
+        self.phase = Phase::Idle { until: now.plus_ms(RETRY_MS) };
+    }
+
+    /// What INFO and ROLE tell.
+    pub(crate) fn facts(&self, node: &Node) -> MasterFacts {
+        let heard = self.master().and_then(|master| node.clients.get(master));
+        let silent = heard.map(|session| node.now.0.saturating_sub(session.active_at.0) / 1000);
+        let (state, received) = match &self.phase {
+            Phase::Idle { .. } => ("connect", None),
+            Phase::Talking { link, .. } => match link.stage() {
+                Stage::Connecting => ("connecting", None),
+                Stage::Handshake => ("handshake", None),
+                Stage::Sync => ("sync", Some(link.received())),
+            },
+            Phase::Loading(loading) => {
+                let bytes = loading.loader.bytes_total();
+                ("sync", Some((bytes, bytes)))
+            }
+            Phase::Connected(_) => ("connected", None),
+        };
+        MasterFacts {
+            host: self.host.clone(),
+            port: self.port,
+            state,
+            silent_seconds: silent,
+            received,
+            down_seconds: monotonic_clock().ms_since(self.down_since) / 1000,
+        }
+    }
+}
+
+impl Node {
+    /// REPLICAOF: from now on the data is that of the node at `host`:`port`.
+    pub(crate) fn follow_redis(&mut self, keys: &mut Keyspace, host: String, port: u16) {
+        tracing::info!(host, port, "replica of Redis");
+        self.leave_master();
+        let db = self.sink.take().map_or(0, |sink| sink.db);
+        self.sink = Some(Box::new(Sink { db, ..Sink::new(host, port) }));
+        keys.set_replica(true);
+        keys.stream_mut().relay();
+        self.unblock_all(ROLE_CHANGED);
+    }
+
+    /// REPLICAOF NO ONE: the data is this node's own, and the history goes on under a new name.
+    pub(crate) fn lead_alone(&mut self, keys: &mut Keyspace) {
+        self.leave_master();
+        if self.sink.take().is_some() {
+            tracing::info!("master");
+            keys.set_replica(false);
+            keys.stream_mut().lead();
+            self.close_replicas();
+        }
+    }
+
+    fn leave_master(&mut self) {
+        if let Some(master) = self.sink.as_ref().and_then(|sink| sink.master()) {
+            self.close(master);
+        }
+    }
+}
+
+impl Executor {
+    /// The share of a turn that belongs to a master of Redis. An error means that the log is lost to this process.
+    pub(crate) fn follow_redis(&mut self) -> Result<(), OpenError> {
+        let Some(mut sink) = self.node.sink.take() else { return Ok(()) };
+        let followed = self.follow(&mut sink);
+        self.node.sink = Some(sink);
+        followed
+    }
+
+    fn follow(&mut self, sink: &mut Sink) -> Result<(), OpenError> {
+        let now = monotonic_clock();
+        match &mut sink.phase {
+            Phase::Idle { until } if now < *until => {}
+            Phase::Idle { .. } => self.dial(sink),
+            Phase::Talking { link, .. } => {
+                if let Some(event) = link.try_next() {
+                    self.take_event(sink, event);
+                }
+            }
+            Phase::Loading(_) => self.load(sink, now)?,
+            Phase::Connected(master) => {
+                let master = *master;
+                self.look_after_master(sink, master, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn dial(&mut self, sink: &mut Sink) {
+        let Some(log) = self.keys.log() else { return };
+        sink.images += 1;
+        // The log removes such files when it is opened.
+        let image = log.log().directory().join(format!("redis-{}.tmp", sink.images));
+        let settings = self.node.config.settings();
+        let stream = self.keys.stream();
+        let port = match settings.replica_announce_port {
+            0 => settings.port,
+            port => port,
+        };
+        let request = Request {
+            host: sink.host.clone(),
+            port: sink.port,
+            user: settings.masteruser.clone(),
+            password: settings.masterauth.clone(),
+            listening_port: port,
+            announced_ip: settings.replica_announce_ip.clone(),
+            id: stream.id().to_owned(),
+            offset: stream.offset(),
+            timeout: Duration::from_secs(u64::from(settings.repl_timeout_seconds)),
+            image: image.clone(),
+            is_failover: sink.is_failover,
+        };
+        match Link::start(request, self.wake_handle()) {
+            Ok(link) => sink.phase = Phase::Talking { link, image },
+            Err(error) => sink.retry(&error.to_string()),
+        }
+    }
+
+    fn take_event(&mut self, sink: &mut Sink, event: Event) {
+        let phase = std::mem::replace(&mut sink.phase, Phase::Idle { until: monotonic_clock() });
+        let Phase::Talking { image, .. } = phase else { unreachable!("only then events come") };
+        match event {
+            Event::Failed { why } => sink.retry(&why),
+            Event::Continue { attached, id } => {
+                tracing::info!(offset = self.keys.stream().offset(), "the master continues");
+                if self.keys.stream_mut().continue_as(id.as_deref()) {
+                    self.node.close_replicas();
+                }
+                self.attach(sink, attached);
+            }
+            Event::Image { attached, id, offset } => match FileLoader::open(&image) {
+                Ok(loader) => {
+                    tracing::info!(id, offset, bytes = loader.bytes_total(), "loading an image");
+                    let store = Box::new(self.fresh_store());
+                    let loader = Box::new(loader);
+                    let newline_at = monotonic_clock();
+                    sink.phase = Phase::Loading(Loading {
+                        attached,
+                        id,
+                        offset,
+                        image,
+                        loader,
+                        store,
+                        newline_at,
+                    });
+                }
+                Err(error) => sink.retry(&error.to_string()),
+            },
+        }
+    }
+
+    fn fresh_store(&self) -> Store {
+        let store = self.keys.store();
+        let seed = Rng::new(monotonic_clock().0);
+        let mut fresh = Store::new(store.databases(), store.graveyard().clone(), seed);
+        fresh.set_thresholds(store.thresholds());
+        fresh.set_access(*store.access());
+        fresh
+    }
+
+    /// A slice of the image; the swap when it was the last.
+    fn load(&mut self, sink: &mut Sink, begun: Tick) -> Result<(), OpenError> {
+        let Phase::Loading(loading) = &mut sink.phase else { return Ok(()) };
+        if begun.ms_since(loading.newline_at) >= 1000 {
+            loading.newline_at = begun;
+            say_newline(&mut loading.attached.socket);
+        }
+        while monotonic_clock().since(begun) < LOAD_SLICE {
+            match loading.loader.step(&mut loading.store) {
+                Ok(None) => {}
+                Ok(Some(loaded)) => {
+                    let idle = Phase::Idle { until: begun };
+                    let Phase::Loading(loading) = std::mem::replace(&mut sink.phase, idle) else {
+                        unreachable!("matched above")
+                    };
+                    sink.db = loaded.stream_db.unwrap_or(0);
+                    return self.swap(sink, loading);
+                }
+                Err(error) => {
+                    // It is of no use, and the log removes it at the next start otherwise.
+                    let _ = std::fs::remove_file(&loading.image);
+                    sink.retry(&format!("the image cannot be loaded: {error}"));
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The image takes the place of the data, in memory and in the log.
+    fn swap(&mut self, sink: &mut Sink, loading: Loading) -> Result<(), OpenError> {
+        let Loading { attached, id, offset, image, store, .. } = loading;
+        tracing::info!(keys = store.len(), offset, "the master's data is complete");
+        self.node.close_replicas();
+        self.checkpointer.replaced(&mut self.keys);
+        self.keys.replace_store(*store);
+        start_over(&mut self.node, &mut self.keys, &image)?;
+        self.keys.stream_mut().begin_relay(&id, offset);
+        self.attach(sink, attached);
+        Ok(())
+    }
+
+    /// The connection becomes a client whose commands are the master's.
+    fn attach(&mut self, sink: &mut Sink, attached: Attached) {
+        let Attached { socket, rest } = attached;
+        let node = &mut self.node;
+        let keepalive_seconds = node.config.settings().tcp_keepalive_seconds;
+        let options = TcpOptions {
+            keepalive: Duration::from_secs(u64::from(keepalive_seconds)),
+            ..TcpOptions::default()
+        };
+        let adopted =
+            socket.peer_addr().and_then(|peer| Ok((node.net.adopt(socket, &options)?, peer)));
+        let (token, peer) = match adopted {
+            Ok(adopted) => adopted,
+            Err(error) => return sink.retry(&error.to_string()),
+        };
+        let local = node.net.local(token).unwrap_or(peer.into());
+        let session = node.clients.insert(token, peer.into(), local, node.now);
+        session.is_authenticated = true;
+        session.is_master = true;
+        session.reply_mode = ReplyMode::Off;
+        session.db = sink.db;
+        node.net.put_input(token, rest, 0);
+        self.hear(token);
+        sink.phase = Phase::Connected(token);
+        sink.pending.clear();
+        sink.is_failover = false;
+        sink.owes_ack = true;
+    }
+
+    /// Acknowledges, and notices when the master is gone.
+    fn look_after_master(&mut self, sink: &mut Sink, master: Token, now: Tick) {
+        let Some(session) = self.node.clients.get(master) else {
+            return sink.retry("the connection was closed");
+        };
+        let silent_ms = self.node.now.0.saturating_sub(session.active_at.0);
+        let timeout_ms = u64::from(self.node.config.settings().repl_timeout_seconds) * 1000;
+        if silent_ms > timeout_ms {
+            self.node.net.close(master);
+            self.stage(|stage| stage.forget(master));
+            return sink.retry("it says nothing for repl-timeout");
+        }
+        if sink.owes_ack || now.ms_since(sink.acked_at) >= ACK_MS {
+            sink.owes_ack = false;
+            sink.acked_at = now;
+            acknowledge(&mut self.node, &self.keys, master);
+        }
+    }
+
+    /// `bytes` of the master were executed, or queued by its transaction.
+    pub(crate) fn relay(&mut self, master: Token, bytes: &[u8]) {
+        let Some(session) = self.node.clients.get(master) else { return };
+        let Some(sink) = self.node.sink.as_mut() else { return };
+        self.node.counters.repl_bytes_in += bytes.len() as u64;
+        if session.transaction.is_some() {
+            sink.pending.extend_from_slice(bytes);
+            return;
+        }
+        sink.db = session.db;
+        let stream = self.keys.stream_mut();
+        stream.pass_on(&sink.pending, session.db);
+        stream.pass_on(bytes, session.db);
+        sink.pending.clear();
+    }
+}
+
+/// A master waits for a sign of life while an image is loaded. When the connection is broken, that shows later.
+fn say_newline(socket: &mut TcpStream) {
+    use std::io::Write as _;
+    let _ = socket.write(b"\n");
+}
+
+fn acknowledge(node: &mut Node, keys: &Keyspace, master: Token) {
+    if let Some(output) = node.net.output(master) {
+        let offset = keys.stream().offset();
+        let offset = itoa::Buffer::new().format(offset).as_bytes().to_vec();
+        translate::command(output.chunk(), &[b"REPLCONF", b"ACK", &offset]);
+        output.release();
+        node.net.flush();
+    }
+}
+
+/// The image becomes the only checkpoint of the log, which goes on behind it.
+fn start_over(node: &mut Node, keys: &mut Keyspace, image: &Path) -> Result<(), OpenError> {
+    let Some(log) = keys.detach_log() else { return Ok(()) };
+    let epoch = log.epoch();
+    let mut directory = log.stop()?;
+    let (end, history) = (directory.position().opid, directory.history().clone());
+    let position = Position { epoch, opid: end + 1 };
+    directory.start_over(image, position, history, end)?;
+    let options = boot::log_options(node.config.settings(), node.net.wake_handle());
+    keys.attach_log(directory.start(options)?);
+    Ok(())
+}
+
+impl Keyspace {
+    /// The data is replaced as a whole: everything that clients watch has changed, and what they wait for may be there.
+    fn replace_store(&mut self, fresh: Store) {
+        let mut old = self.put_store(fresh);
+        let emptied = old.apply(0, &Effect::FlushAll);
+        emptied.expect("database 0 is always there");
+    }
+}

@@ -1,0 +1,162 @@
+//! Replication between Pollux and a real redis-server, in both directions, with whatever the differential tester knows to write.
+
+use std::time::{Duration, Instant};
+
+use catalog::Flag;
+use testkit::client::{Client, Response};
+use testkit::differential::{Duel, RedisServer, Script};
+
+use crate::save::with_node;
+
+const STEPS: usize = 3000;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The reply to words, as text.
+fn ask(client: &mut Client, words: &str) -> String {
+    let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+    let (_, raw) = client.call_raw(&words).unwrap();
+    String::from_utf8_lossy(&raw).into_owned()
+}
+
+fn connect(address: &str) -> Client {
+    Client::connect(address).unwrap()
+}
+
+/// Sends the writes of a script that nobody has to wait for, some of them in transactions.
+fn write(client: &mut Client, seed: u64) {
+    let script = Script::generate(seed, STEPS);
+    let is_write = |name: &[u8]| {
+        catalog::find(name).is_some_and(|spec| {
+            spec.has(Flag::Write) && !spec.has(Flag::Blocking) && spec.name != "migrate"
+        })
+    };
+    let steps = script.steps.iter().filter(|step| is_write(&step.args()[0]));
+    for (at, step) in steps.enumerate() {
+        match at % 40 {
+            20 => assert_eq!(ask(client, "MULTI"), "+OK\r\n"),
+            25 => drop(ask(client, "EXEC")),
+            30 => drop(ask(client, &format!("SELECT {}", at / 40 % 3))),
+            _ => {}
+        }
+        let args: Vec<&[u8]> = step.args().iter().map(Vec::as_slice).collect();
+        client.call_raw(&args).unwrap();
+    }
+    client.call_raw(&[b"EXEC"]).unwrap();
+}
+
+/// Takes all expiries off, so that time changes nothing any more, and waits until the replica has everything.
+fn come_to_rest(master: &mut Client, replica: &mut Client) {
+    for db in 0..3 {
+        ask(master, &format!("SELECT {db}"));
+        let Response::Array(keys) = master.call(&[b"KEYS", b"*"]).unwrap() else {
+            panic!("KEYS gives a list")
+        };
+        for key in keys {
+            let Response::Bulk(key) = key else { panic!("a key is a string") };
+            master.call_raw(&[b"PERSIST", &key]).unwrap();
+        }
+    }
+    ask(master, "SELECT 0");
+    ask(master, "SET rest 1");
+    until("the replica is up", || ask(replica, "INFO replication").contains("link_status:up"));
+    until("the replica has everything", || ask(master, "WAIT 1 1000") == ":1\r\n");
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn assert_equal(redis: &str, pollux: &str) {
+    let duel = Duel { redis: redis.to_owned(), pollux: pollux.to_owned() };
+    let found = duel.compare_keyspace().unwrap();
+    assert!(found.is_none(), "{}", found.unwrap());
+}
+
+fn replicaof(client: &mut Client, master: &str) {
+    let (host, port) = master.split_once(':').unwrap();
+    assert_eq!(ask(client, &format!("REPLICAOF {host} {port}")), "+OK\r\n");
+}
+
+/// The value of a field of INFO.
+fn field(client: &mut Client, section: &str, name: &str) -> String {
+    let info = ask(client, &format!("INFO {section}"));
+    let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.unwrap_or_else(|| panic!("no {name} in {info}")).to_owned()
+}
+
+#[test]
+fn a_real_server_follows_pollux() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let mut replica = connect(&redis.address());
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, master| {
+        write(master, 1);
+        replicaof(&mut replica, address);
+        write(master, 2);
+        come_to_rest(master, &mut replica);
+        assert_equal(&redis.address(), address);
+        assert!(ask(master, "CLIENT LIST TYPE replica").contains("flags=S"));
+        assert!(field(master, "replication", "slave0").contains("state=online"));
+
+        // A cut costs only what was missed.
+        assert_eq!(ask(master, "CLIENT KILL TYPE replica"), ":1\r\n");
+        write(master, 3);
+        come_to_rest(master, &mut replica);
+        assert_equal(&redis.address(), address);
+        assert_eq!(field(master, "stats", "sync_full"), "1");
+        assert_eq!(field(master, "stats", "sync_partial_ok"), "1");
+    });
+}
+
+#[test]
+fn pollux_follows_a_real_server_and_goes_on_alone() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let mut master = connect(&redis.address());
+    ask(&mut master, "CONFIG SET repl-diskless-sync-delay 0");
+    let dir = tempfile::tempdir().unwrap();
+    write(&mut master, 4);
+    with_node(dir.path(), |address, replica| {
+        ask(replica, "SET mine 1");
+        replicaof(replica, &redis.address());
+        write(&mut master, 5);
+        come_to_rest(&mut master, replica);
+        assert_equal(&redis.address(), address);
+        assert_eq!(field(replica, "stats", "unexpected_error_replies"), "0");
+        assert!(ask(replica, "SET k v").starts_with("-READONLY"));
+
+        assert_eq!(ask(replica, "CLIENT KILL TYPE master"), ":1\r\n");
+        write(&mut master, 6);
+        come_to_rest(&mut master, replica);
+        assert_equal(&redis.address(), address);
+        assert_eq!(field(&mut master, "stats", "sync_partial_ok"), "1");
+        assert_eq!(ask(replica, "REPLICAOF NO ONE"), "+OK\r\n");
+        assert_eq!(ask(replica, "SET rest 1"), "+OK\r\n");
+    });
+    // The image and the log behind it are on disk.
+    with_node(dir.path(), |address, _| assert_equal(&redis.address(), address));
+}
+
+/// The old master becomes a replica of the new one, which was its replica, without a full synchronisation.
+#[test]
+fn roles_change_without_a_full_synchronisation() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    with_node(one.path(), |first, old| {
+        with_node(two.path(), |second, new| {
+            replicaof(new, first);
+            write(old, 7);
+            come_to_rest(old, new);
+            assert_eq!(ask(new, "REPLICAOF NO ONE"), "+OK\r\n");
+            replicaof(old, second);
+            write(new, 8);
+            come_to_rest(new, old);
+            assert_eq!(field(new, "stats", "sync_full"), "0");
+            assert_eq!(field(new, "stats", "sync_partial_ok"), "1");
+            let digest = |client: &mut Client| ask(client, "DEBUG DIGEST");
+            assert_eq!(digest(new), digest(old));
+        });
+    });
+}
