@@ -126,6 +126,7 @@ impl Selector {
                 self.write_down(spec.name, false);
             }
             [b'~', ..] => return self.add_keys(&rule[1..], KeyUse::BOTH),
+            [b'%', ..] if self.all_keys => return Err(Problem::KeysAreOpen),
             [b'%', ..] => {
                 let (glob, allows) = split_key_rule(&rule[1..])?;
                 return self.add_keys(glob, allows);

