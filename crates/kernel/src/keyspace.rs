@@ -30,7 +30,7 @@ use base::UnixMs;
 use binlog::Appender;
 use store::evict::Evictor;
 use store::expire::Expirer;
-use store::{Access, Outcome, Place, Rng, Store};
+use store::{Access, Outcome, Place, Rng, Store, StringRef};
 use wire::effect::Effect;
 use wire::record::Flags;
 
@@ -281,6 +281,22 @@ impl Keyspace {
             self.notify_in(db, Class::New, "new", key);
         }
         outcome
+    }
+
+    /// Makes a string one that is edited in place (OBJECT ENCODING: raw), as Redis does with every string that a command
+    /// for bits or sketches may write to, also when it then writes nothing. The value stays, so nobody is told.
+    pub(crate) fn make_editable(&mut self, key: &[u8]) {
+        let Ok(Some(string)) = self.peek_string(key) else { return };
+        if matches!(string, StringRef::Bytes { is_edited: true, .. }) {
+            return;
+        }
+        let mut room = itoa::Buffer::new();
+        let Some(first) = string.text(&mut room).first().copied() else { return };
+        let effect = Effect::SetRange { key, offset: 0, value: &[first] };
+        self.store.apply(self.db, &effect).expect("the key holds a string");
+        if let Some(log) = &mut self.log {
+            log.append(Flags::NONE, self.db, self.now, |out| effect.encode(out));
+        }
     }
 
     /// Applies an effect that comes from the log: of the master, or of this node's own past. It is

@@ -89,6 +89,8 @@ fn setbit(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         let new = if is_on { old | mask } else { old & !mask };
         keys.apply(Effect::SetRange { key, offset: at as u64, value: &[new] });
         keys.notify(Class::String, "setbit", key);
+    } else {
+        keys.make_editable(key);
     }
     cx.turn.reply.integer(i64::from(was_on));
     Ok(())

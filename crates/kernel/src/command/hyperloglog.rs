@@ -60,6 +60,8 @@ fn pfadd(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     };
     if is_changed {
         cx.turn.keys.notify(Class::String, "pfadd", key);
+    } else {
+        cx.turn.keys.make_editable(key);
     }
     cx.turn.reply.integer(i64::from(is_changed));
     Ok(())

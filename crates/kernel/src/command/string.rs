@@ -105,6 +105,10 @@ impl SetOptions {
 /// What SET and its relatives do, and tell subscribers.
 #[inline]
 fn put(keys: &mut Keyspace, key: &[u8], value: &[u8], expiry: Expiry) {
+    if keys.wants(Class::Expired) {
+        // What was there may be due: its end is told first.
+        keys.settle(key);
+    }
     keys.apply(Effect::SetString { key, value, expiry });
     keys.notify(Class::String, "set", key);
     if let Expiry::At(_) = expiry {

@@ -130,6 +130,12 @@ impl Keyspace {
         self.notices.add(self.db, class, event, key);
     }
 
+    /// Whether somebody may be told of such events.
+    #[inline]
+    pub(crate) fn wants(&self, class: Class) -> bool {
+        self.notices.wants(class)
+    }
+
     /// The same for a key of another database (COPY, MOVE).
     #[inline]
     pub(crate) fn notify_in(&mut self, db: u16, class: Class, event: &'static str, key: &[u8]) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use kernel::access::Access;
 use kernel::config::file::Directive;
 use kernel::keyspace::Keyspace;
 use kernel::limits::Limits;
@@ -44,6 +45,7 @@ impl Server {
         };
         let directives: Vec<Directive> = parameters.iter().map(directive).collect();
         node.config.load(&directives).unwrap();
+        node.access = Access::of(node.config.settings());
         node.configure(&mut keys);
         let mut executor = Executor::new(node, keys);
         let wake = executor.wake_handle();

@@ -142,6 +142,8 @@ fn run(cx: &mut NodeTurn<'_>, key: &[u8], steps: &[Step]) -> CmdResult {
     }
     if cx.turn.keys.tally().changes != changes {
         cx.turn.keys.notify(Class::String, "setbit", key);
+    } else if end.is_some() {
+        cx.turn.keys.make_editable(key);
     }
     Ok(())
 }
