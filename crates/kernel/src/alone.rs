@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!   open:  listen -> lock <dir>/binlog -> recover the log's end -> seed the hash
-//!   run:   restore (clients get -LOADING) -> serve -> stop: everything that was executed is fsynced
+//!   run:   restore, or import what Redis left (clients get -LOADING) -> serve -> stop: everything that was executed is fsynced
 //! ```
 //!
 //! Invariants
 //! - Nothing is written to a directory before its identity was checked.
 //! - A node whose log has failed ends: what it would serve could be gone after the next start.
 
+mod import;
 mod seed;
 
 use std::io;
@@ -57,6 +58,8 @@ pub enum AloneError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    #[error("{path} of Redis cannot be imported: {why}")]
+    Import { path: PathBuf, why: String },
     #[error("the log cannot be written: {why}")]
     LogFailed { why: String },
     #[error(transparent)]
@@ -89,6 +92,9 @@ impl AloneError {
             AloneError::Open(OpenError::Manifest { .. } | OpenError::Corrupt { .. })
             | AloneError::Restore(_) => {
                 "nothing was changed; bring the directory back from a backup, or start with an empty one"
+            }
+            AloneError::Import { .. } => {
+                "nothing was changed; repair the file with redis-check-aof or redis-check-rdb, or move it away"
             }
             AloneError::Open(_) | AloneError::LogFailed { .. } | AloneError::Io(_) => {
                 "see to the disk, then start again: everything up to the last good write is there"
@@ -178,6 +184,9 @@ impl Alone {
 
     /// Brings the data back, a slice a turn; `None` when the node was stopped meanwhile.
     fn load(&mut self, tell: &mut dyn FnMut(Stage)) -> Result<Option<RestoreProgress>, AloneError> {
+        if let Some(progress) = self.import()? {
+            return Ok(progress);
+        }
         let mut restore = Restore::begin(&self.directory)?;
         restore.accept_foreign_images();
         let executor = &mut self.executor;
@@ -205,6 +214,27 @@ impl Alone {
         executor.node.is_loading = false;
         executor.node.facts.persistence.keys_loaded = executor.keys.store().len() as u64;
         Ok(Some(restore.progress()))
+    }
+}
+
+impl Alone {
+    /// Takes over what redis-server has left in the directory, if this node has written nothing yet. `None`: there was
+    /// nothing; else as [`Alone::load`].
+    fn import(&mut self) -> Result<Option<Option<RestoreProgress>>, AloneError> {
+        let executor = &mut self.executor;
+        let Some(found) = import::find(&executor.node.config, &self.directory)? else {
+            return Ok(None);
+        };
+        executor.node.is_loading = true;
+        let stopper = &self.stopper;
+        let is_over = |executor: &Executor| is_over(executor, stopper);
+        if !import::run(executor, &mut self.directory, &found, &is_over)? {
+            return Ok(Some(None));
+        }
+        executor.node.is_loading = false;
+        let keys = executor.keys.store().len() as u64;
+        executor.node.facts.persistence.keys_loaded = keys;
+        Ok(Some(Some(RestoreProgress { keys, ..RestoreProgress::default() })))
     }
 }
 

@@ -36,6 +36,7 @@ pub mod latency;
 mod lcs;
 mod list;
 pub mod memory;
+mod migrate;
 mod object;
 mod psync;
 pub mod pubsub;

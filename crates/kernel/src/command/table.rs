@@ -31,6 +31,7 @@ const FILES: &[&[Binding]] = &[
     super::lcs::COMMANDS,
     super::list::COMMANDS,
     super::memory::COMMANDS,
+    super::migrate::COMMANDS,
     super::object::COMMANDS,
     super::psync::COMMANDS,
     super::pubsub::COMMANDS,

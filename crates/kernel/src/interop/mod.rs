@@ -24,4 +24,5 @@ mod translate;
 
 pub(crate) use sink::Sink;
 pub(crate) use source::{Downstream, Phase, Source, full_from, refresh_replicas};
+pub(crate) use stream::Phrase;
 pub use stream::Stream;

@@ -56,6 +56,15 @@ struct Group {
     dbs: Option<(u16, u16)>,
 }
 
+/// A place in the open group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Phrase {
+    bytes: usize,
+    commands: usize,
+    expired: usize,
+    dbs: Option<(u16, u16)>,
+}
+
 /// What is known of the stream for INFO.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BacklogFacts {
@@ -169,6 +178,27 @@ impl Stream {
         if group.depth == 0 && group.commands > 0 {
             self.flush_group();
         }
+    }
+
+    /// Where effects begin for which Redis has a command of its own.
+    pub(crate) fn phrase(&self) -> Phrase {
+        let Group { bytes, commands, expired, dbs, .. } = &self.group;
+        Phrase { bytes: bytes.len(), commands: *commands, expired: *expired, dbs: *dbs }
+    }
+
+    /// Puts one command, which does the same, in place of the effects since `phrase` in `db`.
+    pub(crate) fn instead(&mut self, phrase: Phrase, db: u16, words: &[&[u8]]) {
+        let group = &mut self.group;
+        if group.commands == phrase.commands {
+            return;
+        }
+        group.bytes.truncate(phrase.bytes);
+        if phrase.dbs.is_some_and(|(_, last)| last != db) {
+            select(&mut group.bytes, db);
+        }
+        translate::command(&mut group.bytes, words);
+        (group.commands, group.expired) = (phrase.commands + 1, phrase.expired);
+        group.dbs = Some((phrase.dbs.map_or(db, |(first, _)| first), db));
     }
 
     /// A message to subscribers, which the replicas tell theirs: `command` is PUBLISH or SPUBLISH. Only in a group.

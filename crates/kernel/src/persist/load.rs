@@ -69,6 +69,18 @@ impl Loader {
 
     /// Loads everything that `chunk` completes; `Some` when the snapshot is complete.
     pub fn feed(&mut self, store: &mut Store, chunk: &[u8]) -> Result<Option<Loaded>, LoadError> {
+        match self.feed_front(store, chunk)? {
+            Some((_, rest)) if !rest.is_empty() => Err(LoadError::TrailingBytes(rest.len())),
+            fed => Ok(fed.map(|(loaded, _)| loaded)),
+        }
+    }
+
+    /// As [`Loader::feed`]; what follows the snapshot is given back.
+    pub(crate) fn feed_front(
+        &mut self,
+        store: &mut Store,
+        chunk: &[u8],
+    ) -> Result<Option<(Loaded, Vec<u8>)>, LoadError> {
         self.reader.feed(chunk);
         loop {
             match self.reader.next_event()? {
@@ -78,14 +90,12 @@ impl Loader {
                 Event::Sizes { .. } => {}
                 Event::Entry(entry) => self.entry(store, entry)?,
                 Event::End => {
-                    let rest = self.reader.rest().len();
-                    if rest > 0 {
-                        return Err(LoadError::TrailingBytes(rest));
-                    }
+                    let rest = self.reader.rest().to_vec();
                     let position =
                         self.epoch.zip(self.opid).map(|(epoch, opid)| Position { epoch, opid });
                     let stream_db = self.stream_db;
-                    return Ok(Some(Loaded { position, keys: self.keys, stream_db }));
+                    let loaded = Loaded { position, keys: self.keys, stream_db };
+                    return Ok(Some((loaded, rest)));
                 }
             }
         }

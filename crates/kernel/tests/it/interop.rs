@@ -140,6 +140,44 @@ fn pollux_follows_a_real_server_and_goes_on_alone() {
     with_node(dir.path(), |address, _| assert_equal(&redis.address(), address));
 }
 
+#[test]
+fn keys_migrate_to_a_real_server_and_back() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let mut other = connect(&redis.address());
+    let port = |address: &str| address.rsplit_once(':').unwrap().1.to_owned();
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, client| {
+        let there = format!("MIGRATE 127.0.0.1 {}", port(&redis.address()));
+        ask(client, "RPUSH list a b c");
+        ask(client, "SET text hello PX 100000");
+        ask(client, "ZADD scores 1.5 m");
+        assert_eq!(ask(client, &format!("{there} none 0 1000")), "+NOKEY\r\n");
+        assert_eq!(ask(client, &format!("{there} list 3 1000 COPY")), "+OK\r\n");
+        assert_eq!(ask(client, "EXISTS list"), ":1\r\n");
+        let busy =
+            "-ERR Target instance replied with error: BUSYKEY Target key name already exists.\r\n";
+        assert_eq!(ask(client, &format!("{there} list 3 1000")), busy);
+        assert_eq!(ask(client, &format!("{there} list 3 1000 REPLACE")), "+OK\r\n");
+        assert_eq!(ask(client, "EXISTS list"), ":0\r\n");
+        let several: Vec<&[u8]> = vec![b"", b"0", b"1000", b"KEYS", b"text", b"gone", b"scores"];
+        let words: Vec<&[u8]> = there.split(' ').map(str::as_bytes).chain(several).collect();
+        assert_eq!(client.call_raw(&words).unwrap().1, b"+OK\r\n");
+        assert_eq!(ask(client, "DBSIZE"), ":0\r\n");
+        assert!(ask(&mut other, "PTTL text").len() > 7, "the expiry came along");
+        let here = format!("MIGRATE 127.0.0.1 {} scores 0 1000", port(address));
+        assert_eq!(ask(&mut other, &here), "+OK\r\n");
+        assert_eq!(ask(client, "ZSCORE scores m"), "$3\r\n1.5\r\n");
+        let nobody = "MIGRATE 127.0.0.1 1 scores 0 1000";
+        assert_eq!(ask(client, nobody), "-IOERR error or timeout connecting to the client\r\n");
+        // Somebody who takes connections, and says nothing.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent = silent.local_addr().unwrap().port();
+        let heard = ask(client, &format!("MIGRATE 127.0.0.1 {silent} scores 0 50"));
+        assert!(heard.starts_with("-IOERR error or timeout"), "{heard}");
+        assert_eq!(ask(client, "EXISTS scores"), ":1\r\n");
+    });
+}
+
 /// The old master becomes a replica of the new one, which was its replica, without a full synchronisation.
 #[test]
 fn roles_change_without_a_full_synchronisation() {

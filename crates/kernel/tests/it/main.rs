@@ -6,6 +6,7 @@ mod counted;
 mod differential;
 mod dump;
 mod hostile;
+mod import;
 mod interop;
 mod liar;
 mod memory;

@@ -273,6 +273,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("config|rewrite", "writes a file"),
     ("debug", "looks inside, and inside is another program; but PROTOCOL is compared"),
     ("memory|malloc-stats", "text about the allocator"),
+    ("migrate", "speaks with another server; see `interop`"),
     ("psync", "the connection becomes a link of replication"),
     ("replconf", "the connection becomes a link of replication"),
     ("save", "writes a file"),

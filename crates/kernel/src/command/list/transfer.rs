@@ -4,6 +4,7 @@ use wire::effect::{Effect, End};
 
 use super::{outermost, parse_end, popped, pushed};
 use crate::command::{Args, CmdResult, Stop, Turn};
+use crate::interop::Phrase;
 use crate::keyspace::Class;
 
 /// What LMOVE and its relatives move.
@@ -12,18 +13,21 @@ pub(super) struct Move<'a> {
     target: &'a [u8],
     from: End,
     to: End,
+    /// It was said without the ends.
+    is_rpoplpush: bool,
 }
 
 impl<'a> Move<'a> {
     /// `source target LEFT|RIGHT LEFT|RIGHT`
     pub(super) fn parse(args: &Args<'a>) -> Result<Move<'a>, Stop> {
         let (from, to) = (parse_end(args, 3)?, parse_end(args, 4)?);
-        Ok(Move { source: args.key(1), target: args.key(2), from, to })
+        Ok(Move { source: args.key(1), target: args.key(2), from, to, is_rpoplpush: false })
     }
 
     /// RPOPLPUSH.
     pub(super) fn tail_to_head(args: &Args<'a>) -> Move<'a> {
-        Move { source: args.key(1), target: args.key(2), from: End::Tail, to: End::Head }
+        let (source, target) = (args.key(1), args.key(2));
+        Move { source, target, from: End::Tail, to: End::Head, is_rpoplpush: true }
     }
 
     /// Moves and replies; `false`, and no reply, when the source is not there.
@@ -37,6 +41,7 @@ impl<'a> Move<'a> {
         let value = found.expect("no list is empty").to_vec();
         cx.reply.bulk(&value);
         let value = value.as_slice();
+        let phrase = cx.keys.stream().phrase();
         if self.source == self.target && (list.len() == 1 || self.from == self.to) {
             // Pop and push would remove the key in between, and its expiry with it.
             let index = if self.from == End::Head { 0 } else { list.len() as u64 - 1 };
@@ -46,10 +51,22 @@ impl<'a> Move<'a> {
             let values = vec![value];
             cx.keys.apply(Effect::ListPush { key: self.target, end: self.to, values });
         }
+        self.tell(cx, phrase);
         // Redis pushes first, so it tells of that first.
         cx.keys.notify(Class::List, pushed(self.to), self.target);
         cx.keys.notify_removal(Class::List, popped(self.from), self.source);
         Ok(true)
+    }
+
+    /// Replicas of Redis hear of it as it was said.
+    fn tell(&self, cx: &mut Turn<'_>, phrase: Phrase) {
+        let name = |end: End| -> &[u8] { if end == End::Head { b"left" } else { b"right" } };
+        let (from, to) = (name(self.from), name(self.to));
+        let long: &[&[u8]] = &[b"LMOVE", self.source, self.target, from, to];
+        let short: &[&[u8]] = &[b"RPOPLPUSH", self.source, self.target];
+        let db = cx.keys.db();
+        let words = if self.is_rpoplpush { short } else { long };
+        cx.keys.stream_mut().instead(phrase, db, words);
     }
 }
 

@@ -1,0 +1,355 @@
+//! What redis-server has left in the directory becomes the data of a node whose own log is still empty.
+//!
+//! ```text
+//!   <appenddirname>/<appendfilename>.manifest   base, then increments in their order     | the first
+//!   <appendfilename>                            one file, as before Redis 7              | that is
+//!   <dbfilename>                                                                         | there
+//!
+//!   *.rdb, or an AOF's RDB front --FileLoader, Loader--> store        commands --parser--> handlers --> store
+//!   then: an image of the store -> start_over: the first checkpoint of the log
+//! ```
+//!
+//! Invariants
+//! - The files of Redis are only read. The log has nothing of them before it has all of them.
+//! - Commands of a transaction that is cut off have no effect.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{OpId, Position};
+use binlog::{Directory, History};
+use net::{TcpOptions, Token};
+use tracing::{info, warn};
+use wire::resp::request::{Progress, RequestLimits, RequestParser};
+
+use super::{AloneError, REIGN};
+use crate::client::ReplyMode;
+use crate::command::Args;
+use crate::command::table;
+use crate::config::Config;
+use crate::persist::{About, FileWriter, Loader, Snapshot, SnapshotStep};
+use crate::turn::{Executor, monotonic_clock};
+
+/// How long loading goes on between two turns.
+const SLICE: Duration = Duration::from_millis(5);
+const CHUNK_BYTES: usize = 1 << 20;
+/// A manifest is small, whatever it holds (bytes).
+const MANIFEST_BYTES_MAX: u64 = 16 << 20;
+const RDB_SIGNATURE: &[u8] = b"REDIS";
+/// What was found is longer than any request of a client (bytes).
+const BULK_BYTES_MAX: usize = 2 << 30;
+
+/// Where the import stands in the log's history: before everything that this node writes.
+const POSITION: Position = Position { epoch: REIGN, opid: 1 };
+
+/// Files to be read, in this order.
+#[derive(Debug)]
+pub(super) struct Found {
+    files: Vec<PathBuf>,
+    /// The end of the last file may be cut off.
+    may_be_cut: bool,
+}
+
+fn wrong(path: &Path, why: &dyn std::fmt::Display) -> AloneError {
+    AloneError::Import { path: path.to_owned(), why: why.to_string() }
+}
+
+/// What there is to import into this log; `None` when it has a history, or Redis has left nothing.
+pub(super) fn find(config: &Config, directory: &Directory) -> Result<Option<Found>, AloneError> {
+    if directory.position().opid > 0 || !directory.checkpoints().is_empty() {
+        return Ok(None);
+    }
+    let text = |name: &str| config.get(name).unwrap_or_default();
+    let dir = Path::new(text("dir"));
+    let may_be_cut = text("aof-load-truncated") == "yes";
+    let append_dir = dir.join(text("appenddirname"));
+    let manifest = append_dir.join(format!("{}.manifest", text("appendfilename")));
+    let old = dir.join(text("appendfilename"));
+    let image = dir.join(text("dbfilename"));
+    if manifest.is_file() {
+        let files = read_manifest(&manifest)?;
+        let files = files.iter().map(|name| append_dir.join(name)).collect();
+        Ok(Some(Found { files, may_be_cut }))
+    } else if old.is_file() {
+        Ok(Some(Found { files: vec![old], may_be_cut }))
+    } else if image.is_file() {
+        Ok(Some(Found { files: vec![image], may_be_cut: false }))
+    } else {
+        Ok(None)
+    }
+}
+
+/// Names of the files in a manifest: the base, if there is one, then the increments.
+fn read_manifest(path: &Path) -> Result<Vec<String>, AloneError> {
+    let io = |error: io::Error| wrong(path, &error);
+    let mut text = String::new();
+    let file = File::open(path).map_err(io)?;
+    file.take(MANIFEST_BYTES_MAX).read_to_string(&mut text).map_err(io)?;
+    let (mut base, mut increments, mut newest) = (None, Vec::new(), 0);
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let entry = parse_entry(line).ok_or_else(|| wrong(path, &format!("malformed: {line}")))?;
+        match entry.kind {
+            'b' if base.is_none() => base = Some(entry.name),
+            'i' if entry.number > newest => {
+                newest = entry.number;
+                increments.push(entry.name);
+            }
+            'h' => {}
+            'b' => return Err(wrong(path, &"it names two base files")),
+            _ => return Err(wrong(path, &"its increments are not in order")),
+        }
+    }
+    Ok(base.into_iter().chain(increments).collect())
+}
+
+struct Entry {
+    name: String,
+    number: u64,
+    kind: char,
+}
+
+/// `file <name> seq <number> type <b, h or i>`, in any order; names may be quoted.
+fn parse_entry(line: &str) -> Option<Entry> {
+    let mut line = line.as_bytes().to_vec();
+    let mut spans = Vec::new();
+    wire::resp::request::split_line(&mut line, &mut spans)?;
+    let words: Vec<&str> = (spans.iter().map(|span| std::str::from_utf8(span.of(&line)).ok()))
+        .collect::<Option<_>>()?;
+    let value = |name: &str| {
+        words.chunks_exact(2).find(|pair| pair[0].eq_ignore_ascii_case(name)).map(|pair| pair[1])
+    };
+    let name = value("file")?;
+    // Only files of that directory are meant.
+    let is_plain = !name.is_empty() && !name.contains('/') && name != "..";
+    let [kind @ ('b' | 'h' | 'i')] = value("type")?.chars().collect::<Vec<char>>()[..] else {
+        return None;
+    };
+    let number = value("seq")?.parse().ok()?;
+    is_plain.then(|| Entry { name: name.to_owned(), number, kind })
+}
+
+/// Loads everything into the executor's store and makes it the first checkpoint of the log. `false`: stopped meanwhile.
+pub(super) fn run(
+    executor: &mut Executor,
+    directory: &mut Directory,
+    found: &Found,
+    is_over: &dyn Fn(&Executor) -> bool,
+) -> Result<bool, AloneError> {
+    let (last, before) = match found.files.split_last() {
+        Some(files) => files,
+        None => return Ok(true),
+    };
+    let mut reader = CommandReader::new(executor)?;
+    for path in before {
+        if !reader.read(executor, path, false, is_over)? {
+            return Ok(false);
+        }
+    }
+    if !reader.read(executor, last, found.may_be_cut, is_over)? {
+        return Ok(false);
+    }
+    executor.node.net.close(reader.token);
+    executor.stage(|stage| stage.forget(reader.token));
+    info!(keys = executor.keys.store().len(), file = %last.display(), "data of Redis imported");
+    let image = directory.path().join("import.tmp");
+    write_image(executor, &image)?;
+    let mut history = History::default();
+    history.begin(REIGN, OpId::FIRST).map_err(binlog::OpenError::from)?;
+    directory.start_over(&image, POSITION, history, 0)?;
+    Ok(true)
+}
+
+/// The store as a checkpoint file.
+fn write_image(executor: &mut Executor, path: &Path) -> Result<(), AloneError> {
+    let writer = Arc::new(FileWriter::create(path).map_err(|error| wrong(path, &error))?);
+    let about =
+        About { position: POSITION, now: executor.node.now, memory_bytes: 0, stream_db: None };
+    let store = executor.keys.store_mut();
+    let begun = Snapshot::begin(store, &about, false, Box::new(Arc::clone(&writer)));
+    let mut snapshot = begun.map_err(|_| wrong(path, &"a snapshot is being written"))?;
+    loop {
+        let until = monotonic_clock().plus(SLICE);
+        while monotonic_clock() < until
+            && matches!(snapshot.step(executor.keys.store_mut(), 64), SnapshotStep::Walking { .. })
+        {
+        }
+        match writer.outcome() {
+            None => executor.turn_at_once()?,
+            Some(Ok(_)) => return Ok(()),
+            Some(Err(error)) => return Err(wrong(path, &error)),
+        }
+    }
+}
+
+/// Plays files as the commands of a master: nothing is refused, nothing is answered, nothing expires.
+struct CommandReader {
+    token: Token,
+    parser: RequestParser,
+}
+
+impl CommandReader {
+    /// Sessions belong to connections, so it gets one that nobody speaks on.
+    fn new(executor: &mut Executor) -> io::Result<CommandReader> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let socket = TcpStream::connect(listener.local_addr()?)?;
+        let peer = listener.accept()?.1;
+        let node = &mut executor.node;
+        let token = node.net.adopt(socket, &TcpOptions::default())?;
+        let session = node.clients.insert(token, peer, peer, node.now);
+        session.is_authenticated = true;
+        session.is_master = true;
+        session.reply_mode = ReplyMode::Off;
+        Ok(CommandReader { token, parser: RequestParser::new() })
+    }
+
+    /// One file: an RDB image, commands, or first the one, then the others.
+    fn read(
+        &mut self,
+        executor: &mut Executor,
+        path: &Path,
+        may_be_cut: bool,
+        is_over: &dyn Fn(&Executor) -> bool,
+    ) -> Result<bool, AloneError> {
+        let io = |error: io::Error| wrong(path, &error);
+        let mut file = File::open(path).map_err(io)?;
+        info!(file = %path.display(), bytes = file.metadata().map_err(io)?.len(), "importing");
+        let (mut input, mut chunk) = (Vec::new(), vec![0; CHUNK_BYTES]);
+        let mut image = None;
+        let mut is_first = true;
+        let mut until = monotonic_clock().plus(SLICE);
+        loop {
+            if monotonic_clock() >= until {
+                executor.turn_at_once()?;
+                if is_over(executor) {
+                    return Ok(false);
+                }
+                until = monotonic_clock().plus(SLICE);
+            }
+            let count = file.read(&mut chunk).map_err(io)?;
+            let fresh = &chunk[..count];
+            if std::mem::take(&mut is_first) && fresh.starts_with(RDB_SIGNATURE) {
+                image = Some(Loader::new());
+            }
+            match &mut image {
+                Some(loader) => {
+                    let fed = loader.feed_front(executor.keys.store_mut(), fresh);
+                    let fed = fed.map_err(|error| wrong(path, &error))?;
+                    if let Some((_, rest)) = fed {
+                        input = rest;
+                        image = None;
+                    } else if count == 0 {
+                        return Err(wrong(path, &"the image ends in the middle"));
+                    }
+                }
+                None => input.extend_from_slice(fresh),
+            }
+            if image.is_none() {
+                self.play(executor, path, &mut input)?;
+            }
+            if count == 0 {
+                return self.end(executor, path, input.len(), may_be_cut).map(|()| true);
+            }
+        }
+    }
+
+    /// Runs what is complete at the front of `input`, and takes it out.
+    fn play(
+        &mut self,
+        executor: &mut Executor,
+        path: &Path,
+        input: &mut Vec<u8>,
+    ) -> Result<(), AloneError> {
+        let limits = RequestLimits { bulk_bytes_max: BULK_BYTES_MAX, ..RequestLimits::default() };
+        let mut at = 0;
+        loop {
+            match self.parser.parse(&mut input[at..], &limits) {
+                Ok(Progress::Incomplete) => break,
+                Ok(Progress::Request { consumed }) => {
+                    let args = Args::new(&input[at..at + consumed], self.parser.args());
+                    // Redis notes the time in lines between commands.
+                    if args.get(0).is_some_and(|name| !name.starts_with(b"#")) {
+                        self.perform(executor, path, &args)?;
+                    }
+                    at += consumed;
+                }
+                Err(error) => return Err(wrong(path, &format!("it is no AOF: {error:?}"))),
+            }
+        }
+        input.drain(..at);
+        if !input.is_empty() {
+            self.parser.reset();
+        }
+        Ok(())
+    }
+
+    fn perform(
+        &self,
+        executor: &mut Executor,
+        path: &Path,
+        args: &Args<'_>,
+    ) -> Result<(), AloneError> {
+        let resolved = table::resolve(args);
+        if let Some(error) = table::unresolved(&resolved, args) {
+            return Err(wrong(path, &error.0));
+        }
+        let before = executor.node.counters.unexpected_error_replies;
+        executor.stage(|stage| stage.perform(self.token, resolved, args));
+        if executor.node.counters.unexpected_error_replies > before {
+            let name = String::from_utf8_lossy(args.key(0)).into_owned();
+            return Err(wrong(path, &format!("{name} fails: the file does not fit its beginning")));
+        }
+        Ok(())
+    }
+
+    /// What is left at the end of a file was cut off, and an open transaction as well.
+    fn end(
+        &mut self,
+        executor: &mut Executor,
+        path: &Path,
+        rest: usize,
+        may_be_cut: bool,
+    ) -> Result<(), AloneError> {
+        self.parser.reset();
+        let session = executor.node.clients.get_mut(self.token);
+        let transaction = session.and_then(|session| session.transaction.take());
+        if rest == 0 && transaction.is_none() {
+            return Ok(());
+        }
+        if !may_be_cut {
+            return Err(wrong(path, &"it ends in the middle of a command or transaction"));
+        }
+        warn!(file = %path.display(), bytes = rest, "the cut-off end of the AOF is left out");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_names_the_files_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.manifest");
+        let check = |text: &str, expect: Option<&str>| {
+            std::fs::write(&path, text).unwrap();
+            let found = read_manifest(&path).ok();
+            let found = found.map(|names| names.join(", "));
+            assert_eq!(found.as_deref(), expect, "{text}");
+        };
+        check(
+            "# a comment\nfile b.rdb seq 1 type b\nfile \"i 1\" seq 1 type i\nfile old seq 1 type h\n\
+             seq 3 file i3 type i\n",
+            Some("b.rdb, i 1, i3"),
+        );
+        check("file i1 seq 2 type i\nfile i2 seq 1 type i\n", None);
+        check("file b seq 1 type b\nfile c seq 2 type b\n", None);
+        check("file ../b seq 1 type b\n", None);
+        check("file b seq x type b\n", None);
+        check("file b seq 1\n", None);
+    }
+}

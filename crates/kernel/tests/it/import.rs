@@ -1,0 +1,127 @@
+//! A node that is started where redis-server has run takes its data over.
+
+use std::fs;
+use std::path::Path;
+
+use kernel::alone::Alone;
+use kernel::config::Config;
+use kernel::config::file::Directive;
+use testkit::client::Client;
+
+use crate::save::with_node;
+
+fn ask(client: &mut Client, words: &str) -> String {
+    let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+    let (_, raw) = client.call_raw(&words).unwrap();
+    String::from_utf8_lossy(&raw).into_owned()
+}
+
+/// Commands as an AOF holds them.
+fn commands(lines: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        let words: Vec<&str> = line.split(' ').collect();
+        bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+        for word in words {
+            bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+        }
+    }
+    bytes
+}
+
+/// A `dump.rdb`, as SAVE makes it.
+fn image() -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |_, client| {
+        ask(client, "RPUSH list a b");
+        ask(client, "SET text old");
+        assert_eq!(ask(client, "SAVE"), "+OK\r\n");
+    });
+    fs::read(dir.path().join("dump.rdb")).unwrap()
+}
+
+fn write_multi_part(dir: &Path, last: &[u8]) {
+    let parts = dir.join("appendonlydir");
+    fs::create_dir(&parts).unwrap();
+    fs::write(parts.join("appendonly.aof.1.base.rdb"), image()).unwrap();
+    let first = commands(&["SELECT 0", "SET text new", "MULTI", "INCR n", "INCR n", "EXEC"]);
+    fs::write(parts.join("appendonly.aof.1.incr.aof"), first).unwrap();
+    fs::write(parts.join("appendonly.aof.2.incr.aof"), last).unwrap();
+    let manifest = "file appendonly.aof.1.base.rdb seq 1 type b\n\
+        file appendonly.aof.1.incr.aof seq 1 type i\nfile appendonly.aof.2.incr.aof seq 2 type i\n";
+    fs::write(parts.join("appendonly.aof.manifest"), manifest).unwrap();
+}
+
+/// Why a node does not start in `dir`.
+fn refusal(dir: &Path, more: &[(&str, &str)]) -> String {
+    let directive = |(name, word): &(&str, &str)| Directive {
+        name: (*name).to_owned(),
+        words: vec![(*word).to_owned()],
+    };
+    let mut config = Config::default();
+    let own = [("dir", dir.to_str().unwrap()), ("port", "0"), ("bind", "127.0.0.1")];
+    let directives: Vec<Directive> = own.iter().chain(more).map(directive).collect();
+    config.load(&directives).unwrap();
+    Alone::open(config).unwrap().run(&mut |_| {}).unwrap_err().to_string()
+}
+
+#[test]
+fn an_image_is_taken_over_once() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("dump.rdb"), image()).unwrap();
+    with_node(dir.path(), |_, client| {
+        assert_eq!(ask(client, "LRANGE list 0 -1"), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+        assert_eq!(ask(client, "DEL list"), ":1\r\n");
+    });
+    // From now on the log has the say.
+    with_node(dir.path(), |_, client| {
+        assert_eq!(ask(client, "EXISTS list text"), ":1\r\n");
+    });
+}
+
+#[test]
+fn a_multi_part_aof_is_played_and_its_cut_end_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut last = b"#TS:1700000000\r\n".to_vec();
+    last.extend_from_slice(&commands(&["SELECT 9", "SET other 1 PXAT 1", "MULTI", "DEL other"]));
+    last.extend_from_slice(b"*2\r\n$3\r\nDEL\r\n$5\r\not");
+    write_multi_part(dir.path(), &last);
+    for _ in 0..2 {
+        with_node(dir.path(), |_, client| {
+            assert_eq!(ask(client, "MGET text n"), "*2\r\n$3\r\nnew\r\n$1\r\n2\r\n");
+            assert_eq!(ask(client, "LLEN list"), ":2\r\n");
+            ask(client, "SELECT 9");
+            // It was there until its time was looked at.
+            assert_eq!(ask(client, "EXISTS other"), ":0\r\n");
+        });
+    }
+}
+
+#[test]
+fn an_old_aof_begins_with_an_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = [image(), commands(&["SELECT 0", "APPEND text er"])].concat();
+    fs::write(dir.path().join("appendonly.aof"), bytes).unwrap();
+    with_node(dir.path(), |_, client| {
+        assert_eq!(ask(client, "GET text"), "$5\r\nolder\r\n");
+    });
+}
+
+#[test]
+fn what_cannot_be_read_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("appendonly.aof");
+    let cut = &commands(&["SET a 1", "SET b 2"])[..30];
+    fs::write(&path, cut).unwrap();
+    let no = [("aof-load-truncated", "no")];
+    assert!(refusal(dir.path(), &no).contains("ends in the middle"));
+    fs::write(&path, b"*1\r\n$7\r\nNOTHING\r\n").unwrap();
+    assert!(refusal(dir.path(), &[]).contains("unknown command"));
+    fs::write(&path, commands(&["RPUSH l 1", "SADD l 1"])).unwrap();
+    assert!(refusal(dir.path(), &[]).contains("SADD fails"));
+    fs::write(&path, b"REDIS0009\xff").unwrap();
+    assert!(refusal(dir.path(), &[]).contains("ends in the middle"));
+    // Nothing of all this is in the log.
+    fs::write(&path, commands(&["SET c 3"])).unwrap();
+    with_node(dir.path(), |_, client| assert_eq!(ask(client, "DBSIZE"), ":1\r\n"));
+}
