@@ -199,7 +199,7 @@ impl CommandReader {
         let peer = listener.accept()?.1;
         let node = &mut executor.node;
         let token = node.net.adopt(socket, &TcpOptions::default())?;
-        let session = node.clients.insert(token, peer, peer, node.now);
+        let session = node.clients.insert(token, peer.into(), peer.into(), node.now);
         session.is_authenticated = true;
         session.is_master = true;
         session.reply_mode = ReplyMode::Off;

@@ -176,6 +176,14 @@ impl<'a> ReplyWriter<'a> {
         }
     }
 
+    /// An integer of any size, as text: a bulk string in RESP2, `(text` in RESP3.
+    pub fn big_number(&mut self, text: &str) {
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text.as_bytes()),
+            Protocol::Resp3 => self.line(b'(', text.as_bytes()),
+        }
+    }
+
     /// Text with a three-letter format (`txt`, `mkd`); plain bulk in RESP2.
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
         match self.protocol {
