@@ -48,6 +48,8 @@ pub struct Appender {
     group_depth: u32,
     /// OpID that was next when the outermost group began.
     group_first: OpId,
+    /// Length of `open`, place and epoch of the newest record, when the outermost group began.
+    before_group: (usize, usize, Epoch),
     published_bytes: u64,
 }
 
@@ -72,6 +74,7 @@ impl Appender {
             time: UnixMs::default(),
             group_depth: 0,
             group_first: next,
+            before_group: (0, 0, position.epoch),
             published_bytes: 0,
         }
     }
@@ -144,6 +147,7 @@ impl Appender {
     pub fn begin_group(&mut self) {
         if self.group_depth == 0 {
             self.group_first = self.next;
+            self.before_group = (self.open.len(), self.newest_at, self.last_epoch);
         }
         self.group_depth += 1;
     }
@@ -154,6 +158,14 @@ impl Appender {
         if self.group_depth == 0 && self.next > self.group_first {
             record::end_group(&mut self.open, self.newest_at);
         }
+    }
+
+    /// Takes back what the running group has written so far, for a node that ends in the middle of it.
+    pub fn abandon_group(&mut self) {
+        assert!(self.group_depth > 0, "a group runs");
+        let (length, newest_at, epoch) = self.before_group;
+        self.open.truncate(length);
+        (self.newest_at, self.last_epoch, self.next) = (newest_at, epoch, self.group_first);
     }
 
     /// Seals the open batch and hands it over; the executor says when, which need not be at the end of each turn. Returns the newest OpID (0: none ever).

@@ -9,8 +9,9 @@ use crate::client::Session;
 use crate::command::Args;
 use crate::command::transaction::is_never_queued;
 use crate::keyspace::Keyspace;
-use crate::node::Holds;
+use crate::node::{Holds, Node};
 use crate::replicate::Replication;
+use crate::turn::monotonic_clock;
 
 /// What is to be done with a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,13 +27,13 @@ pub(crate) enum Admission {
 }
 
 const NOT_LOGGED_IN: ErrorReply = ErrorReply::new("NOAUTH Authentication required.");
-const READ_ONLY: ErrorReply =
+pub(crate) const READ_ONLY: ErrorReply =
     ErrorReply::new("READONLY You can't write against a read only replica.");
 const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
 const MASTER_DOWN: ErrorReply = ErrorReply::new(
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
 );
-const OUT_OF_MEMORY: ErrorReply =
+pub(crate) const OUT_OF_MEMORY: ErrorReply =
     ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");
 pub(crate) const NO_REPLICAS: ErrorReply =
     ErrorReply::new("NOREPLICAS Not enough good replicas to write.");
@@ -128,8 +129,7 @@ impl House<'_> {
             return true;
         }
         let is_queueing = session.transaction.is_some() && spec.name != "exec";
-        let may_write =
-            has(spec, session, Flag::Write) || matches!(spec.name, "publish" | "spublish");
+        let may_write = has(spec, session, Flag::Write) || may_replicate(spec.name);
         may_write && !is_queueing
     }
 }
@@ -152,9 +152,23 @@ fn has_on_all(spec: &CommandSpec, session: &Session, flag: Flag) -> bool {
 }
 
 #[cold]
-fn log_trouble(keys: &Keyspace) -> ErrorReply {
+pub(crate) fn log_trouble(keys: &Keyspace) -> ErrorReply {
     let why = keys.log_trouble().unwrap_or_else(|| "the disk was full".to_owned());
     format!("MISCONF Errors writing to the AOF file: {why}").into()
+}
+
+/// Commands that are no writes, but may lead to some, or are sent to replicas. A script of which it is known that it does
+/// not write is none of them.
+pub(crate) fn may_replicate(name: &str) -> bool {
+    matches!(name, "publish" | "spublish" | "eval" | "evalsha" | "fcall")
+}
+
+/// Why nothing may be written at this moment, though the node is a master and its log is sound.
+pub(crate) fn refuse_write(node: &Node) -> Option<ErrorReply> {
+    match &node.replication {
+        Some(replication) => replication.refuse_write(monotonic_clock()),
+        None => node.limits.wants_replicas.then_some(NO_REPLICAS),
+    }
 }
 
 /// Whether the command may take more memory; a transaction's queue takes it for every command.

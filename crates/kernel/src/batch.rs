@@ -149,7 +149,8 @@ impl Batch {
         }
         let mut places = std::mem::take(&mut self.places);
         for index in window {
-            let (resolved, args, _) = self.request(index);
+            let request = &self.requests[index];
+            let (resolved, args) = (request.resolved, request.args(&self.inputs, &self.spans));
             if let Resolved::Known { spec, .. } = resolved
                 && let Some(key) = first_key(spec, &args)
             {
@@ -166,13 +167,28 @@ impl Batch {
         self.places = places;
     }
 
-    /// Request `index`: what it asks, with the end of its bytes in the input.
+    /// Request `index`: what it asks, with the end of its bytes in the input; and the inputs behind that one.
     #[inline]
-    pub(crate) fn request(&self, index: usize) -> (Resolved, Args<'_>, usize) {
+    pub(crate) fn request(&mut self, index: usize) -> (Resolved, Args<'_>, usize, &mut [Input]) {
         let request = &self.requests[index];
-        let bytes = &self.inputs[request.input].bytes[request.bytes.clone()];
-        let args = Args::new(bytes, &self.spans[request.spans.clone()]);
-        (request.resolved, args, request.bytes.end)
+        let (inputs, later) = self.inputs.split_at_mut(request.input + 1);
+        (request.resolved, request.args(inputs, &self.spans), request.bytes.end, later)
+    }
+}
+
+impl Request {
+    #[inline]
+    fn args<'b>(&self, inputs: &'b [Input], spans: &'b [Span]) -> Args<'b> {
+        let bytes = &inputs[self.input].bytes[self.bytes.clone()];
+        Args::new(bytes, &spans[self.spans.clone()])
+    }
+}
+
+impl Input {
+    /// Takes the bytes out: nothing of them runs in this batch, and they will be parsed again.
+    pub(crate) fn withdraw(&mut self) -> Vec<u8> {
+        (self.requests, self.parsed, self.rest) = (0..0, 0, Rest::Partial(0));
+        std::mem::take(&mut self.bytes)
     }
 }
 

@@ -337,9 +337,11 @@ impl Clients {
         self.client(token)?.session.take()
     }
 
-    /// Puts the session back; dropped when the command closed its own connection.
+    /// Puts the session back; dropped when its connection was closed meanwhile.
     pub(crate) fn put_session(&mut self, session: Box<Session>) {
-        if let Some(Some(client)) = self.places.get_mut(session.token.index()) {
+        if let Some(Some(client)) = self.places.get_mut(session.token.index())
+            && client.session.is_none()
+        {
             client.session = Some(session);
         }
     }

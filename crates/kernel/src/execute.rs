@@ -12,6 +12,7 @@ use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::access::Denial;
 use crate::admit::{Admission, House};
+use crate::batch::Input;
 use crate::blocking::{Blocking, Unserved};
 use crate::client::{Blocked, ReplyMode, Session};
 use crate::command::internal;
@@ -52,6 +53,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) scratch: &'a mut Vec<u8>,
     /// Clients to be looked at again in the next turn.
     pub(crate) resumed: &'a mut Vec<Token>,
+    /// Inputs of the batch that have not had their turn.
+    pub(crate) later: &'a mut [Input],
 }
 
 impl Stage<'_> {
@@ -73,6 +76,7 @@ impl Stage<'_> {
             self.node.bound_tracking(self.keys.rng());
         }
         let is_full = self.make_room() == Room::None;
+        self.node.is_full = is_full;
         let house = House {
             holds: &self.node.holds,
             is_loading: self.node.is_loading,
@@ -272,7 +276,8 @@ impl Stage<'_> {
         self.keys.serve(&session);
         let reply = ReplyWriter::new(self.scratch, session.protocol);
         let turn = Turn { keys: self.keys, reply, session: &mut session };
-        let result = run(&mut NodeTurn { turn, node: self.node }, args);
+        let (node, blocking) = (&mut *self.node, &mut *self.blocking);
+        let result = run(&mut NodeTurn { turn, node, blocking, later: self.later }, args);
         if result.is_ok() && session.reply_mode == ReplyMode::On {
             if let Some(output) = self.node.net.output(token) {
                 // What the command pushed to its own client (PUBLISH) leaves behind the reply.

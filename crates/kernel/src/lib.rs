@@ -41,6 +41,7 @@ pub mod node;
 pub mod persist;
 pub mod pubsub;
 pub mod replicate;
+pub mod script;
 pub mod slowlog;
 pub mod stats;
 pub mod stopper;

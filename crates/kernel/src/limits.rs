@@ -59,6 +59,8 @@ pub struct Limits {
     pub wants_replicas: bool,
     /// The distribution of execution times is kept (`latency-tracking`).
     pub latency_tracking: bool,
+    /// Others are served while a script runs for longer than this; `None`: they wait.
+    pub busy_reply_threshold: Option<Duration>,
 }
 
 impl Limits {
@@ -90,6 +92,10 @@ impl Limits {
             wants_replicas: settings.min_replicas_to_write > 0
                 && settings.min_replicas_max_lag_seconds > 0,
             latency_tracking: settings.latency_tracking,
+            busy_reply_threshold: u64::try_from(settings.busy_reply_threshold_ms)
+                .ok()
+                .filter(|ms| *ms > 0)
+                .map(Duration::from_millis),
         }
     }
 }

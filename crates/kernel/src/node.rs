@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Tick, UnixMs};
-use net::{Driver, ListenerId, Token};
-use wire::resp::reply::{ErrorReply, ReplyWriter};
+use net::{Address, Driver, ListenerId, Token};
+use tracing::warn;
+use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
 
 use crate::access::Access;
 use crate::barrier::Barrier;
+use crate::batch::Input;
+use crate::blocking::Blocking;
 use crate::client::{Clients, Session};
 use crate::config::Config;
 use crate::eviction::Eviction;
@@ -22,10 +25,20 @@ use crate::listeners::Listeners;
 use crate::persist::checkpoint::Desk;
 use crate::pubsub::PubSub;
 use crate::replicate::{Ask, Replication};
+use crate::script::Scripts;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
 use crate::tracking::Tracking;
 use crate::turn::{Turn, wall_clock};
+
+/// Connections at the node address: agents and replicas are few.
+const PEERS_COUNT_MAX: usize = 64;
+
+const TOO_MANY_CLIENTS: ErrorReply = ErrorReply::new("ERR max number of clients reached");
+const PROTECTED: ErrorReply = ErrorReply::new(
+    "DENIED Pollux runs in protected mode and has no password: it takes connections of its own machine \
+     only. Set requirepass, or switch protected-mode off if no stranger can reach the port.",
+);
 
 /// The node: what commands of the kind `Handler::Node` may reach.
 #[derive(Debug)]
@@ -47,6 +60,7 @@ pub struct Node {
     pub shutdown: Option<Shutdown>,
     pub counters: Stats,
     pub config: Config,
+    pub scripts: Scripts,
     pub slowlog: Slowlog,
     pub latency: LatencyMonitor,
     pub facts: Facts,
@@ -63,6 +77,8 @@ pub struct Node {
     pub is_active_expire_on: bool,
     /// DEBUG PAUSE-CRON: no periodic work is done.
     pub is_cron_paused: bool,
+    /// When the running command began, the data took more than `maxmemory`, and no key might go.
+    pub(crate) is_full: bool,
     pub(crate) eviction: Eviction,
     /// Replies that wait for the log.
     pub(crate) barrier: Barrier,
@@ -166,6 +182,7 @@ impl Node {
             shutdown: None,
             counters: Stats::default(),
             config: Config::default(),
+            scripts: Scripts::default(),
             slowlog: Slowlog::default(),
             latency: LatencyMonitor::default(),
             facts: Facts::new(wall_clock()),
@@ -174,6 +191,7 @@ impl Node {
             sink: None,
             is_active_expire_on: true,
             is_cron_paused: false,
+            is_full: false,
             eviction: Eviction::default(),
             barrier: Barrier::default(),
             now: UnixMs(0),
@@ -181,6 +199,50 @@ impl Node {
             touched: Vec::new(),
             requests: Vec::new(),
         }
+    }
+
+    /// Lets a new connection in, or not.
+    pub(crate) fn welcome(&mut self, token: Token, peer: Address, listener: ListenerId) {
+        if self.is_node_address(listener) {
+            self.welcome_peer(token, peer);
+        } else {
+            self.welcome_client(token, peer);
+        }
+    }
+
+    /// Connections at the node address count apart from clients: a full node must still be led.
+    fn welcome_peer(&mut self, token: Token, peer: Address) {
+        if self.clients.iter().filter(|session| session.is_internal).count() >= PEERS_COUNT_MAX {
+            warn!(%peer, "too many connections at the node address");
+            return self.net.close(token);
+        }
+        let local = self.net.local(token).unwrap_or_else(|| peer.clone());
+        self.clients.insert(token, peer, local, self.now).is_internal = true;
+    }
+
+    fn welcome_client(&mut self, token: Token, peer: Address) {
+        let refusal = if self.clients.count() >= self.limits.maxclients {
+            Some(TOO_MANY_CLIENTS)
+        } else if self.limits.is_protected
+            && self.access.default_user().needs_no_password()
+            && !peer.is_local()
+        {
+            Some(PROTECTED)
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            self.counters.rejected_connections += 1;
+            if let Some(output) = self.net.output(token) {
+                ReplyWriter::new(output.buffer(), Protocol::Resp2).error(&error);
+                output.release();
+            }
+            self.net.close_after_flush(token);
+            return;
+        }
+        let local = self.net.local(token).unwrap_or_else(|| peer.clone());
+        let session = self.clients.insert(token, peer, local, self.now);
+        session.start_as_default(&self.access);
     }
 
     /// Makes what the executor, its sockets, the data and the log read at every step equal to the
@@ -295,6 +357,9 @@ impl Node {
 pub struct NodeTurn<'a> {
     pub turn: Turn<'a>,
     pub node: &'a mut Node,
+    pub(crate) blocking: &'a mut Blocking,
+    /// What other clients have sent, and is parsed already: for a command that lasts, as others are served meanwhile.
+    pub(crate) later: &'a mut [Input],
 }
 
 impl NodeTurn<'_> {

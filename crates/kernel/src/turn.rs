@@ -14,13 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Tick, UnixMs};
-use net::{Address, CloseReason, Event, Token, Wake};
+use net::{CloseReason, Event, Token, Wake};
 use rustix::time::{ClockId, clock_gettime};
 use tracing::{debug, warn};
-use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
+use wire::resp::reply::{ErrorReply, ReplyWriter};
 use wire::resp::request::RequestLimits;
 
-use crate::batch::{Batch, Rest};
+use crate::batch::{Batch, Input, Rest};
 use crate::blocking::Blocking;
 use crate::client::Session;
 use crate::execute::{After, Stage};
@@ -50,14 +50,6 @@ const PARTIAL_BYTES_MORE: usize = 1 << 20;
 
 /// Between two looks at the disk for clients that wait for it (WAITAOF).
 const DISK_PATIENCE: Duration = Duration::from_millis(10);
-/// Connections at the node address: agents and replicas are few.
-const PEERS_COUNT_MAX: usize = 64;
-
-const TOO_MANY_CLIENTS: ErrorReply = ErrorReply::new("ERR max number of clients reached");
-const PROTECTED: ErrorReply = ErrorReply::new(
-    "DENIED Pollux runs in protected mode and has no password: it takes connections of its own machine \
-     only. Set requirepass, or switch protected-mode off if no stranger can reach the port.",
-);
 
 /// The surroundings of one command. The fields are apart so that a value can be borrowed from
 /// `keys` while it is written to `reply`.
@@ -197,11 +189,7 @@ impl Executor {
         for event in events.drain(..) {
             match event {
                 Event::Accepted { token, peer, listener } => {
-                    if self.node.is_node_address(listener) {
-                        self.welcome_peer(token, peer);
-                    } else {
-                        self.welcome(token, peer);
-                    }
+                    self.node.welcome(token, peer, listener);
                 }
                 Event::AcceptFailed { error, .. } => warn!(%error, "cannot accept connections"),
                 Event::Received { token, count } => {
@@ -223,43 +211,6 @@ impl Executor {
             }
         }
         self.events = events;
-    }
-
-    /// Connections at the node address count apart from clients: a full node must still be led.
-    fn welcome_peer(&mut self, token: Token, peer: Address) {
-        let node = &mut self.node;
-        if node.clients.iter().filter(|session| session.is_internal).count() >= PEERS_COUNT_MAX {
-            warn!(%peer, "too many connections at the node address");
-            return node.net.close(token);
-        }
-        let local = node.net.local(token).unwrap_or_else(|| peer.clone());
-        node.clients.insert(token, peer, local, node.now).is_internal = true;
-    }
-
-    fn welcome(&mut self, token: Token, peer: Address) {
-        let node = &mut self.node;
-        let refusal = if node.clients.count() >= node.limits.maxclients {
-            Some(TOO_MANY_CLIENTS)
-        } else if node.limits.is_protected
-            && node.access.default_user().needs_no_password()
-            && !peer.is_local()
-        {
-            Some(PROTECTED)
-        } else {
-            None
-        };
-        if let Some(error) = refusal {
-            node.counters.rejected_connections += 1;
-            if let Some(output) = node.net.output(token) {
-                ReplyWriter::new(output.buffer(), Protocol::Resp2).error(&error);
-                output.release();
-            }
-            node.net.close_after_flush(token);
-            return;
-        }
-        let local = node.net.local(token).unwrap_or_else(|| peer.clone());
-        let session = node.clients.insert(token, peer, local, node.now);
-        session.start_as_default(&node.access);
     }
 
     /// Parses the complete commands of the clients that have input, as many as one turn takes.
@@ -329,6 +280,8 @@ impl Executor {
             }
         }
         self.batch = batch;
+        // Who was served while a script ran may have sent more.
+        self.ready.append(&mut self.node.scripts.heard);
     }
 
     fn execute_input(&mut self, batch: &mut Batch, at: usize) -> After {
@@ -337,8 +290,8 @@ impl Executor {
         let mut after = After::Next;
         for index in batch.inputs[at].requests.clone() {
             batch.prefetch(index, &self.keys);
-            let (resolved, args, end) = batch.request(index);
-            after = self.stage(|stage| stage.perform(token, resolved, &args));
+            let (resolved, args, end, later) = batch.request(index);
+            after = self.stage_before(later, |stage| stage.perform(token, resolved, &args));
             if after != After::Held {
                 batch.inputs[at].consumed = end;
             }
@@ -486,7 +439,13 @@ impl Executor {
     }
 
     pub(crate) fn stage<R>(&mut self, act: impl FnOnce(&mut Stage<'_>) -> R) -> R {
+        self.stage_before(&mut [], act)
+    }
+
+    /// What is done before the inputs `later` of the batch have had their turn.
+    fn stage_before<R>(&mut self, later: &mut [Input], act: impl FnOnce(&mut Stage<'_>) -> R) -> R {
         act(&mut Stage {
+            later,
             node: &mut self.node,
             keys: &mut self.keys,
             blocking: &mut self.blocking,

@@ -75,6 +75,8 @@ pub struct Settings {
     pub slowlog_slower_than_us: i64,
     pub slowlog_max_len: u64,
     pub latency_tracking: bool,
+    /// Others are served while a script runs longer; 0 or less: they wait.
+    pub busy_reply_threshold_ms: i64,
     pub latency_percentiles: Vec<f64>,
     /// Milliseconds; 0 switches the latency monitor off.
     pub latency_monitor_threshold_ms: u64,
@@ -255,6 +257,7 @@ impl Settings {
             slowlog_slower_than_us: values.number("slowlog-log-slower-than"),
             slowlog_max_len: values.number("slowlog-max-len"),
             latency_tracking: values.is_on("latency-tracking"),
+            busy_reply_threshold_ms: values.number("busy-reply-threshold"),
             latency_percentiles: read_numbers(values.text("latency-tracking-info-percentiles")),
             latency_monitor_threshold_ms: values.number("latency-monitor-threshold"),
             tracking_table_max_keys: values.number("tracking-table-max-keys"),

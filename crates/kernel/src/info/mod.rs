@@ -19,6 +19,7 @@ use store::Store;
 
 use crate::client_list;
 use crate::node::NodeTurn;
+use crate::script::Scripts;
 use crate::stats::{CommandStats, Stats};
 
 pub use facts::{
@@ -290,6 +291,20 @@ impl MemoryReport {
     }
 }
 
+/// What scripts take: their interpreters, and what the node knows of them.
+fn scripts(out: &mut Fields, scripts: &Scripts) {
+    let vm_eval = scripts.vm_bytes() as u64;
+    let scripts_eval = scripts.cache.bytes() as u64;
+    out.bytes("used_memory_lua", vm_eval);
+    out.field("used_memory_vm_eval", vm_eval);
+    out.field("used_memory_scripts_eval", scripts_eval);
+    out.field("number_of_cached_scripts", scripts.cache.len());
+    out.zeros(&["number_of_functions", "number_of_libraries", "used_memory_vm_functions"]);
+    out.bytes("used_memory_vm_total", vm_eval);
+    out.field("used_memory_functions", 0);
+    out.bytes("used_memory_scripts", scripts_eval);
+}
+
 fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
     let report = MemoryReport::of(cx);
     let settings = cx.node.config.settings();
@@ -307,12 +322,7 @@ fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("allocator_active", report.resident);
     out.field("allocator_resident", report.resident);
     out.bytes("total_system_memory", process::system_bytes());
-    out.bytes("used_memory_lua", 0);
-    out.zeros(&["used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts"]);
-    out.zeros(&["number_of_functions", "number_of_libraries", "used_memory_vm_functions"]);
-    out.bytes("used_memory_vm_total", 0);
-    out.field("used_memory_functions", 0);
-    out.bytes("used_memory_scripts", 0);
+    scripts(out, &cx.node.scripts);
     out.bytes("maxmemory", settings.maxmemory);
     out.field("maxmemory_policy", settings.maxmemory_policy.name());
     let fragmentation = format!("{:.2}", ratio(report.resident, report.used));

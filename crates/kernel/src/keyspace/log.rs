@@ -64,6 +64,13 @@ impl Keyspace {
         self.stream.note_milestone(op);
     }
 
+    /// Takes back what the running command has written to the log. The data has it still: the node must end.
+    pub(crate) fn abandon_command(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.abandon_group();
+        }
+    }
+
     /// Bytes of the effects that the log's threads have not got yet.
     #[inline]
     pub(crate) fn open_bytes(&self) -> usize {

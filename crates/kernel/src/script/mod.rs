@@ -1,0 +1,132 @@
+//! Scripts of clients: where they are kept, how they run.
+//!
+//! ```text
+//!   EVAL  --sha--> cache --FunctionRef--> lua::Sandbox (scripts)   --+
+//!   FCALL --name-> libraries ----------> lua::Sandbox (functions)  --+--> run::Run, the host: redis.call -> handlers
+//! ```
+//!
+//! Invariants
+//! - A script is one atomic group of the log, as the shell closes a group when the command that it called has ended.
+//! - One script runs at a time: the sandbox is taken out of the node meanwhile.
+//! - The interpreters are made when they are used first.
+
+mod busy;
+pub(crate) mod cache;
+pub(crate) mod flags;
+pub(crate) mod run;
+
+use base::Tick;
+use lua::{Purpose, Sandbox};
+use net::Token;
+use wire::resp::reply::ErrorReply;
+
+use crate::command::Args;
+pub use cache::Cache;
+
+/// Bytes that all scripts of a node together may take at a time.
+const SANDBOX_BYTES_MAX: usize = 1 << 30;
+
+/// Words of a command that are kept for who asks what runs.
+const WORDS_KEPT: usize = 128;
+
+/// All scripts of a node.
+#[derive(Debug, Default)]
+pub struct Scripts {
+    pub cache: Cache,
+    /// `None` before the first script, and while one runs.
+    pub(crate) sandbox: Option<Box<Sandbox>>,
+    pub(crate) running: Option<Running>,
+    /// Clients that have sent something while a script ran; what was not answered waits in their buffers.
+    pub(crate) heard: Vec<Token>,
+}
+
+/// How a script was called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// EVAL and its relatives.
+    Script,
+    /// FCALL.
+    Function,
+}
+
+/// The script that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    pub(crate) kind: Kind,
+    /// Name of the function, or SHA-1 of the script.
+    pub(crate) name: String,
+    /// The command that called it.
+    pub(crate) words: Vec<Vec<u8>>,
+    pub(crate) began: Tick,
+    /// It has changed something: it cannot be ended any more.
+    pub(crate) has_written: bool,
+    pub(crate) is_killed: bool,
+    /// It lasts longer than `busy-reply-threshold`: others are told so.
+    pub(crate) is_busy: bool,
+}
+
+impl Running {
+    fn new(kind: Kind, name: &str, began: Tick, args: &Args<'_>) -> Running {
+        // Only FUNCTION STATS shows them, and that only in part.
+        let words = args.iter_from(0).take(WORDS_KEPT).map(<[u8]>::to_vec).collect();
+        Running {
+            kind,
+            name: name.to_owned(),
+            words,
+            began,
+            has_written: false,
+            is_killed: false,
+            is_busy: false,
+        }
+    }
+}
+
+impl Scripts {
+    /// The interpreter for scripts; put it back into `sandbox`.
+    pub(crate) fn take_sandbox(&mut self) -> Box<Sandbox> {
+        self.sandbox
+            .take()
+            .unwrap_or_else(|| Box::new(Sandbox::new(Purpose::Scripts, SANDBOX_BYTES_MAX)))
+    }
+
+    /// Bytes of the interpreter for scripts.
+    pub fn vm_bytes(&self) -> usize {
+        self.sandbox.as_ref().map_or(0, |sandbox| sandbox.memory_bytes())
+    }
+
+    /// SCRIPT FLUSH: forgets all scripts, and what they have left in the interpreter.
+    pub(crate) fn flush(&mut self) {
+        self.cache = Cache::default();
+        self.sandbox = None;
+    }
+
+    /// SCRIPT KILL and FUNCTION KILL: the running script ends when it is looked at next.
+    pub(crate) fn kill(&mut self, kind: Kind) -> Result<(), ErrorReply> {
+        let Some(running) = &mut self.running else {
+            return Err(ErrorReply::new("NOTBUSY No scripts in execution right now."));
+        };
+        if running.has_written {
+            return Err(ErrorReply::new(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either \
+                 wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+            ));
+        }
+        if running.kind != kind {
+            return Err(busy(running.kind));
+        }
+        running.is_killed = true;
+        Ok(())
+    }
+}
+
+/// What others hear while a script runs for too long.
+pub(crate) fn busy(kind: Kind) -> ErrorReply {
+    ErrorReply::new(match kind {
+        Kind::Script => {
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+        }
+        Kind::Function => {
+            "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+        }
+    })
+}
