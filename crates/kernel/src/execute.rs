@@ -154,7 +154,11 @@ impl Stage<'_> {
             Err(Stop::Block(on)) => {
                 // It is counted when its wait ends.
                 let session = self.node.clients.get_mut(token).expect("its command just ran");
-                self.blocking.park(self.keys, session, on, Queued::new(spec, handler, args));
+                let command = match &on.again {
+                    Some(words) => Queued::of_words(spec, handler, words),
+                    None => Queued::new(spec, handler, args),
+                };
+                self.blocking.park(self.keys, session, on, command);
                 return After::Stop;
             }
         }
@@ -383,19 +387,19 @@ impl Stage<'_> {
     }
 
     /// Runs the commands of parked clients whose keys have arrived, until none is ready.
-    fn serve_ready(&mut self) {
+    pub(crate) fn serve_ready(&mut self) {
         while self.keys.interest.has_ready() {
             for arrived in self.keys.interest.take_ready() {
                 let mut behind = None;
                 while let Some(waiter) = self.keys.interest.next_waiting(&arrived, behind) {
                     behind = Some(waiter);
                     let (_, token) = waiter;
-                    let Some(kind) = self.keys.awaited_kind(arrived.db, &arrived.key) else {
-                        break;
-                    };
                     let session = self.node.clients.get(token);
-                    let blocked = session.and_then(|session| session.blocked.as_ref());
-                    if blocked.is_some_and(|blocked| blocked.on.awaited == kind) {
+                    let awaited = session.and_then(|session| session.blocked.as_ref());
+                    let awaited = awaited.map(|blocked| blocked.on.awaited);
+                    if awaited.is_some_and(|awaited| {
+                        self.keys.is_served(arrived.db, &arrived.key, awaited)
+                    }) {
                         self.rerun(token);
                     }
                 }

@@ -273,7 +273,7 @@ impl Keyspace {
             log.append(flags, db, self.now, |out| effect.encode(out));
         }
         if self.stream.is_open() {
-            self.stream.note(db, effect, flags, &self.store);
+            self.stream.note(db, effect, outcome, flags, &self.store);
         }
         self.interest.set_by_client(flags == Flags::NONE);
         self.note_after(db, effect);
@@ -345,6 +345,7 @@ impl Keyspace {
         match effect {
             Effect::Rename { from, to } => {
                 interest.changed(db, from);
+                interest.arrived(db, from);
                 interest.changed(db, to);
                 interest.arrived(db, to);
             }
@@ -354,23 +355,38 @@ impl Keyspace {
             }
             Effect::Move { key, to_db } => {
                 interest.changed(db, key);
+                interest.arrived(db, key);
                 interest.changed(*to_db, key);
                 interest.arrived(*to_db, key);
             }
-            Effect::FlushDb | Effect::FlushAll => interest.flushed(),
+            Effect::FlushDb => {
+                interest.flushed();
+                interest.arrived_all(db);
+            }
+            Effect::FlushAll => {
+                interest.flushed();
+                (0..self.store.databases()).for_each(|db| interest.arrived_all(db));
+            }
             Effect::SwapDb { a, b } => {
                 interest.arrived_all(*a);
                 interest.arrived_all(*b);
             }
-            Effect::ListPush { key, .. } | Effect::ZsetAdd { key, .. } => {
+            Effect::ListPush { key, .. }
+            | Effect::ZsetAdd { key, .. }
+            | Effect::StreamAdd { key, .. }
+            | Effect::StreamAddNode { key, .. } => {
                 interest.changed(db, key);
                 interest.arrived(db, key);
             }
             Effect::Delete { key }
-            | Effect::ExpireAt { key, .. }
+            | Effect::SetString { key, .. }
+            | Effect::StreamRemoveGroup { key, .. } => {
+                interest.changed(db, key);
+                interest.arrived(db, key);
+            }
+            Effect::ExpireAt { key, .. }
             | Effect::Persist { key }
             | Effect::SetClock { key, .. }
-            | Effect::SetString { key, .. }
             | Effect::Append { key, .. }
             | Effect::SetRange { key, .. }
             | Effect::IncrBy { key, .. }
@@ -383,7 +399,16 @@ impl Keyspace {
             | Effect::HashDelete { key, .. }
             | Effect::SetAdd { key, .. }
             | Effect::SetRemove { key, .. }
-            | Effect::ZsetRemove { key, .. } => interest.changed(db, key),
+            | Effect::ZsetRemove { key, .. }
+            | Effect::StreamDelete { key, .. }
+            | Effect::StreamTrim { key, .. }
+            | Effect::StreamSet { key, .. }
+            | Effect::StreamSetGroup { key, .. }
+            | Effect::StreamSetConsumer { key, .. }
+            | Effect::StreamRemoveConsumer { key, .. }
+            | Effect::StreamDeliver { key, .. }
+            | Effect::StreamClaim { key, .. }
+            | Effect::StreamAck { key, .. } => interest.changed(db, key),
         }
     }
 
@@ -397,12 +422,20 @@ impl Keyspace {
         self.interest.mend(session.token);
     }
 
-    /// What has arrived under a key that clients wait for.
-    pub(crate) fn awaited_kind(&self, db: u16, key: &[u8]) -> Option<Awaited> {
-        match self.visible(db, key)?.kind() {
-            store::Kind::List => Some(Awaited::List),
-            store::Kind::Zset => Some(Awaited::Zset),
-            store::Kind::String | store::Kind::Hash | store::Kind::Set => None,
+    /// Whether a client that waits for `awaited` under this key may go on.
+    pub(crate) fn is_served(&self, db: u16, key: &[u8], awaited: Awaited) -> bool {
+        let kind = self.visible(db, key).map(store::Entry::kind);
+        match awaited {
+            Awaited::List => kind == Some(store::Kind::List),
+            Awaited::Zset => kind == Some(store::Kind::Zset),
+            Awaited::Stream => kind == Some(store::Kind::Stream),
+            // It hears of it when its group is gone, whatever is there instead.
+            Awaited::Group => true,
         }
+    }
+
+    /// A consumer of a group has asked for entries; see [`Store::see_consumer`].
+    pub(crate) fn see_consumer(&mut self, key: &[u8], group: &[u8], consumer: &[u8]) {
+        self.store.see_consumer(self.db, key, group, consumer, self.now);
     }
 }

@@ -434,6 +434,8 @@ impl Executor {
         self.expire();
         self.stage(|stage| {
             stage.make_room();
+            // The master's effects, or a key that went without a command, concern clients that wait.
+            stage.serve_ready();
             stage.tell_news(Current::nobody());
         });
     }

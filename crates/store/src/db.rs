@@ -231,6 +231,14 @@ impl Db {
         entry.map(|entry| entry.set_clock(clock)).is_some()
     }
 
+    /// A consumer of a stream has asked for entries. Like the access clock of a key, that is no part of the data.
+    pub(crate) fn see_consumer(&mut self, key: &[u8], group: &[u8], consumer: &[u8], at: UnixMs) {
+        let entry = self.slots.find_mut(Place::of(key), key);
+        if let Some(stream) = entry.and_then(Entry::stream_mut) {
+            crate::apply::stream::see_consumer(stream, group, consumer, at);
+        }
+    }
+
     /// Stores an entry, in the place of one with the same key if there is one.
     pub(crate) fn insert(&mut self, env: &mut Environment, entry: Entry) {
         self.insert_at(env, Place::of(entry.key()), entry);

@@ -1,16 +1,19 @@
 //! A fingerprint of the data, by which a master and its replica are compared.
 //!
-//! It depends on keys, types, elements and expiries, and not on order, encodings, access clocks, or the hash
-//! seed of the process: two stores that a client cannot tell apart have the same digest.
+//! It depends on keys, types, elements and expiries, and not on order, encodings, access clocks (of keys, and of the
+//! consumers of streams), or the hash seed of the process: two stores that a client cannot tell apart have the same
+//! digest.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use wire::listpack::{Element, TextBuffer};
+use wire::stream::StreamId;
 
 use crate::db::Db;
 use crate::dict::Entry;
 use crate::store::Store;
+use crate::stream::{Group, Stream};
 use crate::value::Value;
 
 /// Never to be changed: digests of different processes are compared.
@@ -66,7 +69,41 @@ pub fn of_value(value: Value<'_>) -> u64 {
                 mix(&[&score.to_le_bytes(), &text(member).to_le_bytes()])
             })
             .fold(0, u64::wrapping_add),
+        Value::Stream(stream) => of_stream(stream),
     }
+}
+
+fn of_stream(stream: &Stream) -> u64 {
+    let mut room = TextBuffer::default();
+    let mut text = |element: Element<'_>| mix(&[element.text(&mut room)]).to_le_bytes();
+    let about = [
+        &stream.last_id().to_bytes()[..],
+        &stream.max_deleted().to_bytes(),
+        &stream.entries_added().to_le_bytes(),
+    ];
+    let entries = stream.range(StreamId::MIN, StreamId::MAX).fold(mix(&about), |digest, entry| {
+        let digest = mix(&[&digest.to_le_bytes(), &entry.id.to_bytes()]);
+        entry.pairs().fold(digest, |digest, (field, value)| {
+            mix(&[&digest.to_le_bytes(), &text(field), &text(value)])
+        })
+    });
+    stream.groups().fold(entries, |digest, (name, group)| {
+        mix(&[&digest.to_le_bytes(), name, &of_group(group).to_le_bytes()])
+    })
+}
+
+fn of_group(group: &Group) -> u64 {
+    let read = group.entries_read.unwrap_or(u64::MAX);
+    let about = mix(&[&group.last_id.to_bytes(), &read.to_le_bytes()]);
+    let pending = group.pending().fold(about, |digest, (id, pending)| {
+        let (at, count) = (pending.at.0.to_le_bytes(), pending.count.to_le_bytes());
+        let owner = group.owner(pending).name();
+        mix(&[&digest.to_le_bytes(), &id.to_bytes(), &at, &count, owner])
+    });
+    group.consumers().fold(pending, |digest, consumer| {
+        let active = consumer.active.map_or(u64::MAX, |at| at.0);
+        mix(&[&digest.to_le_bytes(), consumer.name(), &active.to_le_bytes()])
+    })
 }
 
 /// The hash of the parts, each with its length.

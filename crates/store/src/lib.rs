@@ -1,7 +1,7 @@
 //! The data: typed values, the keyspace that holds them, and the one function that changes them.
 //!
 //! ```text
-//!   Store -> Db (up to 256) -> 16,384 slots -> Table<Entry> -> String | List | Hash | Set | Zset
+//!   Store -> Db (up to 256) -> 16,384 slots -> Table<Entry> -> String | List | Hash | Set | Zset | Stream
 //! ```
 //!
 //! Invariants
@@ -26,6 +26,7 @@ pub mod set;
 mod slots;
 pub mod snapshot;
 mod store;
+pub mod stream;
 mod thresholds;
 pub mod value;
 pub mod zset;
@@ -42,6 +43,7 @@ pub use set::Set;
 pub use slots::Place;
 pub use snapshot::{Progress, SnapshotRunning, SnapshotSink};
 pub use store::{DATABASES_DEFAULT, Store};
+pub use stream::Stream;
 pub use thresholds::Thresholds;
 pub use value::{Body, Kind, StringRef, Value};
 pub use zset::Zset;

@@ -80,6 +80,19 @@ impl Store {
         self.dbs[usize::from(number)].touch(&mut self.env, place, key)
     }
 
+    /// Remembers when a consumer of a stream has asked for entries last, if it is there. That is no part of the data:
+    /// it is in no log, and digests leave it out.
+    pub fn see_consumer(
+        &mut self,
+        number: u16,
+        key: &[u8],
+        group: &[u8],
+        consumer: &[u8],
+        at: UnixMs,
+    ) {
+        self.dbs[usize::from(number)].see_consumer(key, group, consumer, at);
+    }
+
     pub fn thresholds(&self) -> Thresholds {
         self.env.thresholds
     }

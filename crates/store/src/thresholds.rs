@@ -17,6 +17,10 @@ pub struct Thresholds {
     pub zset_max_listpack_entries: usize,
     /// Bytes of a member.
     pub zset_max_listpack_value: usize,
+    /// Bytes of a node of a stream; 0: as many as a listpack can hold.
+    pub stream_node_max_bytes: usize,
+    /// Entries of a node of a stream; 0: no limit.
+    pub stream_node_max_entries: usize,
 }
 
 impl Default for Thresholds {
@@ -31,6 +35,8 @@ impl Default for Thresholds {
             set_max_listpack_value: 64,
             zset_max_listpack_entries: 128,
             zset_max_listpack_value: 64,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The value of a key: borrowed for reading ([`Value`]), owned for storing ([`Body`]).
 
-use crate::{Hash, List, Set, Zset};
+use crate::{Hash, List, Set, Stream, Zset};
 
 /// Bytes up to which a string stands inside its entry. Longer ones have their own allocation, so that
 /// giving a key an expiry never copies more than this.
@@ -9,7 +9,7 @@ pub(crate) const INLINE_BYTES_MAX: usize = 4096;
 const EMBSTR_BYTES_MAX: usize = 44;
 /// Collections whose freeing costs more allocations than this are freed in the background
 /// (Redis: LAZYFREE_THRESHOLD).
-const FREE_EFFORT_MAX: usize = 64;
+pub(crate) const FREE_EFFORT_MAX: usize = 64;
 /// Strings above this are freed in the background: returning so many pages takes the kernel a while.
 const FREE_BYTES_MAX: usize = 1 << 20;
 
@@ -21,6 +21,7 @@ pub enum Value<'a> {
     Hash(&'a Hash),
     Set(&'a Set),
     Zset(&'a Zset),
+    Stream(&'a Stream),
 }
 
 /// A string: integers in canonical form are kept as numbers.
@@ -43,6 +44,7 @@ pub enum Kind {
     Hash,
     Set,
     Zset,
+    Stream,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
             Kind::Hash => "hash",
             Kind::Set => "set",
             Kind::Zset => "zset",
+            Kind::Stream => "stream",
         }
     }
 }
@@ -110,6 +113,7 @@ impl Value<'_> {
             Value::Hash(_) => Kind::Hash,
             Value::Set(_) => Kind::Set,
             Value::Zset(_) => Kind::Zset,
+            Value::Stream(_) => Kind::Stream,
         }
     }
 
@@ -121,6 +125,7 @@ impl Value<'_> {
             Value::Hash(hash) => hash.encoding(),
             Value::Set(set) => set.encoding(),
             Value::Zset(zset) => zset.encoding(),
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -133,6 +138,7 @@ impl Value<'_> {
             Value::Hash(hash) => Body::Hash(hash.clone()),
             Value::Set(set) => Body::Set(set.clone()),
             Value::Zset(zset) => Body::Zset(zset.clone()),
+            Value::Stream(stream) => Body::Stream(stream.clone()),
         }
     }
 }
@@ -149,6 +155,7 @@ pub enum Body<'a> {
     Hash(Hash),
     Set(Set),
     Zset(Zset),
+    Stream(Stream),
 }
 
 impl<'a> Body<'a> {
@@ -168,6 +175,7 @@ impl<'a> Body<'a> {
             Body::Hash(_) => Kind::Hash,
             Body::Set(_) => Kind::Set,
             Body::Zset(_) => Kind::Zset,
+            Body::Stream(_) => Kind::Stream,
         }
     }
 
@@ -180,6 +188,7 @@ impl<'a> Body<'a> {
             Body::Hash(hash) => hash.free_effort() > FREE_EFFORT_MAX,
             Body::Set(set) => set.free_effort() > FREE_EFFORT_MAX,
             Body::Zset(zset) => zset.free_effort() > FREE_EFFORT_MAX,
+            Body::Stream(stream) => stream.free_effort() > FREE_EFFORT_MAX,
         }
     }
 }

@@ -11,8 +11,13 @@
 //! - Tags are never reused; a new meaning takes a new tag.
 //! - `decode(encode(e)) == e`, and `decode` of hostile bytes errs without allocating by their claims.
 
+mod stream;
+
 use base::UnixMs;
 
+pub use stream::Claim;
+
+use crate::stream::StreamId;
 use crate::varint::{put_bytes, put_i64, put_u64, take_bytes, take_i64, take_u64};
 
 /// What happens to the expiry of a key whose value is written.
@@ -158,6 +163,85 @@ pub enum Effect<'a> {
         key: &'a [u8],
         members: Vec<&'a [u8]>,
     },
+    // streams
+    /// `id` is above all that the stream has had; field, value, field, value, ... in `pairs`.
+    StreamAdd {
+        key: &'a [u8],
+        id: StreamId,
+        pairs: Vec<&'a [u8]>,
+    },
+    /// Appends a whole node of entries, a listpack as in RDB; all of its IDs are above those of the stream.
+    StreamAddNode {
+        key: &'a [u8],
+        first: StreamId,
+        listpack: &'a [u8],
+    },
+    /// Removes entries, and remembers the largest of their IDs as deleted.
+    StreamDelete {
+        key: &'a [u8],
+        ids: Vec<StreamId>,
+    },
+    /// Removes the first `count` entries.
+    StreamTrim {
+        key: &'a [u8],
+        count: u64,
+    },
+    /// Sets what the stream remembers beside its entries. A missing stream is created, empty.
+    StreamSet {
+        key: &'a [u8],
+        last_id: StreamId,
+        max_deleted: StreamId,
+        entries_added: u64,
+    },
+    /// Creates a group, and the stream if it is missing; or sets how far the group has read.
+    /// `entries_read`: `None` when it is not known.
+    StreamSetGroup {
+        key: &'a [u8],
+        group: &'a [u8],
+        last_id: StreamId,
+        entries_read: Option<u64>,
+    },
+    StreamRemoveGroup {
+        key: &'a [u8],
+        group: &'a [u8],
+    },
+    /// Creates a consumer of a group, or sets when it was heard of and served last.
+    StreamSetConsumer {
+        key: &'a [u8],
+        group: &'a [u8],
+        consumer: &'a [u8],
+        seen: UnixMs,
+        active: Option<UnixMs>,
+    },
+    /// What was pending for the consumer is pending no more.
+    StreamRemoveConsumer {
+        key: &'a [u8],
+        group: &'a [u8],
+        consumer: &'a [u8],
+    },
+    /// The group has read these entries for the consumer, who is created if it is missing, for the first time.
+    StreamDeliver {
+        key: &'a [u8],
+        group: &'a [u8],
+        consumer: &'a [u8],
+        at: UnixMs,
+        last_id: StreamId,
+        entries_read: Option<u64>,
+        ids: Vec<StreamId>,
+    },
+    /// These IDs are pending for the consumer, who exists, whoever had them before.
+    StreamClaim {
+        key: &'a [u8],
+        group: &'a [u8],
+        consumer: &'a [u8],
+        claims: Vec<Claim>,
+    },
+    /// These IDs are pending no more.
+    StreamAck {
+        key: &'a [u8],
+        group: &'a [u8],
+        ids: Vec<StreamId>,
+    },
 }
 
 /// Bytes that are not an effect.
@@ -202,6 +286,18 @@ mod tag {
     pub(super) const SET_REMOVE: u8 = 65;
     pub(super) const ZSET_ADD: u8 = 80;
     pub(super) const ZSET_REMOVE: u8 = 81;
+    pub(super) const STREAM_ADD: u8 = 82;
+    pub(super) const STREAM_ADD_NODE: u8 = 83;
+    pub(super) const STREAM_DELETE: u8 = 84;
+    pub(super) const STREAM_TRIM: u8 = 85;
+    pub(super) const STREAM_SET: u8 = 86;
+    pub(super) const STREAM_SET_GROUP: u8 = 87;
+    pub(super) const STREAM_REMOVE_GROUP: u8 = 88;
+    pub(super) const STREAM_SET_CONSUMER: u8 = 89;
+    pub(super) const STREAM_REMOVE_CONSUMER: u8 = 90;
+    pub(super) const STREAM_DELIVER: u8 = 91;
+    pub(super) const STREAM_CLAIM: u8 = 92;
+    pub(super) const STREAM_ACK: u8 = 93;
 }
 
 impl<'a> Effect<'a> {
@@ -261,6 +357,18 @@ impl<'a> Effect<'a> {
                 }
             }
             Effect::ZsetRemove { key, members } => keyed_list(out, tag::ZSET_REMOVE, key, members),
+            Effect::StreamAdd { .. }
+            | Effect::StreamAddNode { .. }
+            | Effect::StreamDelete { .. }
+            | Effect::StreamTrim { .. }
+            | Effect::StreamSet { .. }
+            | Effect::StreamSetGroup { .. }
+            | Effect::StreamRemoveGroup { .. }
+            | Effect::StreamSetConsumer { .. }
+            | Effect::StreamRemoveConsumer { .. }
+            | Effect::StreamDeliver { .. }
+            | Effect::StreamClaim { .. }
+            | Effect::StreamAck { .. } => stream::encode(self, out),
         }
     }
 
@@ -387,6 +495,7 @@ fn decode_body<'a>(tag: u8, input: &mut &'a [u8]) -> Result<Effect<'a>, EffectEr
         tag::SET_REMOVE => Effect::SetRemove { key: input.bytes()?, members: input.list()? },
         tag::ZSET_ADD => Effect::ZsetAdd { key: input.bytes()?, members: input.scored()? },
         tag::ZSET_REMOVE => Effect::ZsetRemove { key: input.bytes()?, members: input.list()? },
+        tag::STREAM_ADD..=tag::STREAM_ACK => stream::decode(tag, input)?,
         tag => return decode_list(tag, input),
     })
 }
@@ -521,6 +630,9 @@ mod tests {
             Effect::ZsetAdd { key, members: vec![(1.5, b"a"), (f64::NEG_INFINITY, b"b")] },
             Effect::ZsetRemove { key, members: vec![b"a"] },
         ]
+        .into_iter()
+        .chain(stream::samples())
+        .collect()
     }
 
     #[test]

@@ -12,5 +12,6 @@ pub mod listpack;
 pub mod rdb;
 pub mod record;
 pub mod resp;
+pub mod stream;
 mod thin;
 pub mod varint;

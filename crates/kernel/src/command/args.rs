@@ -42,10 +42,6 @@ impl<'a> Args<'a> {
         line(self.len()) + words.sum::<usize>()
     }
 
-    pub(crate) fn spans(&self) -> &'a [Span] {
-        self.spans
-    }
-
     /// Argument `i` for as long as the input buffer lives.
     #[inline]
     pub fn key(&self, i: usize) -> &'a [u8] {
@@ -64,7 +60,7 @@ impl<'a> Args<'a> {
     pub fn iter_from(
         &self,
         i: usize,
-    ) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
+    ) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + Clone + use<'a> {
         let (buffer, spans) = (self.buffer, &self.spans[i.min(self.spans.len())..]);
         spans.iter().map(move |span| span.of(buffer))
     }

@@ -48,6 +48,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row("ERROR", 3, error, "<text>", "Reply with an error."),
     row("HELP", 2, help, "", "This list."),
     row("LISTPACK", 3, listpack, "<key>", "Whether a value is kept as one listpack, and its size."),
+    row("LOADAOF", 2, reload, "", "As RELOAD: what was written is in the log in any case."),
     row("LOG", 3, log, "<text>", "Write a line to the log."),
     row("OBJECT", 3, object, "<key>", "How a value is kept."),
     row("PAUSE-CRON", 3, pause_cron, "<0|1>", "Stop or start periodic work."),

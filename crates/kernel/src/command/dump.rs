@@ -1,8 +1,8 @@
 //! DUMP and RESTORE: a value as a sealed string of bytes, for another place or another time.
 
 use base::UnixMs;
-use store::{Hash, List, Set, Zset};
-use wire::effect::{Effect, End, Expiry};
+use store::{Hash, List, Set, Stream, Zset};
+use wire::effect::{Claim, Effect, End, Expiry};
 use wire::rdb::dump::{self, OpenError};
 use wire::rdb::load::Value;
 use wire::resp::reply::ErrorReply;
@@ -122,6 +122,7 @@ enum Restored {
     Hash(Hash),
     Set(Set),
     Zset(Zset),
+    Stream(Stream),
 }
 
 impl Restored {
@@ -135,6 +136,7 @@ impl Restored {
             store::Body::Hash(hash) => Some(Restored::Hash(hash)),
             store::Body::Set(set) => Some(Restored::Set(set)),
             store::Body::Zset(zset) => Some(Restored::Zset(zset)),
+            store::Body::Stream(stream) => Some(Restored::Stream(stream)),
             store::Body::Int(_) | store::Body::Inline(_) | store::Body::Large(_) => {
                 unreachable!("strings were taken out above")
             }
@@ -185,9 +187,45 @@ impl Restored {
                     },
                 );
             }
+            Restored::Stream(stream) => put_stream(keys, key, &stream),
         }
         if let Some(at) = expiry {
             keys.apply(Effect::ExpireAt { key, at });
+        }
+    }
+}
+
+/// A stream node by node, then its groups.
+fn put_stream(keys: &mut Keyspace, key: &[u8], stream: &Stream) {
+    for (first, node) in stream.nodes() {
+        let listpack = node.as_listpack().as_bytes();
+        keys.apply(Effect::StreamAddNode { key, first, listpack });
+    }
+    keys.apply(Effect::StreamSet {
+        key,
+        last_id: stream.last_id(),
+        max_deleted: stream.max_deleted(),
+        entries_added: stream.entries_added(),
+    });
+    for (group, about) in stream.groups() {
+        let (last_id, entries_read) = (about.last_id, about.entries_read);
+        keys.apply(Effect::StreamSetGroup { key, group, last_id, entries_read });
+        for consumer in about.consumers() {
+            let (seen, active) = (consumer.seen, consumer.active);
+            let pending = consumer.pending().map(|id| {
+                let pending = about.find_pending(id).expect("what a consumer has, its group has");
+                Claim { id, at: pending.at, count: pending.count }
+            });
+            let consumer = consumer.name();
+            keys.apply(Effect::StreamSetConsumer { key, group, consumer, seen, active });
+            in_parts(
+                pending,
+                |_| size_of::<Claim>(),
+                |claims| {
+                    let claims = claims.to_vec();
+                    keys.apply(Effect::StreamClaim { key, group, consumer, claims });
+                },
+            );
         }
     }
 }

@@ -49,6 +49,7 @@ pub mod server;
 mod set;
 pub mod slowlog;
 mod sort;
+mod stream;
 mod string;
 pub mod table;
 mod tracking;
@@ -92,6 +93,8 @@ pub struct BlockOn {
     /// `None`: for ever.
     pub deadline: Option<UnixMs>,
     pub on_timeout: TimeoutReply,
+    /// The arguments of later runs, where they are not those of the first: what "from now on" meant stays.
+    pub again: Option<Vec<Vec<u8>>>,
 }
 
 /// The kinds of value that clients block for.
@@ -99,6 +102,9 @@ pub struct BlockOn {
 pub enum Awaited {
     List,
     Zset,
+    Stream,
+    /// A stream with a certain group. Who waits for one is also woken when the key is gone or holds something else.
+    Group,
 }
 
 /// The reply when the deadline passes, and at once inside MULTI.

@@ -16,9 +16,26 @@ pub struct Queued {
 
 impl Queued {
     pub fn new(spec: &'static CommandSpec, handler: Handler, args: &Args<'_>) -> Queued {
-        let length = args.spans().iter().map(|span| span.length).sum();
+        Queued::copy(spec, handler, args.iter_from(0))
+    }
+
+    /// The command with other arguments, its name included.
+    pub(crate) fn of_words(
+        spec: &'static CommandSpec,
+        handler: Handler,
+        words: &[Vec<u8>],
+    ) -> Queued {
+        Queued::copy(spec, handler, words.iter().map(Vec::as_slice))
+    }
+
+    fn copy<'w>(
+        spec: &'static CommandSpec,
+        handler: Handler,
+        words: impl Iterator<Item = &'w [u8]> + Clone,
+    ) -> Queued {
+        let length = words.clone().map(<[u8]>::len).sum();
         let mut buffer = Vec::with_capacity(length);
-        let spans = args.iter_from(0).map(|arg| {
+        let spans = words.map(|arg| {
             let start = buffer.len();
             buffer.extend_from_slice(arg);
             Span { start, length: arg.len() }

@@ -81,11 +81,12 @@ fn wait_for(cx: &mut NodeTurn<'_>, quorum: Quorum, timeout_ms: u64) -> CmdResult
         awaited: Awaited::List,
         deadline: (timeout_ms > 0).then(|| cx.node.now.plus_ms(timeout_ms)),
         on_timeout: TimeoutReply::Reached(quorum),
+        again: None,
     }))
 }
 
 /// Milliseconds to wait; the end of the wait must be a time that Redis can tell.
-fn timeout_ms(args: &Args<'_>, at: usize, now: UnixMs) -> Result<u64, Stop> {
+pub(super) fn timeout_ms(args: &Args<'_>, at: usize, now: UnixMs) -> Result<u64, Stop> {
     let ms = args
         .int(at)
         .map_err(|_| ErrorReply::new("ERR timeout is not an integer or out of range"))?;

@@ -86,6 +86,7 @@ fn save(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
         awaited: Awaited::List,
         deadline: None,
         on_timeout: TimeoutReply::Ok,
+        again: None,
     }))
 }
 

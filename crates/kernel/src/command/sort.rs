@@ -157,7 +157,9 @@ fn elements(keys: &mut Keyspace, key: &[u8]) -> Result<(Vec<Vec<u8>>, bool), Sto
         Some(Value::Zset(zset)) => {
             Ok((zset.iter().map(|(_, member)| own(member)).collect(), false))
         }
-        Some(Value::String(_) | Value::Hash(_)) => Err(ErrorReply::WRONG_TYPE.into()),
+        Some(Value::String(_) | Value::Hash(_) | Value::Stream(_)) => {
+            Err(ErrorReply::WRONG_TYPE.into())
+        }
     }
 }
 

@@ -42,6 +42,7 @@ const FILES: &[&[Binding]] = &[
     super::set::COMMANDS,
     super::slowlog::COMMANDS,
     super::sort::COMMANDS,
+    super::stream::COMMANDS,
     super::string::COMMANDS,
     super::tracking::COMMANDS,
     super::transaction::COMMANDS,

@@ -35,6 +35,10 @@ pub struct Settings {
     pub hll_sparse_max_bytes: u64,
     /// Positive: entries a node; -1..=-5: 4 KiB..64 KiB a node.
     pub list_max_listpack_size: i32,
+    /// Bytes; 0 is no limit.
+    pub stream_node_max_bytes: u64,
+    /// 0 is no limit.
+    pub stream_node_max_entries: u64,
 
     // clients
     pub requirepass: String,
@@ -199,6 +203,8 @@ impl Settings {
             set_max_listpack_value: size(self.set_max_listpack_value),
             zset_max_listpack_entries: size(self.zset_max_listpack_entries),
             zset_max_listpack_value: size(self.zset_max_listpack_value),
+            stream_node_max_bytes: size(self.stream_node_max_bytes),
+            stream_node_max_entries: size(self.stream_node_max_entries),
         }
     }
 
@@ -233,6 +239,8 @@ impl Settings {
             zset_max_listpack_value: values.number("zset-max-listpack-value"),
             hll_sparse_max_bytes: values.number("hll-sparse-max-bytes"),
             list_max_listpack_size: values.number("list-max-listpack-size"),
+            stream_node_max_bytes: values.number("stream-node-max-bytes"),
+            stream_node_max_entries: values.number("stream-node-max-entries"),
             requirepass: values.text("requirepass").to_owned(),
             acl_pubsub_opens: values.text("acl-pubsub-default") == "allchannels",
             aclfile: values.text("aclfile").to_owned(),

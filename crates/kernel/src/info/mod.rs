@@ -12,12 +12,14 @@
 mod facts;
 mod process;
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 
 use catalog::CommandSpec;
 use store::Store;
 
 use crate::client_list;
+use crate::command::Awaited;
 use crate::node::NodeTurn;
 use crate::script::Scripts;
 use crate::stats::{CommandStats, Stats};
@@ -223,11 +225,14 @@ fn clients(out: &mut Fields, cx: &NodeTurn<'_>) {
         output_max = output_max.max(cx.node.net.output_pending(session.token));
         blocked += usize::from(session.blocked.is_some());
     }
-    let blocking_keys: std::collections::BTreeSet<(u16, &[u8])> = cx
-        .sessions()
-        .filter_map(|session| Some((session.db, session.blocked.as_ref()?)))
-        .flat_map(|(db, parked)| parked.on.keys.iter().map(move |key| (db, key.as_slice())))
-        .collect();
+    let mut blocking_keys: BTreeMap<(u16, &[u8]), bool> = BTreeMap::new();
+    for session in cx.sessions() {
+        let Some(parked) = &session.blocked else { continue };
+        for key in &parked.on.keys {
+            let is_for_group = parked.on.awaited == Awaited::Group;
+            *blocking_keys.entry((session.db, key)).or_default() |= is_for_group;
+        }
+    }
     out.field("connected_clients", cx.node.clients.count());
     out.field("cluster_connections", 0);
     out.field("maxclients", cx.node.limits.maxclients);
@@ -237,7 +242,8 @@ fn clients(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("tracking_clients", cx.node.tracking.clients());
     out.field("clients_in_timeout_table", 0);
     out.field("total_blocking_keys", blocking_keys.len());
-    out.field("total_blocking_keys_on_nokey", 0);
+    let on_nokey = blocking_keys.values().filter(|is_for_group| **is_for_group).count();
+    out.field("total_blocking_keys_on_nokey", on_nokey);
 }
 
 /// Memory of the node by what it is for (bytes).

@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 
-use store::Store;
+use store::{Outcome, Store};
 use wire::effect::Effect;
 use wire::record::Flags;
 
@@ -156,7 +156,14 @@ impl Stream {
     }
 
     /// Translates an effect that was just applied to `db`.
-    pub(crate) fn note(&mut self, db: u16, effect: &Effect<'_>, flags: Flags, store: &Store) {
+    pub(crate) fn note(
+        &mut self,
+        db: u16,
+        effect: &Effect<'_>,
+        outcome: Outcome,
+        flags: Flags,
+        store: &Store,
+    ) {
         if self.is_relaying {
             return;
         }
@@ -167,7 +174,7 @@ impl Stream {
         if group.dbs.is_some_and(|(_, last)| last != db) {
             select(&mut group.bytes, db);
         }
-        match translate::effect(&mut group.bytes, effect, store.db(db), unlinks) {
+        match translate::effect(&mut group.bytes, effect, outcome, store.db(db), unlinks) {
             0 => group.bytes.truncate(before),
             commands => {
                 group.commands += commands;

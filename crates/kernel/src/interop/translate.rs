@@ -4,8 +4,10 @@
 //! - The command is deterministic at the replica: absolute times, no names of users, nothing relative to a clock.
 //! - A command is a RESP array of bulk strings, as a master sends it.
 
+mod stream;
+
 use base::number::format_double;
-use store::{Db, Value};
+use store::{Db, Outcome, Value};
 use wire::effect::{Effect, End, Expiry};
 use wire::listpack::Needle;
 
@@ -40,9 +42,15 @@ fn long(out: &mut Vec<u8>, name: &[u8], key: &[u8], rest: &[&[u8]]) {
     rest.iter().for_each(|word| bulk(out, word));
 }
 
-/// Appends what `effect`, just applied to `db`, is in Redis' words; `unlinks`: a key that goes is freed in the background.
-/// Returns the number of commands: none for what Redis does not replicate.
-pub(super) fn effect(out: &mut Vec<u8>, effect: &Effect<'_>, db: &Db, unlinks: bool) -> usize {
+/// Appends what `effect`, just applied to `db` with this outcome, is in Redis' words; `unlinks`: a key that goes is freed
+/// in the background. Returns the number of commands: none for what Redis does not replicate.
+pub(super) fn effect(
+    out: &mut Vec<u8>,
+    effect: &Effect<'_>,
+    outcome: Outcome,
+    db: &Db,
+    unlinks: bool,
+) -> usize {
     let mut text = itoa::Buffer::new();
     match effect {
         Effect::Delete { key } => {
@@ -91,6 +99,18 @@ pub(super) fn effect(out: &mut Vec<u8>, effect: &Effect<'_>, db: &Db, unlinks: b
             }
         }
         Effect::ZsetRemove { key, members } => long(out, b"ZREM", key, members),
+        Effect::StreamAdd { .. }
+        | Effect::StreamAddNode { .. }
+        | Effect::StreamDelete { .. }
+        | Effect::StreamTrim { .. }
+        | Effect::StreamSet { .. }
+        | Effect::StreamSetGroup { .. }
+        | Effect::StreamRemoveGroup { .. }
+        | Effect::StreamSetConsumer { .. }
+        | Effect::StreamRemoveConsumer { .. }
+        | Effect::StreamDeliver { .. }
+        | Effect::StreamClaim { .. }
+        | Effect::StreamAck { .. } => return stream::effect(out, effect, outcome, db),
     }
     1
 }
@@ -179,18 +199,22 @@ mod tests {
 
     use super::*;
 
-    /// The commands as text: words of a command parted by spaces, commands by `; `.
-    fn check(effects: &[Effect<'_>], expect: &str) {
+    /// The commands as text: words of a command parted by spaces, those of one effect by ` | `, effects by `; `.
+    pub(super) fn check(effects: &[Effect<'_>], expect: &str) {
         let mut store = Store::new(16, Graveyard::immediate(), Rng::new(1));
         let mut out = Vec::new();
         let mut commands = Vec::new();
         for one in effects {
-            store.apply(0, one).unwrap();
-            let count = effect(&mut out, one, store.db(0), false);
+            let outcome = store.apply(0, one).unwrap();
+            let count = effect(&mut out, one, outcome, store.db(0), false);
             let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
-            assert_eq!(count, usize::from(!text.is_empty()));
-            let words: Vec<&str> = text.split("\r\n").skip(2).step_by(2).collect();
-            commands.push(words.join(" "));
+            // No word of the tests has a star.
+            let each = text.split('*').skip(1).map(|command| {
+                command.split("\r\n").skip(2).step_by(2).collect::<Vec<_>>().join(" ")
+            });
+            let each: Vec<String> = each.collect();
+            assert_eq!(count, each.len());
+            commands.push(each.join(" | "));
         }
         assert_eq!(commands.join("; "), expect);
     }

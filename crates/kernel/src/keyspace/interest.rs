@@ -164,7 +164,7 @@ impl Interest {
         queue.waiters.range((from, Bound::Unbounded)).next().copied()
     }
 
-    /// `key` has come into being or has grown.
+    /// `key` has come into being or has grown; or it is gone, or something in it, which some wait for as well.
     #[inline]
     pub(crate) fn arrived(&mut self, db: u16, key: &[u8]) {
         if self.awaited.is_empty() {
@@ -178,7 +178,7 @@ impl Interest {
         }
     }
 
-    /// Every awaited key of `db` may have arrived (SWAPDB).
+    /// Every awaited key of `db` may have arrived or vanished (SWAPDB, FLUSHDB).
     pub(crate) fn arrived_all(&mut self, db: u16) {
         let keys: Vec<Box<[u8]>> =
             self.awaited.get(&db).into_iter().flatten().map(|(key, _)| key.clone()).collect();

@@ -1,7 +1,7 @@
 //! Looking at keys. See the module above for the three ways.
 
 use base::UnixMs;
-use store::{Entry, Hash, List, Place, Set, StringRef, Value, Zset};
+use store::{Entry, Hash, List, Place, Set, Stream, StringRef, Value, Zset};
 use wire::resp::reply::ErrorReply;
 
 use super::{Class, Keyspace};
@@ -10,7 +10,7 @@ use crate::command::Stop;
 /// The typed looks of one type: `$read`, `$peek`, `$view`.
 macro_rules! typed {
     ($read:ident, $peek:ident, $view:ident, $variant:ident, $type:ty) => {
-        #[doc = concat!("Reads a ", stringify!($read), ": counted and touched.")]
+        #[doc = concat!("Reads a ", stringify!($variant), ": counted and touched.")]
         #[inline]
         pub fn $read(&mut self, key: &[u8]) -> Result<Option<$type>, Stop> {
             match self.value(key) {
@@ -20,14 +20,14 @@ macro_rules! typed {
             }
         }
 
-        #[doc = concat!("Looks at a ", stringify!($read), ", neither counted nor touched.")]
+        #[doc = concat!("Looks at a ", stringify!($variant), ", neither counted nor touched.")]
         #[inline]
         pub fn $peek(&mut self, key: &[u8]) -> Result<Option<$type>, Stop> {
             self.settle(key);
             self.$view(key)
         }
 
-        #[doc = concat!("Looks at a ", stringify!($read), " beside others.")]
+        #[doc = concat!("Looks at a ", stringify!($variant), " beside others.")]
         #[inline]
         pub fn $view(&self, key: &[u8]) -> Result<Option<$type>, Stop> {
             match self.view_value(key) {
@@ -45,6 +45,7 @@ impl Keyspace {
     typed!(hash, peek_hash, view_hash, Hash, &Hash);
     typed!(set, peek_set, view_set, Set, &Set);
     typed!(zset, peek_zset, view_zset, Zset, &Zset);
+    typed!(read_stream, peek_stream, view_stream, Stream, &Stream);
 
     /// Reads a value of any type: counted and touched.
     #[inline]

@@ -248,7 +248,11 @@ fn written<'e>(db: u16, effect: &'e Effect<'_>) -> Option<(u16, &'e [u8])> {
         | Effect::ListPush { key, .. }
         | Effect::HashSet { key, .. }
         | Effect::SetAdd { key, .. }
-        | Effect::ZsetAdd { key, .. } => Some((db, key)),
+        | Effect::ZsetAdd { key, .. }
+        | Effect::StreamAdd { key, .. }
+        | Effect::StreamAddNode { key, .. }
+        | Effect::StreamSet { key, .. }
+        | Effect::StreamSetGroup { key, .. } => Some((db, key)),
         _ => None,
     }
 }

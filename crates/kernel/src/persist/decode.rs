@@ -1,11 +1,12 @@
 //! From RDB to values that the store takes.
 
-use store::{Body, Hash, List, Set, Thresholds, Zset};
+use store::{Body, Hash, List, Set, Stream, Thresholds, Zset};
 use wire::effect::End;
 use wire::rdb::load::{ListNode, Value};
 
 /// The value to store, in the encoding that the thresholds ask for. `None` when the file holds what no key
-/// can: a collection without elements, or an element twice.
+/// can: a collection without elements, an element twice, or a pending entry of a stream without owner. A stream is
+/// taken out of `value`.
 pub(crate) fn body<'v>(value: &'v mut Value, limits: &Thresholds) -> Option<Body<'v>> {
     let body = match value {
         Value::String(bytes) => Body::string(bytes),
@@ -17,9 +18,15 @@ pub(crate) fn body<'v>(value: &'v mut Value, limits: &Thresholds) -> Option<Body
         Value::Hash(pairs) => Body::Hash(hash(pairs, limits)?),
         Value::ZsetListpack(pack) => Body::Zset(Zset::from_listpack(std::mem::take(pack), limits)?),
         Value::Zset(members) => Body::Zset(zset(members, limits)?),
+        Value::Stream(_) => {
+            let Value::Stream(parts) = std::mem::replace(value, Value::Set(Vec::new())) else {
+                unreachable!("matched above")
+            };
+            Body::Stream(Stream::load(*parts)?)
+        }
     };
     let is_empty = match &body {
-        Body::Int(_) | Body::Inline(_) | Body::Large(_) => false,
+        Body::Int(_) | Body::Inline(_) | Body::Large(_) | Body::Stream(_) => false,
         Body::List(list) => list.is_empty(),
         Body::Hash(hash) => hash.is_empty(),
         Body::Set(set) => set.is_empty(),

@@ -1,7 +1,7 @@
 //! From values of the store to RDB.
 
-use store::{StringRef, Value, list, set};
-use wire::rdb::save::{Head, ListNode, Writer};
+use store::{Stream, StringRef, Value, list, set};
+use wire::rdb::save::{Head, ListNode, Totals, Writer};
 
 /// The payload that DUMP gives for a value.
 pub(crate) fn dump(value: Value<'_>) -> Vec<u8> {
@@ -53,5 +53,37 @@ pub(super) fn put(writer: &mut Writer, head: &Head<'_>, value: Value<'_>) {
                 }
             }
         },
+        Value::Stream(stream) => put_stream(writer, head, stream),
+    }
+}
+
+fn put_stream(writer: &mut Writer, head: &Head<'_>, stream: &Stream) {
+    let nodes = stream.nodes();
+    writer.begin_stream(head, nodes.len());
+    for (key, node) in nodes {
+        writer.stream_node(key, node.as_listpack());
+    }
+    let totals = Totals {
+        length: stream.len() as u64,
+        last_id: stream.last_id(),
+        first_id: stream.first_id(),
+        max_deleted: stream.max_deleted(),
+        entries_added: stream.entries_added(),
+    };
+    let groups = stream.groups();
+    writer.stream_totals(&totals, groups.len());
+    for (name, group) in groups {
+        let pending = group.pending();
+        writer.begin_group(name, group.last_id, group.entries_read, pending.len());
+        for (id, pending) in pending {
+            writer.pending(id, pending.at, pending.count);
+        }
+        let consumers = group.consumers();
+        writer.begin_consumers(consumers.len());
+        for consumer in consumers {
+            let owned = consumer.pending();
+            writer.begin_consumer(consumer.name(), consumer.seen, consumer.active, owned.len());
+            owned.for_each(|id| writer.owned(id));
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use base::{Epoch, Position, UnixMs};
 use store::{Graveyard, Rng, Store, Value};
 use wire::effect::{Effect, End, Expiry};
+use wire::stream::StreamId;
 
 use super::*;
 
@@ -47,6 +48,27 @@ fn fill(store: &mut Store) {
     apply(store, 0, &Effect::SetAdd { key: b"set:numbers", members: numbers });
 }
 
+/// A stream of several nodes, some entries deleted, with groups; and an empty one. Not among the others, as the tools
+/// of Redis 7.0 do not know their form.
+fn fill_streams(store: &mut Store) {
+    let id = |ms| StreamId::new(ms, 0);
+    for ms in 1..=250 {
+        let pairs = vec![b"field".as_slice(), b"value", b"n", b"17"];
+        apply(store, 1, &Effect::StreamAdd { key: b"stream", id: id(ms), pairs });
+    }
+    apply(store, 1, &Effect::StreamDelete { key: b"stream", ids: vec![id(7), id(250)] });
+    let (key, group, consumer) = (b"stream".as_slice(), b"group".as_slice(), b"alice".as_slice());
+    let (last_id, entries_read) = (id(3), Some(3));
+    apply(store, 1, &Effect::StreamSetGroup { key, group: b"other", last_id, entries_read: None });
+    apply(store, 1, &Effect::StreamSetGroup { key, group, last_id: id(0), entries_read });
+    let (at, ids) = (UnixMs(1000), (1..=3).map(id).collect());
+    let deliver = Effect::StreamDeliver { key, group, consumer, at, last_id, entries_read, ids };
+    apply(store, 1, &deliver);
+    let (seen, active) = (UnixMs(2000), None);
+    apply(store, 1, &Effect::StreamSetConsumer { key, group, consumer: b"bob", seen, active });
+    apply(store, 1, &Effect::StreamSetGroup { key: b"empty", group, last_id, entries_read });
+}
+
 /// Every key with its content as text, in order.
 fn dump(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
@@ -78,6 +100,7 @@ fn content(value: Value<'_>) -> String {
             .iter()
             .map(|(score, member)| format!("{}={score}", text(member.to_vec())))
             .collect(),
+        Value::Stream(_) => vec![format!("{:x}", store::digest::of_value(value))],
     };
     items.sort();
     items.join(" ")
@@ -197,6 +220,22 @@ fn the_image_is_that_of_the_beginning() {
     let (read, loaded) = load(&bytes, 1000).unwrap();
     assert_eq!(dump(&read), before);
     assert_eq!(loaded.map(|loaded| loaded.keys), Some(before.len() as u64));
+}
+
+#[test]
+fn streams_are_in_the_image_as_they_were() {
+    let mut store = store();
+    fill_streams(&mut store);
+    let before = dump(&store);
+    let drain = memory(usize::MAX);
+    let mut snapshot =
+        Snapshot::begin(&mut store, &ABOUT, true, Box::new(Arc::clone(&drain))).unwrap();
+    apply(&mut store, 1, &Effect::StreamTrim { key: b"stream", count: 100 });
+    apply(&mut store, 1, &Effect::StreamRemoveGroup { key: b"empty", group: b"group" });
+    assert_ne!(dump(&store), before);
+    run(&mut snapshot, &mut store);
+    let (read, _) = load(&drain.bytes.lock().unwrap(), 7).unwrap();
+    assert_eq!(dump(&read), before);
 }
 
 #[test]

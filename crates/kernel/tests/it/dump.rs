@@ -12,7 +12,29 @@ const SEAL_BYTES: usize = 10;
 const CHANGES: usize = 400;
 
 /// Commands that make one value of every encoding, under the key `k`.
-fn values() -> Vec<Vec<String>> {
+fn values() -> Vec<Vec<Vec<String>>> {
+    let streams = [
+        &["XADD k 1-1 f v", "XADD k 1-2 f w", "XDEL k 1-1"][..],
+        &[
+            "CONFIG SET stream-node-max-entries 2",
+            "XADD k 1-1 f v n 12",
+            "XADD k 1-2 other w",
+            "XADD k 5-0 f v",
+            "XGROUP CREATE k g 0",
+            "XGROUP CREATE k h 5 ENTRIESREAD 3",
+            "XREADGROUP GROUP g alice COUNT 2 STREAMS k >",
+            "XREADGROUP GROUP g bob STREAMS k >",
+            "XDEL k 1-2",
+        ],
+        &["XGROUP CREATE k g $ MKSTREAM"],
+    ];
+    let words = |line: &&str| line.split(' ').map(str::to_owned).collect();
+    let streams = streams.iter().map(|lines| lines.iter().map(words).collect());
+    collections().into_iter().map(|command| vec![command]).chain(streams).collect()
+}
+
+/// Those that one command makes.
+fn collections() -> Vec<Vec<String>> {
     let fill = |name: &str, count: usize, item: &dyn Fn(usize) -> Vec<String>| {
         let words = [name.to_owned(), "k".to_owned()];
         words.into_iter().chain((0..count).flat_map(item)).collect::<Vec<String>>()
@@ -40,6 +62,13 @@ fn call(client: &mut Client, words: &[&[u8]]) -> Response {
     client.call(words).unwrap()
 }
 
+fn make(client: &mut Client, commands: &[Vec<String>]) {
+    for command in commands {
+        let words: Vec<&[u8]> = command.iter().map(String::as_bytes).collect();
+        call(client, &words);
+    }
+}
+
 fn dump(client: &mut Client, key: &[u8]) -> Vec<u8> {
     match call(client, &[b"DUMP", key]) {
         Response::Bulk(payload) => payload,
@@ -60,16 +89,15 @@ fn what_is_dumped_is_restored() {
     let mut client = server.connect();
     for value in values() {
         call(&mut client, &[b"FLUSHALL"]);
-        let words: Vec<&[u8]> = value.iter().map(String::as_bytes).collect();
-        call(&mut client, &words);
+        make(&mut client, &value);
         let payload = dump(&mut client, b"k");
         let digest = |client: &mut Client| call(client, &[b"DEBUG", b"DIGEST-VALUE", b"k"]);
         let encoding = |client: &mut Client| call(client, &[b"OBJECT", b"ENCODING", b"k"]);
         let before = (digest(&mut client), encoding(&mut client));
         call(&mut client, &[b"DEL", b"k"]);
         let restored = call(&mut client, &[b"RESTORE", b"k", b"0", &payload]);
-        assert_eq!(restored, Response::Simple("OK".into()), "{}", value[0]);
-        assert_eq!((digest(&mut client), encoding(&mut client)), before, "{}", value[0]);
+        assert_eq!(restored, Response::Simple("OK".into()), "{:?}", value[0]);
+        assert_eq!((digest(&mut client), encoding(&mut client)), before, "{:?}", value[0]);
     }
 }
 
@@ -85,8 +113,7 @@ fn tampered_payloads_are_refused_or_are_values() {
     };
     for value in values() {
         call(&mut client, &[b"FLUSHALL"]);
-        let words: Vec<&[u8]> = value.iter().map(String::as_bytes).collect();
-        call(&mut client, &words);
+        make(&mut client, &value);
         let payload = dump(&mut client, b"k");
         for change in 0..CHANGES {
             let mut tampered = payload.clone();

@@ -22,10 +22,19 @@
 //! | SetRemove | members removed | 0 | `WrongType` |
 //! | ZsetAdd | members that are new | created | `WrongType` |
 //! | ZsetRemove | members removed | 0 | `WrongType` |
+//! | StreamAdd, StreamAddNode | new length | created | `WrongType` |
+//! | StreamDelete, StreamTrim | entries removed | 0 | `WrongType` |
+//! | StreamSet | 1 if the stream is new, else 0 | created | `WrongType` |
+//! | StreamSetGroup | 1 if the group is new, else 0 | created | `WrongType` |
+//! | StreamRemoveGroup | 1 if the group was there, else 0 | 0 | `WrongType` |
+//! | StreamSetConsumer | 1 if the consumer is new, else 0 | `NoSuchKey` | `WrongType` |
+//! | StreamRemoveConsumer | IDs that were pending for it | `NoSuchKey` | `WrongType` |
+//! | StreamDeliver, StreamClaim | IDs given | `NoSuchKey` | `WrongType` |
+//! | StreamAck | IDs that were pending | `NoSuchKey` | `WrongType` |
 //!
 //! Invariants
 //! - An error leaves the data as it was.
-//! - No empty collection stays: whatever empties one removes its key.
+//! - No empty collection stays: whatever empties one removes its key. Streams are none: an empty one remembers IDs.
 //! - What an effect does depends on the effect and the data alone: not on time (a due key is a key until
 //!   its Delete comes), chance, or settings (those choose encodings, never contents).
 
@@ -33,6 +42,7 @@ mod hash;
 mod keys;
 mod list;
 mod set;
+pub(crate) mod stream;
 mod string;
 mod zset;
 
@@ -78,6 +88,12 @@ pub enum ApplyError {
     Overflow,
     #[error("the string becomes longer than {STRING_BYTES_MAX} bytes")]
     TooLong,
+    #[error("there is no such consumer group, or no such consumer in it")]
+    NoSuchGroup,
+    #[error("the ID is not above those that the stream has had")]
+    StaleId,
+    #[error("the node of a stream is malformed or too large")]
+    BadNode,
 }
 
 /// Longest string that APPEND and SETRANGE may make, whatever `proto-max-bulk-len` says.
@@ -147,6 +163,18 @@ pub(crate) fn apply(
         Effect::SetRemove { key, members } => set::remove(target(store, db, key), members),
         Effect::ZsetAdd { key, members } => zset::add(target(store, db, key), members),
         Effect::ZsetRemove { key, members } => zset::remove(target(store, db, key), members),
+        Effect::StreamAdd { key, .. }
+        | Effect::StreamAddNode { key, .. }
+        | Effect::StreamDelete { key, .. }
+        | Effect::StreamTrim { key, .. }
+        | Effect::StreamSet { key, .. }
+        | Effect::StreamSetGroup { key, .. }
+        | Effect::StreamRemoveGroup { key, .. }
+        | Effect::StreamSetConsumer { key, .. }
+        | Effect::StreamRemoveConsumer { key, .. }
+        | Effect::StreamDeliver { key, .. }
+        | Effect::StreamClaim { key, .. }
+        | Effect::StreamAck { key, .. } => stream::apply(target(store, db, key), effect),
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!   ┌ flags u8 ┬ clock u24 ┬ key length u16 ┬ value length u16 ┐ 8 bytes
 //!   ├ expiry u64, if any ──────────────────────────────────────┤ aligned to 8
-//!   ├ held: i64, Box<Vec<u8>>, List, Hash, Set or Zset ────────┤ unless the value is inline
+//!   ├ held: i64, Box<Vec<u8>>, List, Hash, Set, Zset, Stream ──┤ unless the value is inline
 //!   ├ key length u32, if above 65,535 ┬ key ... ┬ inline value ┤
 //!   └─────────────────────────────────┴─────────┴──────────────┘
 //!   flags: bits 0-2 form of the value, 3 expiry, 4 snapshot parity, 5 wide key, 6 value taken
@@ -27,7 +27,7 @@ use base::UnixMs;
 
 use super::{Item, hash_of};
 use crate::value::{Body, INLINE_BYTES_MAX, Kind, StringRef, Value};
-use crate::{Hash, List, Set, Zset};
+use crate::{Hash, List, Set, Stream, Zset};
 
 #[repr(C, align(8))]
 struct Head {
@@ -56,6 +56,7 @@ mod form {
     pub(super) const HASH: u8 = 4;
     pub(super) const SET: u8 = 5;
     pub(super) const ZSET: u8 = 6;
+    pub(super) const STREAM: u8 = 7;
 }
 
 /// Bytes of the held value by form. All are multiples of 8, so that what follows is aligned.
@@ -67,7 +68,7 @@ const HELD_BYTES: [usize; 8] = [
     size_of::<Hash>(),
     size_of::<Set>(),
     size_of::<Zset>(),
-    0,
+    size_of::<Stream>(),
 ];
 
 /// Key, value, expiry and clock behind a pointer of 8 bytes.
@@ -93,6 +94,7 @@ impl Entry {
             Body::Hash(_) => (form::HASH, &[]),
             Body::Set(_) => (form::SET, &[]),
             Body::Zset(_) => (form::ZSET, &[]),
+            Body::Stream(_) => (form::STREAM, &[]),
         };
         let entry = Entry::build(form, key, expiry, inline);
         let held = entry.held_address();
@@ -106,6 +108,7 @@ impl Entry {
                 Body::Hash(hash) => held.cast().write(hash),
                 Body::Set(set) => held.cast().write(set),
                 Body::Zset(zset) => held.cast().write(zset),
+                Body::Stream(stream) => held.cast().write(stream),
             }
         }
         entry
@@ -314,6 +317,7 @@ impl Entry {
             form::HASH => Value::Hash(self.held(form::HASH)),
             form::SET => Value::Set(self.held(form::SET)),
             form::ZSET => Value::Zset(self.held(form::ZSET)),
+            form::STREAM => Value::Stream(self.held(form::STREAM)),
             other => unreachable!("no value has the form {other}"),
         }
     }
@@ -324,6 +328,7 @@ impl Entry {
             form::HASH => Kind::Hash,
             form::SET => Kind::Set,
             form::ZSET => Kind::Zset,
+            form::STREAM => Kind::Stream,
             _ => Kind::String,
         }
     }
@@ -355,6 +360,10 @@ impl Entry {
         self.held_mut(form::ZSET)
     }
 
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
+        self.held_mut(form::STREAM)
+    }
+
     /// Moves the held value out; what stays may only be replaced or dropped.
     fn take_held(&mut self) -> Body<'static> {
         let flags = self.head().flags;
@@ -369,6 +378,7 @@ impl Entry {
                 form::HASH => Body::Hash(held.cast().read()),
                 form::SET => Body::Set(held.cast().read()),
                 form::ZSET => Body::Zset(held.cast().read()),
+                form::STREAM => Body::Stream(held.cast().read()),
                 other => unreachable!("form {other} holds nothing that must be taken"),
             }
         }
@@ -451,6 +461,7 @@ impl Entry {
             Value::Hash(hash) => hash.memory_bytes(samples),
             Value::Set(set) => set.memory_bytes(samples),
             Value::Zset(zset) => zset.memory_bytes(samples),
+            Value::Stream(stream) => stream.memory_bytes(samples),
         }
     }
 }

@@ -13,6 +13,8 @@ const LIMITS: Thresholds = Thresholds {
     set_max_listpack_value: 0,
     zset_max_listpack_entries: 0,
     zset_max_listpack_value: 0,
+    stream_node_max_bytes: 0,
+    stream_node_max_entries: 0,
 };
 
 fn list_of(count: usize) -> List {

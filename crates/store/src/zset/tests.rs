@@ -9,6 +9,8 @@ fn limits() -> Thresholds {
     Thresholds {
         zset_max_listpack_entries: 8,
         zset_max_listpack_value: 16,
+        stream_node_max_bytes: 0,
+        stream_node_max_entries: 0,
         ..Thresholds::default()
     }
 }

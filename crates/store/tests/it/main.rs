@@ -6,3 +6,4 @@ mod effects;
 mod eviction;
 mod model;
 mod snapshots;
+mod stream_model;

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use store::{ApplyError, Graveyard, Rng, Store, Value};
 use wire::effect::{Effect, End, Expiry};
 
+use crate::stream_model::{self, PlainStream};
+
 pub(crate) const DATABASES: u16 = 3;
 
 /// A value as plain collections.
@@ -18,6 +20,7 @@ pub(crate) enum Plain {
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
     Set(BTreeSet<Vec<u8>>),
     Zset(BTreeMap<Vec<u8>, f64>),
+    Stream(PlainStream),
 }
 
 impl From<Value<'_>> for Plain {
@@ -32,6 +35,7 @@ impl From<Value<'_>> for Plain {
             Value::Zset(zset) => {
                 Plain::Zset(zset.iter().map(|(score, member)| (member.to_vec(), score)).collect())
             }
+            Value::Stream(stream) => Plain::Stream(PlainStream::of(stream)),
         }
     }
 }
@@ -141,6 +145,7 @@ fn with<R>(
         Plain::Hash(hash) => hash.is_empty(),
         Plain::Set(set) => set.is_empty(),
         Plain::Zset(zset) => zset.is_empty(),
+        Plain::Stream(_) => false,
     };
     if !is_empty {
         db.insert(key.to_vec(), content);
@@ -216,7 +221,29 @@ fn apply_to_value(db: &mut PlainDb, effect: &Effect<'_>) -> Result<i64, ApplyErr
         Effect::ZsetRemove { key, members } => zset(db, key, |zset| {
             members.iter().filter(|member| zset.remove(**member).is_some()).count()
         }),
-        other => unreachable!("{other:?} is applied to keys"),
+        other => apply_to_stream(db, other),
+    }
+}
+
+fn apply_to_stream(db: &mut PlainDb, effect: &Effect<'_>) -> Result<i64, ApplyError> {
+    if stream_model::is_malformed(effect) {
+        return Err(ApplyError::BadNode);
+    }
+    let (key, creates) = stream_model::key_of(effect);
+    match db.get_mut(key) {
+        Some((Plain::Stream(stream), _)) => stream.apply(effect),
+        Some(_) => Err(ApplyError::WrongType),
+        None if creates => {
+            let mut stream = PlainStream::default();
+            let outcome = match effect {
+                Effect::StreamSet { .. } => stream.apply(effect).map(|_| 1)?,
+                _ => stream.apply(effect)?,
+            };
+            db.insert(key.to_vec(), (Plain::Stream(stream), None));
+            Ok(outcome)
+        }
+        None if stream_model::needs_group(effect) => Err(ApplyError::NoSuchKey),
+        None => Ok(0),
     }
 }
 
@@ -358,7 +385,7 @@ pub(crate) struct Op {
 
 pub(crate) fn op() -> impl Strategy<Value = Op> {
     let texts = prop::collection::vec(0..TEXTS.len(), 0..5);
-    (0..DATABASES, 0u8..40, 0..KEYS.len(), 0..KEYS.len(), 0u64..12, texts).prop_map(
+    (0..DATABASES, 0u8..60, 0..KEYS.len(), 0..KEYS.len(), 0u64..12, texts).prop_map(
         |(db, kind, key, other, number, texts)| Op { db, kind, key, other, number, texts },
     )
 }
@@ -407,7 +434,8 @@ impl Op {
             31..=33 => Effect::SetAdd { key, members: texts },
             34 => Effect::SetRemove { key, members: texts },
             35..=37 => Effect::ZsetAdd { key, members: scored() },
-            _ => Effect::ZsetRemove { key, members: texts },
+            38 | 39 => Effect::ZsetRemove { key, members: texts },
+            kind => stream_model::effect(kind - 40, key, number, &self.texts, &texts),
         }
     }
 }

@@ -34,6 +34,8 @@ pub(super) enum Promise {
     Encoding,
     /// `[cursor, items]`, of which only the form is known before the cursor's end.
     Cursor,
+    /// Times of consumers of streams, and of what is pending for them, which pass while both servers are asked.
+    Ages,
     /// Of what a server says of itself, the protocol.
     Hello,
     /// Rules of users and what they deny, which 7.0 writes in other words.
@@ -66,6 +68,7 @@ pub(super) fn promise(name: &str) -> Promise {
         | "MEMORY DOCTOR" | "MEMORY STATS" | "COMMAND" | "COMMAND COUNT" | "COMMAND DOCS"
         | "COMMAND INFO" | "COMMAND LIST" => Promise::Kind,
         _ if name.ends_with(" HELP") => Promise::Kind,
+        "XPENDING" | "XINFO STREAM" | "XINFO GROUPS" | "XINFO CONSUMERS" => Promise::Ages,
         "SCAN" | "SSCAN" | "HSCAN" | "ZSCAN" => Promise::Cursor,
         "TTL" | "EXPIRETIME" => Promise::Time { slack: 5 },
         "PTTL" | "PEXPIRETIME" => Promise::Time { slack: 5000 },
@@ -108,8 +111,44 @@ pub(super) fn equal(release: Release, promise: Promise, redis: &Frame, pollux: &
         Promise::Cursor => redis.items().map(<[Frame]>::len) == pollux.items().map(<[Frame]>::len),
         Promise::Rules => release == Release::V70 && shape(redis) == shape(pollux),
         Promise::Kind => kind(redis) == kind(pollux),
+        Promise::Ages => same_but_ages(release, redis, pollux),
         Promise::Hello => protocol(redis).is_some_and(|seen| Some(seen) == protocol(pollux)),
     }
+}
+
+/// Fields of XINFO that hold times, and one that 7.0 does not have.
+const AGES: &[&[u8]] = &[b"idle", b"inactive", b"seen-time", b"active-time"];
+const AGES_SINCE_7_2: &[&[u8]] = &[b"inactive", b"active-time"];
+
+/// Compares what XPENDING and XINFO say. Times are in the fields of [`AGES`], and in pending entries, the only arrays
+/// of an ID, perhaps an owner, and two numbers.
+fn same_but_ages(release: Release, redis: &Frame, pollux: &Frame) -> bool {
+    let (Frame::Items(a, Some(left)), Frame::Items(b, Some(right))) = (redis, pollux) else {
+        return redis == pollux;
+    };
+    let right = if release == Release::V70 { without_new_ages(right) } else { right.clone() };
+    let is_age = |at: usize| match left.as_slice() {
+        [Frame::Text(..), .., Frame::Line(b':', _), Frame::Line(b':', _)] if left.len() < 5 => {
+            at + 2 == left.len()
+        }
+        _ => at > 0 && left[at - 1].text().is_some_and(|name| AGES.contains(&name)),
+    };
+    a == b
+        && left.len() == right.len()
+        && left.iter().zip(&right).enumerate().all(|(at, (left, right))| match is_age(at) {
+            true => match (left.integer(), right.integer()) {
+                (Some(a), Some(b)) => (a < 0) == (b < 0) && (a - b).abs() < 60_000,
+                _ => false,
+            },
+            false => same_but_ages(release, left, right),
+        })
+}
+
+/// The items of a map without the fields that 7.0 does not have.
+fn without_new_ages(items: &[Frame]) -> Vec<Frame> {
+    let is_new = |at: usize| items[at].text().is_some_and(|name| AGES_SINCE_7_2.contains(&name));
+    let kept = (0..items.len()).filter(|at| !is_new(*at) && (*at == 0 || !is_new(at - 1)));
+    kept.map(|at| items[at].clone()).collect()
 }
 
 /// Whether Pollux has the more compact encoding.

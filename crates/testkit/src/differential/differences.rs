@@ -136,6 +136,14 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         command: "*",
         release: Some(Release::V70),
+        redis: "-ERR Unbalanced XREAD list of streams",
+        pollux: "-ERR Unbalanced ",
+        reason: "7.2 has another text",
+        leaves_other_data: false,
+    },
+    Known {
+        command: "*",
+        release: Some(Release::V70),
         redis: "timeout is negative",
         pollux: "timeout is out of range",
         reason: "Redis 7.0 lets a timeout of more than 2^63 ms overflow",

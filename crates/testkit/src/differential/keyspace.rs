@@ -83,6 +83,11 @@ impl Asked<'_> {
             b"list" => (&[b"LRANGE", key, b"0", b"-1"], Promise::Bytes),
             b"hash" => (&[b"HGETALL", key], Promise::UnorderedPairs),
             b"set" => (&[b"SMEMBERS", key], Promise::Unordered),
+            // How entries are packed depends on the thresholds.
+            b"stream" if self.scope == Scope::Content => {
+                (&[b"XRANGE", key, b"-", b"+"], Promise::Bytes)
+            }
+            b"stream" => (&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], Promise::Ages),
             _ => (&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"], Promise::Scores),
         };
         let questions: [(&[&[u8]], Promise); 3] = [

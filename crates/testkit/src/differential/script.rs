@@ -91,6 +91,8 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("zset-max-listpack-entries", &["128", "3"]),
     ("zset-max-listpack-value", &["64", "8"]),
     ("hll-sparse-max-bytes", &["3000", "100"]),
+    ("stream-node-max-entries", &["100", "3"]),
+    ("stream-node-max-bytes", &["4096", "60"]),
     ("maxmemory-policy", &["noeviction", "allkeys-lfu"]),
     // Without `m`: what is looked at before an error is found is open.
     ("notify-keyspace-events", &["", "KEA", "EAn", "Kg$x"]),

@@ -471,7 +471,7 @@ pub(super) fn command_name(args: &[Vec<u8>]) -> String {
     };
     match word(0).as_str() {
         container @ ("ACL" | "CONFIG" | "CLIENT" | "OBJECT" | "PUBSUB" | "MEMORY" | "COMMAND"
-        | "SLOWLOG" | "LATENCY" | "DEBUG") => {
+        | "SLOWLOG" | "LATENCY" | "DEBUG" | "XGROUP" | "XINFO") => {
             format!("{container} {}", word(1)).trim_end().to_owned()
         }
         name => name.to_owned(),
@@ -480,6 +480,10 @@ pub(super) fn command_name(args: &[Vec<u8>]) -> String {
 
 /// Whether it is a blocking command whose deadline is not waited for.
 fn may_wait_for_ever(name: &str, args: &[Vec<u8>]) -> bool {
+    if matches!(name, "XREAD" | "XREADGROUP") {
+        let block = args.windows(2).rfind(|pair| pair[0].eq_ignore_ascii_case(b"BLOCK"));
+        return block.is_some_and(|pair| !matches!(pair[1].as_slice(), b"1" | b"2"));
+    }
     let timeout = match name {
         "BLPOP" | "BRPOP" | "BZPOPMIN" | "BZPOPMAX" => args.last(),
         "BLMPOP" | "BZMPOP" => args.get(1),

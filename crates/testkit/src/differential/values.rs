@@ -17,7 +17,9 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
     }
     let text = |text: &&str| text.as_bytes().to_vec();
     args.push(match kind {
-        "key" | "string" | "list" | "hash" | "set" | "zset" | "sketch" | "geo" => key(kind, random),
+        "key" | "string" | "list" | "hash" | "set" | "zset" | "sketch" | "geo" | "stream" => {
+            key(kind, random)
+        }
         "value" if random.chance(15) => number(random, 100_000),
         "value" => random.pick(VALUES).to_vec(),
         "member" | "field" if random.chance(30) => [b"m".to_vec(), number(random, 300)].concat(),
@@ -63,6 +65,22 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
         "atms" => text(random.pick(&["4000000000000", "4100000000000", "1", "0", "-5", "x"])),
         "timeout" if random.chance(70) => b"0".to_vec(),
         "timeout" => text(random.pick(&["0.001", "0.002", "-1", "x", "inf", "1e20", "nan", ""])),
+        "newid" if random.chance(50) => number_pair(random, 2000),
+        "newid" => {
+            text(random.pick(&["7-*", "1000-*", "0-*", "0-0", "5", "x", "-", "+", "5-x", "-*", ""]))
+        }
+        "id" if random.chance(60) => [b"1000-", &*number(random, 12)].concat(),
+        "id" if random.chance(50) => number_pair(random, 2000),
+        "id" => text(random.pick(STREAM_IDS)),
+        "idbound" if random.chance(50) => text(random.pick(&["-", "+"])),
+        "idbound" if random.chance(50) => [b"(1000-", &*number(random, 12)].concat(),
+        "idbound" => text(random.pick(STREAM_IDS)),
+        "group" => text(random.pick(&["g", "g", "g", "g", "group", ""])),
+        "consumer" => text(random.pick(&["alice", "bob", "\u{7f}", ""])),
+        // Nothing was delivered so long ago, unless a claim says so.
+        "idlems" => text(random.pick(&["0", "0", "0", "3600000", "-1", "x"])),
+        "blockms" if random.chance(60) => b"0".to_vec(),
+        "blockms" => text(random.pick(&["1", "2", "-1", "x", "1.5"])),
         "db" => text(random.pick(&["0", "1", "2", "15", "16", "-1", "x"])),
         "pattern" => text(random.pick(&["*", "k*", "?", "[a-l]*", "z", "k[1-3]", "\\*", ""])),
         "cursor" if random.chance(90) => b"0".to_vec(),
@@ -92,6 +110,7 @@ fn key(kind: &str, random: &mut Random) -> Vec<u8> {
         "zset" => b'z',
         "sketch" => b'p',
         "geo" => b'g',
+        "stream" => b'x',
         _ => return random.pick(KEYS).to_vec(),
     };
     if random.chance(20) {
@@ -114,6 +133,10 @@ fn degrees(random: &mut Random, bound: usize) -> Vec<u8> {
     format!("{sign}{whole}.{fraction}").into_bytes()
 }
 
+fn number_pair(random: &mut Random, bound: usize) -> Vec<u8> {
+    [&*number(random, bound), b"-", &*number(random, 3)].concat()
+}
+
 /// Stands for the id that a server gave to a client of the run.
 const CLIENT_ID: &[u8] = b"{client}";
 
@@ -129,7 +152,7 @@ pub(super) fn client_of(arg: &[u8]) -> Option<usize> {
 
 pub(super) const KEYS: &[&[u8]] = &[
     b"k1", b"k2", b"k3", b"l1", b"l2", b"h1", b"h2", b"s1", b"s2", b"z1", b"z2", b"p1", b"p2",
-    b"g1", b"g2", b"{t}a", b"{t}b",
+    b"g1", b"g2", b"x1", b"x2", b"{t}a", b"{t}b",
 ];
 
 const CHANNELS: &[&[u8]] = &[b"c1", b"c2", b"c3", b"{t}c", b""];
@@ -368,6 +391,27 @@ const SCORES: &[&str] = &[
 const BOUNDS: &[&str] = &[
     "0", "1", "2", "3", "(1", "(2", "-inf", "+inf", "inf", "(-inf", "1.5", "1e22", "x", "(", "",
     "nan", "(nan", "1e400",
+];
+const STREAM_IDS: &[&str] = &[
+    "0",
+    "0-0",
+    "0-1",
+    "7",
+    "1000",
+    "1000-1",
+    "999-5",
+    "-",
+    "(-",
+    "x",
+    "",
+    "(",
+    "(0-0",
+    " 7-1",
+    "07-1",
+    "7-*",
+    "18446744073709551615-18446744073709551615",
+    "(18446744073709551615-18446744073709551615",
+    "18446744073709551616",
 ];
 const LEXES: &[&str] =
     &["-", "+", "[a", "(a", "[c", "(c", "[e", "[", "(", "x", "[zz", "", "[1", "(m1"];

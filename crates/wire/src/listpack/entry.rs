@@ -84,6 +84,18 @@ impl<'a> Encoded<'a> {
         encoded
     }
 
+    /// As [`of`](Self::of); an integer needs no text.
+    pub(super) fn of_element(element: Element<'a>) -> Encoded<'a> {
+        match element {
+            Element::Bytes(bytes) => Encoded::of(bytes),
+            Element::Integer(value) => {
+                let mut encoded = Encoded { head: [0; 9], head_size: 0, data: &[] };
+                encoded.integer(value);
+                encoded
+            }
+        }
+    }
+
     fn integer(&mut self, value: i64) {
         let bytes = value.to_le_bytes();
         match value {

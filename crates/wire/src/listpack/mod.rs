@@ -179,11 +179,36 @@ impl Listpack {
         self.add_to_count(1);
     }
 
+    /// Appends all items, and moves the bytes once for all of them.
+    pub fn extend_back<'v>(&mut self, items: impl Iterator<Item = Element<'v>> + Clone) {
+        let (mut size, mut count) = (0, 0);
+        for item in items.clone() {
+            size += Encoded::of_element(item).total_size();
+            count += 1;
+        }
+        let mut at = self.end().0;
+        self.open_gap(at, 0, size);
+        for item in items {
+            let encoded = Encoded::of_element(item);
+            encoded.write(&mut self.bytes[at..]);
+            at += encoded.total_size();
+        }
+        self.add_to_count(count);
+    }
+
     /// Replaces the entry at `place`, which must not be the end.
     pub fn replace(&mut self, place: Place, value: &[u8]) {
+        self.replace_encoded(place, &Encoded::of(value));
+    }
+
+    /// As [`replace`](Self::replace), by an integer.
+    pub fn replace_integer(&mut self, place: Place, value: i64) {
+        self.replace_encoded(place, &Encoded::of_element(Element::Integer(value)));
+    }
+
+    fn replace_encoded(&mut self, place: Place, encoded: &Encoded<'_>) {
         let old = self.after(place).0 - place.0;
         assert!(old > 0, "there is no entry at the end to replace");
-        let encoded = Encoded::of(value);
         self.open_gap(place.0, old, encoded.total_size());
         encoded.write(&mut self.bytes[place.0..]);
     }
@@ -234,6 +259,9 @@ impl Listpack {
     /// Makes `bytes[at..at + old]` exactly `new` bytes long; what the gap holds is left to the caller.
     fn open_gap(&mut self, at: usize, old: usize, new: usize) {
         let length = self.bytes.len();
+        if new == old {
+            return;
+        }
         if new > old {
             self.bytes.resize(length + new - old);
             self.bytes.copy_within(at + old..length, at + new);

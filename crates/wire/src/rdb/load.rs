@@ -15,8 +15,12 @@
 //! - The buffer holds at most one unit and one chunk.
 //! - What is allocated for a value grows with the bytes that arrived.
 
+mod stream;
+
 use base::UnixMs;
 use base::number::parse_double;
+
+pub use stream::{Consumer, Group, Pending, Stream};
 
 use super::{
     CRC64, Crc64, HEADER_BYTES, RdbError, STRING_BYTES_MAX, VERSION_READ_MAX, container, kind,
@@ -41,6 +45,7 @@ pub enum Value {
     Zset(Vec<(Vec<u8>, f64)>),
     /// Member, score, ...: read it with [`scored`].
     ZsetListpack(Listpack),
+    Stream(Box<Stream>),
 }
 
 /// A piece of a list, head first.
@@ -151,6 +156,7 @@ enum Shape {
         missing: u64,
         so_far: Value,
     },
+    Stream(Box<stream::Parts>),
 }
 
 impl Default for Reader {
@@ -330,7 +336,9 @@ impl Shape {
             | kind::ZSET_2
             | kind::LIST_QUICKLIST
             | kind::LIST_QUICKLIST_2 => Ok(Shape::Uncounted { kind }),
-            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => Err(RdbError::Unsupported("stream")),
+            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => {
+                Ok(Shape::Stream(Box::new(stream::Parts::new(kind))))
+            }
             kind::MODULE | kind::MODULE_2 => Err(RdbError::Unsupported("value of a module")),
             unknown => Err(RdbError::UnknownType(unknown)),
         }
@@ -353,6 +361,7 @@ impl Shape {
                 *missing -= 1;
                 Ok(None)
             }
+            Shape::Stream(parts) => Ok(parts.read(cursor)?.map(|s| Value::Stream(Box::new(s)))),
         }
     }
 }
@@ -456,7 +465,8 @@ fn element(kind: u8, cursor: &mut Cursor<'_>, so_far: &mut Value) -> Result<(), 
         | Value::SetIntset(_)
         | Value::SetListpack(_)
         | Value::HashListpack(_)
-        | Value::ZsetListpack(_) => unreachable!("empty_value makes values with elements"),
+        | Value::ZsetListpack(_)
+        | Value::Stream(_) => unreachable!("empty_value makes values with elements"),
     }
     Ok(())
 }

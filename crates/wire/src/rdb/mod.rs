@@ -13,10 +13,17 @@
 //! ```
 //!
 //! We write version 10, which Redis 7.0 and everything after it reads, and read every version up to that of
-//! Redis 7.4. Streams, modules and function libraries are refused by name.
+//! Redis 7.4. Modules and function libraries are refused by name.
+//!
+//! ```text
+//!   stream    nodes, each: key (16 bytes as a string) listpack | length last-id first-id max-deleted-id added
+//!             groups, each: name last-id read | pending, each: id (16 bytes) i64-ms count
+//!                           consumers, each: name seen-i64-ms active-i64-ms | ids (16 bytes each)
+//! ```
 //!
 //! Invariants
-//! - What is written can be read by redis-server 7.0 and by redis-check-rdb.
+//! - What is written can be read by redis-server 7.0 and by redis-check-rdb; streams by those of 7.2, since which
+//!   consumers have two times.
 //! - Reading allocates by what arrived: a length is compared with its bound and then waited for.
 //! - A value that is handed out is well-formed: listpacks, intsets and ziplists were walked to their end.
 
@@ -79,14 +86,17 @@ mod kind {
     pub(super) const HASH_ZIPLIST: u8 = 13;
     /// Nodes are ziplists.
     pub(super) const LIST_QUICKLIST: u8 = 14;
+    /// Without first and largest deleted ID, and without the counters of entries.
     pub(super) const STREAM: u8 = 15;
     pub(super) const HASH_LISTPACK: u8 = 16;
     pub(super) const ZSET_LISTPACK: u8 = 17;
     /// Nodes are listpacks or single strings.
     pub(super) const LIST_QUICKLIST_2: u8 = 18;
+    /// Consumers have one time.
     pub(super) const STREAM_2: u8 = 19;
     /// Since version 11 (Redis 7.2), so it is read but not written.
     pub(super) const SET_LISTPACK: u8 = 20;
+    /// Since Redis 7.2: what is written.
     pub(super) const STREAM_3: u8 = 21;
 }
 

@@ -9,8 +9,12 @@
 //! - Every byte leaves through `take` or `finish` exactly once, in order, and is in the checksum.
 //! - The writer never holds more than was written since the last `take`.
 
+mod stream;
+
 use base::UnixMs;
 use base::number::parse_i64;
+
+pub use stream::Totals;
 
 use super::lzf::Compressor;
 use super::{CRC64, Crc64, VERSION, container, kind, length, opcode};

@@ -1,5 +1,7 @@
 //! What we write is read back, what Redis writes is read, and nothing hostile gets through.
 
+mod stream;
+
 use base::UnixMs;
 use proptest::prelude::*;
 
@@ -68,12 +70,13 @@ fn sample(is_compressing: bool) -> Vec<u8> {
     writer.element(Element::Integer(5_000_000_000));
     writer.zset_listpack(&head("zset"), &pack(&["a", "1", "b", "2.5", "c", "inf"]));
     writer.select(255);
-    writer.sizes(1, 0);
+    writer.sizes(2, 0);
     writer.begin_zset(&head("zset:table"), 2);
     writer.element(Element::Bytes(b"b"));
     writer.score(f64::INFINITY);
     writer.element(Element::Bytes(b"a"));
     writer.score(-0.5);
+    stream::write_sample(&mut writer);
     let mut file = writer.take();
     file.extend_from_slice(&writer.finish());
     file
@@ -118,6 +121,7 @@ fn what_is_written_is_read_back_however_it_is_cut() {
         assert_eq!(entries[10].db, 255);
         let zset = vec![(text("b"), f64::INFINITY), (text("a"), -0.5)];
         assert_eq!(entries[10].value, Value::Zset(zset));
+        assert_eq!(entries[11].value, stream::sample());
     }
 }
 
@@ -206,7 +210,7 @@ fn wrong_files_are_refused() {
     check(b"REDIS0000", RdbError::Version(0));
     let body = |body: &[u8], expect: RdbError| check(&old_file(body), expect);
     body(&[99], RdbError::UnknownType(99));
-    body(&[15, 1, b'k'], RdbError::Unsupported("stream"));
+    body(&[7, 1, b'k'], RdbError::Unsupported("value of a module"));
     body(&[245, 1, b'f'], RdbError::Unsupported("function library"));
     body(&[0xfe, 0x41, 0x00], RdbError::Malformed("database number"));
     body(&[0, 0xc4], RdbError::Malformed("length"));

@@ -19,6 +19,7 @@ fn wait<'a>(
         awaited: Awaited::List,
         deadline,
         on_timeout,
+        again: None,
     }))
 }
 

@@ -194,7 +194,7 @@ fn sources<'k>(keys: &'k Keyspace, names: &[&[u8]]) -> Result<Vec<Source<'k>>, S
         None => Ok(Source::Nothing),
         Some(Value::Set(set)) => Ok(Source::Set(set)),
         Some(Value::Zset(zset)) => Ok(Source::Zset(zset)),
-        Some(Value::String(_) | Value::List(_) | Value::Hash(_)) => {
+        Some(Value::String(_) | Value::List(_) | Value::Hash(_) | Value::Stream(_)) => {
             Err(Stop::Error(ErrorReply::WRONG_TYPE))
         }
     };

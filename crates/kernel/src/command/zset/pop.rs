@@ -137,6 +137,7 @@ fn wait<'a>(keys: impl Iterator<Item = &'a [u8]>, deadline: Option<UnixMs>) -> C
         awaited: Awaited::Zset,
         deadline,
         on_timeout: TimeoutReply::NullArray,
+        again: None,
     }))
 }
 
