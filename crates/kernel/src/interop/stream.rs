@@ -446,8 +446,8 @@ mod tests {
 
     fn set(stream: &mut Stream, store: &mut Store, db: u16, key: &str) {
         let effect = Effect::SetString { key: key.as_bytes(), value: b"v", expiry: Expiry::Clear };
-        store.apply(db, &effect).unwrap();
-        stream.note(db, &effect, Flags::NONE, store);
+        let outcome = store.apply(db, &effect).unwrap();
+        stream.note(db, &effect, outcome, Flags::NONE, store);
     }
 
     /// Commands from `from` on, words parted by spaces.

@@ -28,7 +28,8 @@ pub(super) enum Promise {
     /// Numbers of sorted sets, which 7.0 writes in another form.
     Scores,
     /// The encoding's name, of which 7.2 knows more. Where Redis lets it depend on how a value came about, Pollux may have
-    /// the more compact one, as it depends on the value alone: an integer from INCRBYFLOAT is an integer, a small set from
+    /// the more compact one, as it depends on the value alone: an integer from INCRBYFLOAT is an integer, a short string is
+    /// embedded though a bit was set in it, a small set from
     /// SDIFFSTORE is a listpack though a large one stood there in between, so is a small sorted set though ZADD named a
     /// member twice, and a small list though LINSERT looked in vain. That large values leave the compact encodings is seen by transcripts.
     Encoding,
@@ -154,7 +155,7 @@ fn without_new_ages(items: &[Frame]) -> Vec<Frame> {
 /// Whether Pollux has the more compact encoding.
 fn is_better(release: Release, redis: &Frame, pollux: &Frame) -> bool {
     match (redis.text(), pollux.text()) {
-        (Some(b"embstr"), Some(b"int")) => true,
+        (Some(b"embstr"), Some(b"int")) | (Some(b"raw"), Some(b"embstr")) => true,
         // 7.2 looks ahead at all that ZADD and SADD bring.
         (Some(b"listpack"), Some(b"skiplist"))
         | (Some(b"intset"), Some(b"listpack" | b"hashtable")) => release == Release::V70,

@@ -260,6 +260,30 @@ pub(super) fn is_newer(release: Release, command: &str, args: &[Vec<u8>]) -> boo
     release == Release::V70 && is_newer
 }
 
+/// Consumers of groups, with key and group, that a command makes although it finds nothing to give them; 7.0 does not,
+/// so there they are made before.
+pub(super) fn consumers_made<'a>(
+    release: Release,
+    command: &str,
+    args: &'a [Vec<u8>],
+) -> Vec<[&'a [u8]; 3]> {
+    let word = |at: usize| args.get(at).map_or(&b""[..], Vec::as_slice);
+    let place = |name: &str| args.iter().position(|arg| arg.eq_ignore_ascii_case(name.as_bytes()));
+    match command {
+        _ if release != Release::V70 => Vec::new(),
+        "XCLAIM" | "XAUTOCLAIM" => vec![[word(1), word(2), word(3)]],
+        "XREADGROUP" => match (place("GROUP"), place("STREAMS")) {
+            (Some(group), Some(streams)) => {
+                let keys = &args[streams + 1..];
+                let keys = &keys[..keys.len() / 2];
+                keys.iter().map(|key| [key.as_slice(), word(group + 1), word(group + 2)]).collect()
+            }
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
 pub(super) fn known(
     release: Release,
     command: &str,

@@ -205,7 +205,9 @@ impl<'a> Stage<'a> {
     ) -> io::Result<Option<Unlike>> {
         let name = command_name(&step.args);
         let actor = &mut self.actors[step.client];
-        let is_unfit = actor.is_queueing() && compare::is_unfit_for_transactions(&name)
+        let consumers = differences::consumers_made(self.release, &name, &step.args);
+        let is_unfit = actor.is_queueing()
+            && (compare::is_unfit_for_transactions(&name) || !consumers.is_empty())
             || differences::is_open(&name, &step.args)
             || actor.parked.is_none() && actor.is_order_open(&name, &step.args)?;
         if is_unfit || differences::is_newer(self.release, &name, &step.args) {
@@ -233,6 +235,10 @@ impl<'a> Stage<'a> {
             actor.both(&[b"PEXPIRE", key, b"1"])?;
             // The next millisecond but one has begun on both servers' clocks: it is this machine's.
             std::thread::sleep(std::time::Duration::from_millis(3));
+        }
+        for [key, group, consumer] in consumers {
+            let actor = &mut self.actors[step.client];
+            actor.both(&[b"XGROUP", b"CREATECONSUMER", key, group, consumer])?;
         }
         let mut unlike = self.perform_worker(step, &name, report)?;
         if unlike.is_none()
