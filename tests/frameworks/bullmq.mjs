@@ -38,7 +38,9 @@ assert.ok([...runs.values()].every((count) => count === 1));
 await queue.pause();
 const waiting = await queue.add('paused', { number: 103 });
 assert.equal(await queue.isPaused(), true);
-assert.equal((await queue.getJobCounts('paused')).paused, 1);
+// Releases of BullMQ differ in where a job waits meanwhile.
+const held = await queue.getJobCounts('paused', 'waiting', 'prioritized');
+assert.equal(Object.values(held).reduce((sum, count) => sum + count, 0), 1);
 await queue.resume();
 assert.equal(await waiting.waitUntilFinished(events, 60_000), 103 * 103);
 

@@ -18,7 +18,7 @@ def run() -> None:
     try:
         squares = group(note.s(number) for number in range(100))().get(timeout=PATIENCE)
         assert squares == [number * number for number in range(100)], squares
-        total = chord((note.s(number) for number in range(100, 120)), add_up.s())
+        total = chord(note.s(number) for number in range(100, 120))(add_up.s())
         assert total.get(timeout=PATIENCE) == sum(number * number for number in range(100, 120))
         assert chain(note.s(2), note.s())().get(timeout=PATIENCE) == 16
         assert fail_once.delay(120).get(timeout=PATIENCE) == 120 * 120

@@ -27,7 +27,7 @@ use source::Source;
 use verdict::{Expected, Misses};
 
 const USAGE: &str = "\
-usage: cargo xtask suite [--mode external|spawn] [--source DIR] [--server PATH] [--out DIR] [--record] [FILE...]
+usage: cargo xtask suite [--mode external|spawn] [--source DIR] [--server PATH] [--out DIR] [--without FILE]... [--record] [FILE...]
 
 Runs the TCL suite of Redis, file by file, and compares with what a real redis-server 7.0.15 passes and with the list of
 known misses (xtask/suite). FILEs are named as the suite names them: unit/type/stream; none: all that the mode has.
@@ -38,6 +38,7 @@ known misses (xtask/suite). FILEs are named as the suite names them: unit/type/s
   --server PATH  a pollux binary that is already built, or `redis-server`
   --out DIR      the suite's own output, a file each (default: target/redis-suite-out)
   --idle N       seconds without any output after which a test counts as hung (120)
+  --without FILE leave a file out; may come several times
   --record       write down what this server passes as what is expected (with --server redis-server)
 
 example: cargo xtask suite --mode spawn unit/acl integration/block-repl
@@ -66,6 +67,7 @@ struct Options {
     out: PathBuf,
     idle: Duration,
     records: bool,
+    without: Vec<String>,
     files: Vec<String>,
 }
 
@@ -84,7 +86,8 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     fs::create_dir_all(&options.out)?;
     let expected = Expected::read(&lists.join(format!("{}.tsv", options.mode.name())))?;
     let misses = Misses::read(&lists.join(format!("{}-misses.tsv", options.mode.name())))?;
-    let files = if options.files.is_empty() { source.files()? } else { options.files.clone() };
+    let mut files = if options.files.is_empty() { source.files()? } else { options.files.clone() };
+    files.retain(|file| !options.without.contains(file));
     let runner = Runner::new(&source, &server, &options.out, options.idle);
     let mut tallies: Vec<(String, Tally)> = Vec::new();
     println!("{:<34} {:>5} {:>5} {:>5} {:>6}", "file", "ok", "bad", "redis", "s");
@@ -122,6 +125,7 @@ fn parse(root: &Path, args: &[String]) -> Result<Option<Options>> {
         out: target.join("redis-suite-out"),
         idle: Duration::from_secs(120),
         records: false,
+        without: Vec::new(),
         files: Vec::new(),
     };
     let mut args = args.iter();
@@ -140,6 +144,7 @@ fn parse(root: &Path, args: &[String]) -> Result<Option<Options>> {
             "--server" => options.server = Some(value()?.into()),
             "--out" => options.out = value()?.into(),
             "--idle" => options.idle = Duration::from_secs(value()?.parse()?),
+            "--without" => options.without.push(value()?.to_owned()),
             "--record" => options.records = true,
             flag if flag.starts_with("--") => bail!("no option {flag}\n\n{USAGE}"),
             file => options.files.push(file.to_owned()),
