@@ -76,6 +76,9 @@ impl AloneError {
             AloneError::Listen(ListenError::InUse { .. }) => {
                 "stop what listens there, or take another port with --port"
             }
+            AloneError::Listen(ListenError::Tls(_)) => {
+                "see to the files named by tls-cert-file, tls-key-file and tls-ca-cert-file, and to tls-auth-clients"
+            }
             AloneError::Listen(_) => "name addresses of this machine with --bind",
             AloneError::Users(_) => {
                 "see to the aclfile, or to the `user` lines of the configuration"

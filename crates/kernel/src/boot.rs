@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use binlog::Options;
-use net::{Driver, ListenerId, Wake};
+use net::{Driver, ListenerId, TlsAcceptor, TlsError, Wake};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use store::{Graveyard, Rng, Store};
@@ -34,6 +34,9 @@ pub enum ListenError {
     Address { address: SocketAddr, error: io::Error },
     #[error("'{name}' is not an address of this machine: {error}")]
     Name { name: String, error: io::Error },
+    /// There is no TLS at `tls-port`.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     #[error("none of the addresses in `bind` can be listened on")]
     Nothing,
 }
@@ -89,21 +92,29 @@ pub fn provide_descriptors(clients: u32) -> io::Result<u32> {
     Ok(u32::try_from(fit).unwrap_or(u32::MAX).min(clients))
 }
 
+/// What makes connections at `tls-port` encrypted ones; `None` when that is 0.
+pub(crate) fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, TlsError> {
+    (settings.tls_port != 0).then(|| TlsAcceptor::load(&settings.tls)).transpose()
+}
+
 /// Listens on every address of `bind`; returns those that are served. Port 0 lets the system choose
 /// one, the same for all addresses.
 pub fn listen(net: &mut Driver, settings: &Settings) -> Result<Vec<SocketAddr>, ListenError> {
-    let served = listen_at(net, settings, &[])?;
+    let served = listen_at(net, settings, settings.port, None, &[])?;
     Ok(served.into_iter().map(|(address, _)| address).collect())
 }
 
-/// The same for a node that listens already: what is `open` stays so, and on failure what is new is closed again.
+/// The same at any port, with or without TLS, for a node that may listen already: what is `open` stays so, and on failure what
+/// is new is closed again.
 pub(crate) fn listen_at(
     net: &mut Driver,
     settings: &Settings,
+    port: u16,
+    acceptor: Option<&TlsAcceptor>,
     open: &[(SocketAddr, ListenerId)],
 ) -> Result<Vec<(SocketAddr, ListenerId)>, ListenError> {
     let mut served = Vec::new();
-    let result = listen_each(net, settings, open, &mut served);
+    let result = listen_each(net, settings, port, acceptor, open, &mut served);
     if let Err(error) = result {
         for (address, id) in served {
             if !open.iter().any(|(kept, _)| *kept == address) {
@@ -118,11 +129,12 @@ pub(crate) fn listen_at(
 fn listen_each(
     net: &mut Driver,
     settings: &Settings,
+    mut port: u16,
+    acceptor: Option<&TlsAcceptor>,
     open: &[(SocketAddr, ListenerId)],
     served: &mut Vec<(SocketAddr, ListenerId)>,
 ) -> Result<(), ListenError> {
     let options = listeners::options(settings);
-    let mut port = settings.port;
     for name in &settings.bind {
         let (name, is_optional) = match name.strip_prefix('-') {
             Some(name) => (name, true),
@@ -133,7 +145,11 @@ fn listen_each(
                 served.push(*kept);
                 continue;
             }
-            match net.listen(address, &options) {
+            let listener = match acceptor {
+                None => net.listen(address, &options),
+                Some(acceptor) => net.listen_tls(address, &options, acceptor.clone()),
+            };
+            match listener {
                 Ok(listener) => {
                     let address = net.local_address(listener).unwrap_or(address);
                     port = address.port();

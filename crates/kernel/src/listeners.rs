@@ -16,12 +16,14 @@ use crate::config::Settings;
 #[derive(Debug, Default)]
 pub struct Listeners {
     tcp: Vec<(SocketAddr, ListenerId)>,
+    /// At `tls-port`.
+    tls: Vec<(SocketAddr, ListenerId)>,
     unix: Option<PathBuf>,
 }
 
 impl Listeners {
-    /// Opens what `settings` name: `bind` and `port` (0: none, as in Redis, when there is a socket in the file system;
-    /// else the system chooses one), `unixsocket`.
+    /// Opens what `settings` name: `bind` and `port` (0: none, as in Redis, when there is a socket in the file system
+    /// or a `tls-port`; else the system chooses one), `tls-port`, `unixsocket`.
     pub fn open(net: &mut Driver, settings: &Settings) -> Result<Listeners, ListenError> {
         let mut listeners = Listeners::default();
         if !settings.unixsocket.is_empty() {
@@ -36,14 +38,19 @@ impl Listeners {
             })?;
             listeners.unix = Some(path);
         }
-        if settings.port != 0 || listeners.unix.is_none() {
-            listeners.tcp = boot::listen_at(net, settings, &[])?;
+        if let Some(acceptor) = boot::acceptor(settings)? {
+            listeners.tls =
+                boot::listen_at(net, settings, settings.tls_port, Some(&acceptor), &[])?;
+        }
+        let is_alone = listeners.unix.is_none() && listeners.tls.is_empty();
+        if settings.port != 0 || is_alone {
+            listeners.tcp = boot::listen_at(net, settings, settings.port, None, &[])?;
         }
         Ok(listeners)
     }
 
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.tcp.iter().map(|(address, _)| *address).collect()
+        self.tcp.iter().chain(&self.tls).map(|(address, _)| *address).collect()
     }
 
     pub fn unix_path(&self) -> Option<&Path> {
@@ -56,16 +63,34 @@ impl Listeners {
         net: &mut Driver,
         settings: &Settings,
     ) -> Result<(), ListenError> {
-        let wanted = match settings.port {
+        let acceptor = boot::acceptor(settings)?;
+        let tcp = match settings.port {
             0 => Vec::new(),
-            _ => boot::listen_at(net, settings, &self.tcp)?,
+            port => boot::listen_at(net, settings, port, None, &self.tcp)?,
         };
-        for (address, id) in std::mem::replace(&mut self.tcp, wanted) {
-            if !self.tcp.iter().any(|(kept, _)| *kept == address) {
-                net.unlisten(id);
+        let tls = match &acceptor {
+            None => Ok(Vec::new()),
+            Some(acceptor) => {
+                boot::listen_at(net, settings, settings.tls_port, Some(acceptor), &self.tls)
             }
-        }
+        };
+        let tls = tls.inspect_err(|_| close_others(net, &tcp, &self.tcp))?;
+        close_others(net, &std::mem::replace(&mut self.tcp, tcp), &self.tcp);
+        close_others(net, &std::mem::replace(&mut self.tls, tls), &self.tls);
         Ok(())
+    }
+}
+
+/// Closes those that are not among the `kept` ones.
+fn close_others(
+    net: &mut Driver,
+    open: &[(SocketAddr, ListenerId)],
+    kept: &[(SocketAddr, ListenerId)],
+) {
+    for (address, id) in open {
+        if !kept.iter().any(|(kept, _)| kept == address) {
+            net.unlisten(*id);
+        }
     }
 }
 

@@ -233,6 +233,10 @@ impl Node {
         };
         if let Some(error) = refusal {
             self.counters.rejected_connections += 1;
+            if self.net.is_encrypted(token) {
+                // Nothing can be said before the handshake, and nobody shall make the node wait for that.
+                return self.net.close(token);
+            }
             if let Some(output) = self.net.output(token) {
                 ReplyWriter::new(output.buffer(), Protocol::Resp2).error(&error);
                 output.release();

@@ -5,13 +5,14 @@ use std::io;
 use rustix::net::{RecvFlags, SendFlags};
 
 use crate::address::Address;
+use crate::encrypted::Encrypted;
 use crate::output::Output;
 use crate::socket::Socket;
 
 /// Bytes that one connection may hand over per turn, so that no client starves the others.
-const READ_BYTES_MAX: usize = 1 << 20;
+pub(crate) const READ_BYTES_MAX: usize = 1 << 20;
 /// Bytes that one connection may send per turn.
-const WRITE_BYTES_MAX: usize = 4 << 20;
+pub(crate) const WRITE_BYTES_MAX: usize = 4 << 20;
 /// An input this long (bytes) is a large argument on its way: it is read in place, not by way of
 /// the shared buffer.
 const DIRECT_READ_BYTES_MIN: usize = 32 << 10;
@@ -41,6 +42,8 @@ pub(crate) struct Connection {
     pub(crate) local: Address,
     pub(crate) input: Vec<u8>,
     pub(crate) output: Output,
+    /// It speaks TLS.
+    pub(crate) encrypted: Option<Box<Encrypted>>,
     /// Input (bytes) at which reading stops until some is consumed.
     pub(crate) input_bound: usize,
     /// There may be more to read, but `input` has reached its bound.
@@ -63,6 +66,7 @@ impl Connection {
         socket: Socket,
         peer: Address,
         local: Address,
+        encrypted: Option<Box<Encrypted>>,
     ) -> Connection {
         Connection {
             generation,
@@ -71,6 +75,7 @@ impl Connection {
             local,
             input: Vec::new(),
             output: Output::default(),
+            encrypted,
             input_bound: INPUT_AHEAD_MAX,
             read_stalled: false,
             read_queued: false,
@@ -87,9 +92,31 @@ impl Connection {
         self.input.len() >= self.input_bound && !self.ended && !self.closing
     }
 
+    /// Whether a write would do something without the owner's doing: TLS has something to say, or output was released
+    /// before the handshake was done.
+    pub(crate) fn wants_write(&self) -> bool {
+        self.encrypted.as_deref().is_some_and(|encrypted| {
+            let may_send = !encrypted.is_handshaking() && !self.output.sendable().is_empty();
+            !self.write_blocked && (encrypted.wants_write() || may_send)
+        })
+    }
+
+    /// Whether nothing is left to be sent.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.output.pending() == 0
+            && self.encrypted.as_deref().is_none_or(|encrypted| !encrypted.wants_write())
+    }
+
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.encrypted.as_deref().is_some_and(Encrypted::is_handshaking)
+    }
+
     /// Appends what has arrived to `input`, at most a turn's share, by way of `shared`.
     /// Returns the number of bytes and how it ended.
     pub(crate) fn read(&mut self, shared: &mut [u8]) -> io::Result<(usize, Progress)> {
+        if self.encrypted.is_some() {
+            return self.read_encrypted(shared);
+        }
         let mut total = 0;
         loop {
             let (count, room) = match self.read_once(shared) {
@@ -131,6 +158,9 @@ impl Connection {
 
     /// Sends what is released, at most a turn's share.
     pub(crate) fn write(&mut self) -> io::Result<Progress> {
+        if self.encrypted.is_some() {
+            return self.write_encrypted();
+        }
         let mut total = 0;
         loop {
             let sendable = self.output.sendable();

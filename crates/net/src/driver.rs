@@ -2,6 +2,7 @@
 //! and a completion queue can serve as well: `wait` hands over what is *done* (accepted, received,
 //! closed), never what might be tried.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -11,10 +12,12 @@ use slab::Slab;
 
 use crate::address::Address;
 use crate::connection::{Connection, INPUT_AHEAD_MAX, Progress};
+use crate::encrypted::Encrypted;
 use crate::listener::{self, Bound, Listener, ListenerId, TcpOptions};
 use crate::output::Output;
 use crate::poll::{Poll, Ready, Wake};
 use crate::socket::Socket;
+use crate::tls::TlsAcceptor;
 
 /// Connections taken from one listener per call.
 const ACCEPTS_MAX: usize = 256;
@@ -22,6 +25,8 @@ const ACCEPTS_MAX: usize = 256;
 const READ_BUFFER_BYTES: usize = 64 << 10;
 /// Pause before a listener that could not accept (no file descriptors) is tried again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// A TLS handshake that takes longer is given up.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Marks a source of epoll as a listener; below it lies the index, in the upper half the
 /// generation of a connection.
 const LISTENER_BIT: usize = 1 << 31;
@@ -102,6 +107,8 @@ pub struct Driver {
     generation: u32,
     reads: Vec<Token>,
     writes: Vec<Token>,
+    /// Handshakes that may not be done, and when they must be; the earliest first.
+    handshakes: VecDeque<(Instant, Token)>,
     /// Closures noticed by `flush`, told by the next `wait`.
     closed: Vec<(Token, CloseReason)>,
     read_buffer: Box<[u8]>,
@@ -127,6 +134,7 @@ impl Driver {
             generation: 0,
             reads: Vec::new(),
             writes: Vec::new(),
+            handshakes: VecDeque::new(),
             closed: Vec::new(),
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             sent: Sent::default(),
@@ -143,7 +151,25 @@ impl Driver {
     /// Accepts connections at `address` from the next `wait` on.
     pub fn listen(&mut self, address: SocketAddr, options: &TcpOptions) -> io::Result<ListenerId> {
         let socket = listener::open(address, options)?;
-        self.add_listener(socket, options)
+        self.add_listener(socket, options, None)
+    }
+
+    /// As [`Driver::listen`], for connections that are encrypted.
+    pub fn listen_tls(
+        &mut self,
+        address: SocketAddr,
+        options: &TcpOptions,
+        acceptor: TlsAcceptor,
+    ) -> io::Result<ListenerId> {
+        let socket = listener::open(address, options)?;
+        self.add_listener(socket, options, Some(acceptor))
+    }
+
+    /// Has the listeners for TLS use this acceptor for later connections.
+    pub fn set_tls(&mut self, acceptor: &TlsAcceptor) {
+        for tls in self.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut()) {
+            *tls = acceptor.clone();
+        }
     }
 
     /// Accepts connections at a path of the file system, which gets the permission bits `mode` if not 0. The path is
@@ -158,14 +184,19 @@ impl Driver {
         options: &TcpOptions,
     ) -> io::Result<ListenerId> {
         let socket = listener::open_unix(path, mode, options)?;
-        self.add_listener(socket, options)
+        self.add_listener(socket, options, None)
     }
 
-    fn add_listener(&mut self, mut socket: Bound, options: &TcpOptions) -> io::Result<ListenerId> {
+    fn add_listener(
+        &mut self,
+        mut socket: Bound,
+        options: &TcpOptions,
+        tls: Option<TlsAcceptor>,
+    ) -> io::Result<ListenerId> {
         let id = ListenerId(self.listeners_opened);
         self.poll.add_source(&mut socket, LISTENER_BIT | id.0 as usize)?;
         self.listeners_opened += 1;
-        self.listeners.push(Listener::new(id, socket, options.keepalive));
+        self.listeners.push(Listener::new(id, socket, options.keepalive, tls));
         Ok(id)
     }
 
@@ -199,7 +230,12 @@ impl Driver {
         let peer = Address::Ip(socket.peer_addr()?);
         let local = Address::Ip(socket.local_addr()?);
         let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
-        self.insert(socket, peer, local, options.keepalive)
+        self.insert(socket, peer, local, options.keepalive, None)
+    }
+
+    /// Whether the connection speaks TLS.
+    pub fn is_encrypted(&self, token: Token) -> bool {
+        self.get(token).is_some_and(|connection| connection.encrypted.is_some())
     }
 
     pub fn is_open(&self, token: Token) -> bool {
@@ -325,9 +361,12 @@ impl Driver {
         }
     }
 
-    /// Hands a TCP connection over to another thread; no event follows.
+    /// Hands a TCP connection over to another thread; no event follows. An encrypted one stays.
     pub fn detach(&mut self, token: Token) -> io::Result<Detached> {
         let gone = || io::Error::from(io::ErrorKind::NotConnected);
+        if self.is_encrypted(token) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let connection = self.remove(token).ok_or_else(gone)?;
         let socket = connection.socket.into_blocking()?;
         Ok(Detached { socket, input: connection.input, output: connection.output.into_unsent() })
@@ -346,7 +385,8 @@ impl Driver {
         } else {
             let retries = self.listeners.iter().filter_map(|listener| listener.retry_at);
             let retry = retries.min().map(|at| at.saturating_duration_since(Instant::now()));
-            timeout.into_iter().chain(retry).min()
+            let handshake = self.next_handshake_end();
+            timeout.into_iter().chain(retry).chain(handshake).min()
         };
         if self.poll.wait(timeout)? {
             events.push(Event::Woken);
@@ -366,7 +406,26 @@ impl Driver {
             self.handle(*announced, events);
         }
         self.poll.ready = ready;
+        self.give_up_handshakes(events);
         Ok(())
+    }
+
+    /// How long the oldest handshake may still take; those that are done are forgotten.
+    fn next_handshake_end(&mut self) -> Option<Duration> {
+        while let Some((end, token)) = self.handshakes.front().copied() {
+            if self.get(token).is_some_and(Connection::is_handshaking) {
+                return Some(end.saturating_duration_since(Instant::now()));
+            }
+            self.handshakes.pop_front();
+        }
+        None
+    }
+
+    fn give_up_handshakes(&mut self, events: &mut Vec<Event>) {
+        while self.next_handshake_end().is_some_and(|left| left.is_zero()) {
+            let (_, token) = self.handshakes.pop_front().expect("there is one that has ended");
+            self.end(token, CloseReason::Failed(io::ErrorKind::TimedOut.into()), events);
+        }
     }
 
     /// Sends the released output of every connection that has some.
@@ -431,12 +490,13 @@ impl Driver {
             if listener.retry_at.is_some() {
                 return;
             }
-            let keepalive = listener.keepalive;
+            let (keepalive, tls) = (listener.keepalive, listener.tls.clone());
             let accepted = match listener.accept() {
                 Ok((socket, peer)) => {
                     listener.has_failed = false;
                     let local = arrived_at(&socket, &peer);
-                    self.insert(socket, peer.clone(), local, keepalive).map(|token| (token, peer))
+                    let token = self.insert(socket, peer.clone(), local, keepalive, tls.as_ref());
+                    token.map(|token| (token, peer))
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The peer gave up while it was queued.
@@ -466,14 +526,19 @@ impl Driver {
         peer: Address,
         local: Address,
         keepalive: Duration,
+        tls: Option<&TlsAcceptor>,
     ) -> io::Result<Token> {
         listener::set_up(&socket, keepalive)?;
+        let encrypted = tls.map(Encrypted::new).transpose()?;
         self.generation = self.generation.wrapping_add(1);
         let entry = self.connections.vacant_entry();
         let index = u32::try_from(entry.key()).expect("fewer connections than 2^32");
         let token = Token { index, generation: self.generation };
         self.poll.add_source_both(&mut socket, source_of(token))?;
-        entry.insert(Connection::new(token.generation, socket, peer, local));
+        entry.insert(Connection::new(token.generation, socket, peer, local, encrypted));
+        if tls.is_some() {
+            self.handshakes.push_back((Instant::now() + HANDSHAKE_MAX, token));
+        }
         Ok(token)
     }
 
@@ -492,7 +557,12 @@ impl Driver {
             connection.read_stalled = true;
             return;
         }
-        match connection.read(&mut self.read_buffer) {
+        let result = connection.read(&mut self.read_buffer);
+        if connection.wants_write() && !connection.write_queued {
+            connection.write_queued = true;
+            self.writes.push(token);
+        }
+        match result {
             Ok((count, progress)) => {
                 if connection.closing {
                     connection.input = Vec::new();
@@ -533,7 +603,7 @@ impl Driver {
                 self.writes.push(token);
                 return;
             }
-            Ok(_) if connection.closing && connection.output.pending() == 0 => CloseReason::Flushed,
+            Ok(_) if connection.closing && connection.is_flushed() => CloseReason::Flushed,
             Ok(_) => return,
             Err(error) => CloseReason::Failed(error),
         };

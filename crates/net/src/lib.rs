@@ -8,6 +8,9 @@
 //!                    the owner: parses, executes, appends, releases
 //! ```
 //!
+//! A listener may be one for TLS: its connections are encrypted between socket and buffers, and nothing else about them
+//! differs.
+//!
 //! One thread owns a [`Driver`]; other threads reach it only by a [`Wake`].
 //!
 //! Invariants
@@ -19,13 +22,16 @@
 mod address;
 mod connection;
 mod driver;
+mod encrypted;
 mod listener;
 mod output;
 mod poll;
 mod socket;
+mod tls;
 
 pub use address::Address;
 pub use driver::{CloseReason, Detached, Driver, Event, Sent, Token};
 pub use listener::{ListenerId, TcpOptions};
 pub use output::Output;
 pub use poll::Wake;
+pub use tls::{ClientCertificates, TlsAcceptor, TlsError, TlsOptions};

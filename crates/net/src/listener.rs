@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 
 use crate::address::Address;
 use crate::socket::Socket;
+use crate::tls::TlsAcceptor;
 
 /// Names a listener of a driver; never reused in the driver's life.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -44,6 +45,8 @@ pub(crate) struct Listener {
     pub(crate) id: ListenerId,
     pub(crate) socket: Bound,
     pub(crate) keepalive: Duration,
+    /// Its connections are encrypted.
+    pub(crate) tls: Option<TlsAcceptor>,
     /// It could not accept, and is not tried before this.
     pub(crate) retry_at: Option<Instant>,
     /// It could not accept, which was told, and has not accepted since.
@@ -51,8 +54,13 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn new(id: ListenerId, socket: Bound, keepalive: Duration) -> Listener {
-        Listener { id, socket, keepalive, retry_at: None, has_failed: false }
+    pub(crate) fn new(
+        id: ListenerId,
+        socket: Bound,
+        keepalive: Duration,
+        tls: Option<TlsAcceptor>,
+    ) -> Listener {
+        Listener { id, socket, keepalive, tls, retry_at: None, has_failed: false }
     }
 
     /// The next connection of the queue.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::certificates::Authority;
 use testkit::client::Client;
 use testkit::site::eventually;
 use wire::resp::response::Response;
@@ -201,6 +202,122 @@ fn a_configuration_file_is_obeyed_and_rewritten() {
     assert!(text.starts_with("# mine\n") && text.contains("maxmemory 20971520"), "{text}");
 }
 
+#[test]
+fn users_come_from_the_configuration_or_from_the_aclfile() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = |client: &mut Client| match call(client, "ACL USERS") {
+        Response::Array(users) => users.len(),
+        other => panic!("{other:?}"),
+    };
+    fs::write(dir.path().join("users.acl"), "user default on nopass ~* &* +@all\nuser one off\n")
+        .unwrap();
+    let options = ["--aclfile", "users.acl"];
+    let server = Server::start(dir.path(), &options);
+    let mut client = server.client();
+    assert_eq!(names(&mut client), 2);
+    call(&mut client, "ACL SETUSER two on >pass ~* +@all");
+    assert_eq!(call(&mut client, "ACL SAVE"), Response::Simple("OK".to_owned()));
+    server.kill();
+    let server = Server::start(dir.path(), &options);
+    let mut client = server.client();
+    assert_eq!(names(&mut client), 3);
+    assert_eq!(call(&mut client, "AUTH two pass"), Response::Simple("OK".to_owned()));
+    assert_eq!(call(&mut client, "ACL WHOAMI"), bulk("two"));
+    drop(server);
+    let file = dir.path().join("redis.conf");
+    let text = format!(
+        "port 0\nbind 127.0.0.1\ndir {}\nuser three on nopass ~* +@all\n",
+        dir.path().display()
+    );
+    fs::write(&file, text).unwrap();
+    let server = Server::run(Command::new(POLLUX).arg("server").arg(&file));
+    let mut client = server.client();
+    call(&mut client, "ACL SETUSER four on");
+    assert_eq!(names(&mut client), 3);
+    assert_eq!(call(&mut client, "CONFIG REWRITE"), Response::Simple("OK".to_owned()));
+    server.kill();
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains("user three on nopass") && text.contains("user four on sanitize"),
+        "{text}"
+    );
+    refuse(&[file.to_str().unwrap(), "--aclfile", "users.acl"], 1, &["aclfile", "choose one"]);
+    fs::write(dir.path().join("users.acl"), "user one +nope").unwrap();
+    let at = dir.path().to_str().unwrap();
+    refuse(&["--port", "0", "--dir", at, "--aclfile", "users.acl"], 1, &["users.acl:1", "+nope"]);
+}
+
+/// What a redis-cli says to the TLS port; `None` when it gets no connection.
+fn ask_tls(port: u16, authority: &Path, words: &[&str]) -> Option<String> {
+    let output = Command::new("redis-cli")
+        .args(["-h", "localhost", "-p", &port.to_string(), "--tls", "--cacert"])
+        .arg(authority)
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !text.is_empty()).then_some(text)
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn encrypted_connections_and_certificates_that_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let (old_ca, new_ca) = (old.write(dir.path(), "old"), new.write(dir.path(), "new"));
+    let (first, second) = (old.issue(dir.path(), "first"), new.issue(dir.path(), "second"));
+    let port = free_port();
+    let options = [
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        "first.pem",
+        "--tls-key-file",
+        "first.key",
+        "--tls-auth-clients",
+        "no",
+    ];
+    // `port 0` is the system's choice only where there is no TLS.
+    let mut command = Command::new(POLLUX);
+    command.args(["server", "--bind", "127.0.0.1", "--port", &free_port().to_string(), "--dir"]);
+    let server = Server::run(command.arg(dir.path()).args(options));
+    let mut client = Client::connect(server.address.split(' ').next().unwrap()).unwrap();
+    assert_eq!(ask_tls(port, &old_ca, &["SET", "key", "value"]).as_deref(), Some("OK"));
+    assert_eq!(call(&mut client, "GET key"), bulk("value"));
+    assert_eq!(ask_tls(port, &new_ca, &["PING"]), None, "nobody vouches for the certificate");
+    // A key that does not fit, and a file that is not there: what is in use stays.
+    for change in ["tls-key-file second.key", "tls-cert-file nowhere.pem", "tls-auth-clients yes"] {
+        match call(&mut client, &format!("CONFIG SET {change}")) {
+            Response::Error(error) => {
+                assert!(error.contains("Unable to update TLS configuration: "), "{error}");
+            }
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+    assert_eq!(ask_tls(port, &old_ca, &["PING"]).as_deref(), Some("PONG"));
+    let both = "CONFIG SET tls-cert-file second.pem tls-key-file second.key";
+    assert_eq!(call(&mut client, both), Response::Simple("OK".to_owned()));
+    assert_eq!(ask_tls(port, &old_ca, &["PING"]), None);
+    assert_eq!(ask_tls(port, &new_ca, &["PING"]).as_deref(), Some("PONG"));
+    // New files under the same names.
+    fs::copy(&first.certificate_file, &second.certificate_file).unwrap();
+    fs::copy(&first.key_file, &second.key_file).unwrap();
+    call(&mut client, "CONFIG SET tls-cert-file second.pem");
+    assert_eq!(ask_tls(port, &old_ca, &["PING"]).as_deref(), Some("PONG"));
+    // Certificates of clients.
+    let ca = format!("CONFIG SET tls-ca-cert-file {} tls-auth-clients yes", new_ca.display());
+    assert_eq!(call(&mut client, &ca), Response::Simple("OK".to_owned()));
+    assert_eq!(ask_tls(port, &old_ca, &["PING"]), None);
+    let friend = new.issue(dir.path(), "friend");
+    let (certificate, key) = (friend.certificate_file, friend.key_file);
+    let shown = ["--cert", certificate.to_str().unwrap(), "--key", key.to_str().unwrap(), "PING"];
+    assert_eq!(ask_tls(port, &old_ca, &shown).as_deref(), Some("PONG"));
+}
+
 fn refuse(args: &[&str], code: i32, says: &[&str]) {
     let output: Output =
         Command::new(POLLUX).arg("server").args(args).stdin(Stdio::null()).output().unwrap();
@@ -216,6 +333,7 @@ fn wrong_parameters_are_usage_errors() {
     refuse(&["--no-such-thing", "1"], 2, &["no-such-thing", "--help"]);
     refuse(&["--maxmemory", "lots"], 2, &["maxmemory", "memory value"]);
     refuse(&["--cluster-enabled", "yes"], 2, &["cluster-enabled", "not available"]);
+    refuse(&["--tls-port", "1", "--tls-key-file", "k"], 1, &["no certificate", "tls-cert-file"]);
     refuse(&["/no/such/file.conf"], 2, &["/no/such/file.conf"]);
 }
 

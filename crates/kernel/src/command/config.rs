@@ -1,5 +1,6 @@
 //! CONFIG: the parameters of redis.conf at run time.
 
+use net::TlsError;
 use tracing::{info, warn};
 use wire::resp::reply::ErrorReply;
 
@@ -41,11 +42,25 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         cx.node.config = before;
         return Err(error);
     }
-    if changed.iter().any(|name| matches!(*name, "port" | "bind"))
-        && let Err(error) = listen(cx.node)
+    // Also when only the files have changed, and not their names.
+    let mut acceptor = None;
+    if let Some(name) = pairs.iter().map(|(name, _)| name).find(|name| is_of_tls(name)) {
+        acceptor = match boot::acceptor(cx.node.config.settings()) {
+            Ok(acceptor) => acceptor,
+            Err(error) => {
+                cx.node.config = before;
+                return Err(tls_unchanged(name, &error));
+            }
+        };
+    }
+    if let Some(name) = changed.iter().find(|name| matches!(**name, "port" | "bind" | "tls-port"))
+        && let Err(error) = listen(cx.node, name)
     {
         cx.node.config = before;
         return Err(error);
+    }
+    if let Some(acceptor) = acceptor {
+        cx.node.net.set_tls(&acceptor);
     }
     if !changed.is_empty() {
         cx.node.configure(cx.turn.keys);
@@ -72,7 +87,7 @@ fn provide_clients(wanted: u32) -> CmdResult {
 }
 
 /// Listens where the configuration says from now on.
-fn listen(node: &mut Node) -> CmdResult {
+fn listen(node: &mut Node, name: &str) -> CmdResult {
     let failed = |name: &str, problem: &str| {
         Err(Stop::Error(ErrorReply::from(format!(
             "ERR CONFIG SET failed (possibly related to argument '{name}') - {problem}"
@@ -80,7 +95,7 @@ fn listen(node: &mut Node) -> CmdResult {
     };
     // The node of a cluster serves its endpoint, which is not its own to move.
     let Some(mut listeners) = node.listeners.take() else {
-        return failed("port", "can't set immutable config");
+        return failed(name, "can't set immutable config");
     };
     let changed = listeners.change(&mut node.net, node.config.settings());
     node.listeners = Some(listeners);
@@ -88,13 +103,26 @@ fn listen(node: &mut Node) -> CmdResult {
         Ok(()) => Ok(()),
         Err(error @ ListenError::InUse { .. }) => {
             warn!(%error, "cannot listen there");
-            failed("port", "Unable to listen on this port. Check server logs.")
+            let name = if name == "bind" { "port" } else { name };
+            failed(name, "Unable to listen on this port. Check server logs.")
         }
         Err(error) => {
             warn!(%error, "cannot listen there");
             failed("bind", "Failed to bind to specified addresses.")
         }
     }
+}
+
+fn is_of_tls(name: &[u8]) -> bool {
+    name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"tls-"))
+}
+
+/// The files do not fit together; later connections begin as those before.
+fn tls_unchanged(name: &[u8], error: &TlsError) -> Stop {
+    let name = String::from_utf8_lossy(name);
+    Stop::Error(ErrorReply::from(format!(
+        "ERR CONFIG SET failed (possibly related to argument '{name}') - Unable to update TLS configuration: {error}"
+    )))
 }
 
 fn resetstat(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {

@@ -1,7 +1,10 @@
 //! The parameters that act, as typed fields.
 
+use std::path::{Path, PathBuf};
+
 use base::UnixMs;
 use binlog::SyncPolicy;
+use net::{ClientCertificates, TlsOptions};
 use store::evict::Policy;
 use store::{Access, Thresholds};
 
@@ -70,6 +73,9 @@ pub struct Settings {
     pub unixsocket_mode: u32,
     /// Go on in the background.
     pub goes_to_background: bool,
+    /// For encrypted connections; 0: none are taken.
+    pub tls_port: u16,
+    pub tls: TlsOptions,
     pub databases: u16,
 
     // housekeeping and observation
@@ -260,6 +266,8 @@ impl Settings {
             unixsocket_mode: u32::from_str_radix(values.text("unixsocketperm"), 8)
                 .expect("kept in octal digits"),
             goes_to_background: values.is_on("daemonize"),
+            tls_port: values.number("tls-port"),
+            tls: tls_options(values),
             databases: values.number("databases"),
             hz: values.number::<u32>("hz").clamp(1, 500),
             slowlog_slower_than_us: values.number("slowlog-log-slower-than"),
@@ -332,6 +340,34 @@ impl LogLevel {
 
 fn policy(name: &str) -> Policy {
     Policy::parse(name).expect("the kind of maxmemory-policy lists these names")
+}
+
+/// Files are relative to `dir`.
+fn tls_options(values: &Values<'_>) -> TlsOptions {
+    let path = |name: &str| -> Option<PathBuf> {
+        let file = Some(values.text(name)).filter(|file| !file.is_empty())?;
+        Some(Path::new(values.text("dir")).join(file))
+    };
+    let sessions_max = match values.is_on("tls-session-caching") {
+        true => values.number("tls-session-cache-size"),
+        false => 0,
+    };
+    TlsOptions {
+        certificate_file: path("tls-cert-file"),
+        key_file: path("tls-key-file"),
+        ca_file: path("tls-ca-cert-file"),
+        ca_dir: path("tls-ca-cert-dir"),
+        client_certificates: match values.text("tls-auth-clients") {
+            "no" => ClientCertificates::NotAsked,
+            "optional" => ClientCertificates::Optional,
+            _ => ClientCertificates::Required,
+        },
+        protocols: values.text("tls-protocols").to_owned(),
+        ciphers: values.text("tls-ciphers").to_owned(),
+        ciphersuites: values.text("tls-ciphersuites").to_owned(),
+        prefers_own_ciphers: values.is_on("tls-prefer-server-ciphers"),
+        sessions_max,
+    }
 }
 
 fn memory_share(text: &str, maxmemory: u64) -> u64 {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod tls;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use net::{CloseReason, Driver, Event, ListenerId, TcpOptions, Token};
 
 /// Long enough for a loaded machine; no test waits this long when it passes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A driver with one listener, and what it has reported so far.
 struct Bench {

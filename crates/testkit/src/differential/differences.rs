@@ -78,6 +78,22 @@ pub(super) const KNOWN: &[Known] = &[
         leaves_other_data: false,
     },
     Known {
+        command: "*",
+        release: None,
+        redis: "-NOPERM No permissions to access a key",
+        pollux: "-ERR",
+        reason: "where the number of keys is no number, Redis guesses one, and checks those",
+        leaves_other_data: false,
+    },
+    Known {
+        command: "*",
+        release: None,
+        redis: "-ERR",
+        pollux: "-NOPERM No permissions to access a key",
+        reason: "where the number of keys is too small, Redis checks not even those before it",
+        leaves_other_data: false,
+    },
+    Known {
         command: "COMMAND GETKEYS",
         release: None,
         redis: "[",

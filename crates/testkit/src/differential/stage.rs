@@ -146,8 +146,7 @@ impl<'a> Stage<'a> {
         let mut stage = Stage::connect(duel)?;
         stage.control.both(&[b"FLUSHALL"])?;
         stage.tells_events = script.tells_events();
-        stage.control.both(&[b"ACL", b"DELUSER", b"u1", b"u2", b"u3"])?;
-        stage.control.both(&[b"ACL", b"LOG", b"RESET"])?;
+        stage.remove_users()?;
         for (name, value) in &script.settings {
             stage.control.both(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()])?;
         }
@@ -155,6 +154,16 @@ impl<'a> Stage<'a> {
             stage.actors.push(Actor::new(duel, script.resp3[client])?);
         }
         Ok(stage)
+    }
+
+    /// All users but the default one, which no script changes.
+    fn remove_users(&mut self) -> io::Result<()> {
+        let (redis, pollux) = self.control.both(&[b"ACL", b"USERS"])?;
+        let names = redis.items().into_iter().chain(pollux.items()).flatten();
+        for name in names.filter_map(Frame::text).filter(|name| *name != b"default") {
+            self.control.both(&[b"ACL", b"DELUSER", name])?;
+        }
+        self.control.both(&[b"ACL", b"LOG", b"RESET"]).map(drop)
     }
 
     pub(super) fn release(&self) -> Release {
