@@ -124,7 +124,6 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
         (None, Handler::Data(run)) => run(&mut cx.turn, &args),
         (None, Handler::Node(run)) => run(cx, &args),
     };
-    cx.turn.session.last_command = Some(command.spec);
     let ended = if matches!(result, Err(Stop::Error(_))) { Ended::Failed } else { Ended::Replied };
     let took = execute::count_call(cx.node, command.spec, ended);
     if took >= cx.node.limits.noteworthy {

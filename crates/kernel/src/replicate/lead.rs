@@ -10,17 +10,27 @@ use wire::resp::reply::ErrorReply;
 use super::master::Followers;
 use super::{Data, Replication, Role, Surroundings};
 use crate::admit::NO_REPLICAS;
+use crate::boot;
 use crate::node::Node;
 
 /// Pause between attempts to bind an endpoint that somebody else holds, ms.
 const BIND_RETRY_MS: u64 = 100;
+
+/// An endpoint that is open.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    address: SocketAddr,
+    listener: ListenerId,
+    /// At the same address, `tls-port`.
+    encrypted: Option<ListenerId>,
+}
 
 /// A master's state beside its data.
 #[derive(Debug)]
 pub(super) struct Lead {
     /// Where clients are to be served.
     endpoint: Option<SocketAddr>,
-    bound: Option<(SocketAddr, ListenerId)>,
+    bound: Option<Bound>,
     bind_tried: Option<Tick>,
     pub(super) followers: Followers,
     /// `min-replicas-to-write` asks for more than there are.
@@ -59,8 +69,9 @@ impl Lead {
 
     /// No client is served any more.
     fn unbind(&mut self, node: &mut Node) {
-        if let Some((address, listener)) = self.bound.take() {
+        if let Some(Bound { address, listener, encrypted }) = self.bound.take() {
             node.net.unlisten(listener);
+            encrypted.into_iter().for_each(|listener| node.net.unlisten(listener));
             node.close_clients();
             tracing::info!(%address, "endpoint closed");
         }
@@ -78,13 +89,20 @@ impl Lead {
             backlog: settings.tcp_backlog,
             keepalive: Duration::from_secs(u64::from(settings.tcp_keepalive_seconds)),
         };
-        match node.net.listen(address, &options) {
-            Ok(listener) => {
+        let listener = match node.net.listen(address, &options) {
+            Ok(listener) => listener,
+            Err(error) => return Some(format!("cannot bind the endpoint {address}: {error}")),
+        };
+        match listen_tls(node, address, &options) {
+            Ok(encrypted) => {
                 tracing::info!(%address, "endpoint open");
-                self.bound = Some((address, listener));
+                self.bound = Some(Bound { address, listener, encrypted });
                 None
             }
-            Err(error) => Some(format!("cannot bind the endpoint {address}: {error}")),
+            Err(problem) => {
+                node.net.unlisten(listener);
+                Some(format!("cannot take TLS connections at the endpoint {address}: {problem}"))
+            }
         }
     }
 
@@ -102,6 +120,21 @@ impl Lead {
     }
 }
 
+/// Listens for TLS beside the endpoint, if there is a `tls-port`.
+fn listen_tls(
+    node: &mut Node,
+    endpoint: SocketAddr,
+    options: &TcpOptions,
+) -> Result<Option<ListenerId>, String> {
+    let settings = node.config.settings();
+    let Some(acceptor) = boot::acceptor(settings).map_err(|error| error.to_string())? else {
+        return Ok(None);
+    };
+    let address = SocketAddr::new(endpoint.ip(), settings.tls_port);
+    let listener = node.net.listen_tls(address, options, acceptor);
+    listener.map(Some).map_err(|error| format!("{address}: {error}"))
+}
+
 impl Replication {
     /// A master's share of the turn.
     pub(super) fn lead(&mut self, around: &mut Surroundings<'_>, now: Tick) {
@@ -111,7 +144,7 @@ impl Replication {
         let newest = around.keys.newest_op();
         lead.followers.poll(now, newest);
         lead.count_replicas(around.node, now, newest);
-        let is_elsewhere = lead.bound.is_some_and(|(address, _)| Some(address) != lead.endpoint);
+        let is_elsewhere = lead.bound.is_some_and(|bound| Some(bound.address) != lead.endpoint);
         if lead.is_bound() && (!may_serve || is_elsewhere) {
             if !may_serve {
                 tracing::warn!(epoch = %self.epoch, "the lease has run out");

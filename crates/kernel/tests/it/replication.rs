@@ -1,9 +1,13 @@
 //! Two and three nodes of a shard: who follows whom, from where, and what becomes of what differs.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use base::{Epoch, OpId, UnixMs};
 use cluster::api::{NodePhase, NodeRole};
 use kernel::member::MemberError;
 use kernel::replicate::handshake::Peer;
+use testkit::certificates::Authority;
 use testkit::client::Client;
 use wire::effect::{Effect, End, Expiry};
 use wire::frame::Frame;
@@ -341,6 +345,37 @@ fn pollux_is_unknown_at_the_endpoint() {
     let mut client = one.agent().make_master(1, free_endpoint(), LONG_MS);
     let answer = text(&call(&mut client, "POLLUX STATE"));
     assert!(answer.starts_with("ERR unknown command 'POLLUX'"), "{answer}");
+}
+
+#[test]
+fn encrypted_clients_are_served_by_the_master_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new("one");
+    let ca = authority.write(dir.path(), "one");
+    let identity = authority.issue(dir.path(), "node");
+    let port = free_endpoint().port().to_string();
+    let file = |path: &Path| path.to_str().unwrap().to_owned();
+    let (certificate, key) = (file(&identity.certificate_file), file(&identity.key_file));
+    let parameters = [
+        ("tls-port", port.as_str()),
+        ("tls-cert-file", certificate.as_str()),
+        ("tls-key-file", key.as_str()),
+        ("tls-auth-clients", "no"),
+    ];
+    let node = Node::start_with(dir.path(), 1, &parameters);
+    let mut agent = node.agent();
+    let endpoint = free_endpoint();
+    let ask = || {
+        let mut cli = Command::new("redis-cli");
+        cli.args(["-h", "127.0.0.1", "-p", &port, "--tls", "--cacert"]).arg(&ca).arg("PING");
+        String::from_utf8(cli.stdin(Stdio::null()).output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(ask(), "", "nobody is served before there is a role");
+    agent.make_master(1, endpoint, LONG_MS);
+    assert_eq!(ask(), "PONG\n");
+    agent.order(&format!("ROLE REPLICA 2 node-9 {}", free_endpoint()));
+    agent.until(|state| !state.endpoint_bound);
+    assert_eq!(ask(), "");
 }
 
 #[test]
