@@ -91,7 +91,8 @@ pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs, request: usize)
     put("tot-mem", &number(memory_bytes(session, net)));
     put("events", if output > 0 { b"rw" } else { b"r" });
     put("cmd", session.last_command.map_or("NULL", |spec| spec.name).as_bytes());
-    put("user", session.user.name());
+    // Who is of the cluster is no user, and asked for no rights.
+    put("user", if session.is_internal { b"(superuser)" } else { session.user.name() });
     let tracked = session.tracking.as_ref();
     let redirect = tracked.map(|tracked| tracked.redirect.map_or(0, |id| id.0));
     put("redir", redirect.map_or(b"-1".to_vec(), |id| id.to_string().into_bytes()).as_slice());

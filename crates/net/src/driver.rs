@@ -656,6 +656,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_handshake_that_takes_too_long_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = testkit::certificates::Authority::new("one").issue(dir.path(), "one");
+        let acceptor = TlsAcceptor::load(&crate::TlsOptions {
+            certificate_file: Some(identity.certificate_file),
+            key_file: Some(identity.key_file),
+            ..crate::TlsOptions::default()
+        });
+        let mut driver = Driver::new().unwrap();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let id = driver.listen_tls(address, &TcpOptions::default(), acceptor.unwrap()).unwrap();
+        let _silent = TcpStream::connect(driver.local_address(id).unwrap()).unwrap();
+        let mut events = Vec::new();
+        driver.wait(Some(Duration::from_secs(60)), &mut events).unwrap();
+        assert!(matches!(events[..], [Event::Accepted { .. }]), "{events:?}");
+        events.clear();
+        driver.handshakes[0].0 = Instant::now();
+        driver.wait(Some(Duration::from_secs(60)), &mut events).unwrap();
+        assert!(
+            matches!(&events[..], [Event::Closed { reason: CloseReason::Failed(error), .. }]
+                if error.kind() == io::ErrorKind::TimedOut),
+            "{events:?}"
+        );
+        assert!(driver.handshakes.is_empty());
+    }
+
+    #[test]
     fn a_listener_that_failed_is_left_alone_until_its_time() {
         let mut driver = Driver::new().unwrap();
         let address = "127.0.0.1:0".parse().unwrap();

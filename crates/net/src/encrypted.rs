@@ -154,6 +154,9 @@ impl Connection {
             }
             let share = sendable.len().min(SEALED_BYTES_MAX);
             let taken = encrypted.session.writer().write(&sendable[..share])?;
+            if taken == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
             self.output.advance(taken);
             total += taken;
         }
@@ -161,9 +164,6 @@ impl Connection {
 }
 
 /// Sends what rustls has to say about a broken connection, if the socket takes it at once.
-fn encrypted_alert(
-    session: &mut ServerConnection,
-    socket: &Socket,
-) -> io::Result<usize> {
+fn encrypted_alert(session: &mut ServerConnection, socket: &Socket) -> io::Result<usize> {
     session.write_tls(&mut Sink(socket))
 }

@@ -25,8 +25,9 @@ use rustls::{RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtoco
 const AUTHORITY_FILES_MAX: usize = 4096;
 
 /// Whether clients show certificates.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ClientCertificates {
+    #[default]
     NotAsked,
     /// One that is shown must be good.
     Optional,
@@ -34,7 +35,7 @@ pub enum ClientCertificates {
 }
 
 /// What an acceptor is made of. Texts are those of redis.conf; an empty one stands for the default.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TlsOptions {
     /// The certificate and those that lead to its authority (PEM).
     pub certificate_file: Option<PathBuf>,

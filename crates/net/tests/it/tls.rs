@@ -19,14 +19,8 @@ fn options(identity: &Identity) -> TlsOptions {
     TlsOptions {
         certificate_file: Some(identity.certificate_file.clone()),
         key_file: Some(identity.key_file.clone()),
-        ca_file: None,
-        ca_dir: None,
-        client_certificates: ClientCertificates::NotAsked,
-        protocols: String::new(),
-        ciphers: String::new(),
-        ciphersuites: String::new(),
-        prefers_own_ciphers: false,
         sessions_max: 16,
+        ..TlsOptions::default()
     }
 }
 
