@@ -1,9 +1,11 @@
-//! A redis-server of our own to compare with: on a free port, without files, ended with the test.
+//! A redis-server of our own to compare with: on a free port, in a directory of its own, ended with the test.
 
 use std::io;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use crate::client::Client;
 
@@ -16,21 +18,26 @@ const START_DEADLINE: Duration = Duration::from_secs(20);
 pub struct RedisServer {
     child: Child,
     port: u16,
+    /// Where it leaves what it saves for a replica.
+    _dir: TempDir,
 }
 
 impl RedisServer {
     /// Starts the program that `REDIS_SERVER` names, or else `redis-server`, and waits until it answers.
     pub fn start() -> io::Result<RedisServer> {
         let program = std::env::var(PROGRAM_VARIABLE).unwrap_or_else(|_| "redis-server".to_owned());
+        let dir = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = Command::new(program)
             .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no"])
             .args(["--bind", "127.0.0.1", "--enable-debug-command", "local"])
+            .arg("--dir")
+            .arg(dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let mut server = RedisServer { child, port };
+        let mut server = RedisServer { child, port, _dir: dir };
         let deadline = Instant::now() + START_DEADLINE;
         while Client::connect(&server.address()).and_then(|mut c| c.call(&[b"PING"])).is_err() {
             if let Some(status) = server.child.try_wait()? {
