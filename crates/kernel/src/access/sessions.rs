@@ -1,14 +1,15 @@
 //! Users and those who are connected as them.
 //!
 //! Invariant: `Session::is_unrestricted` is that of `Session::user`, and `Session::is_authenticated` is true when the
-//! session has logged in or the default user is open. Both follow every change of a user, here.
+//! session has logged in or the default user is open. Both follow every change of a user, here. A master of Redis
+//! has no user, and is both.
 
 use std::sync::Arc;
 
 use catalog::CommandSpec;
 
 use super::{Access, Context, Denial, Incident, Reason, User};
-use crate::client::{Session, Subscriptions};
+use crate::client::{ReplyMode, Session, Subscriptions};
 use crate::client_list;
 use crate::command::Args;
 use crate::node::{Node, NodeTurn};
@@ -32,6 +33,15 @@ impl Session {
         self.assume(access.default_user());
         self.has_logged_in = access.is_open();
         self.is_authenticated = self.has_logged_in;
+    }
+
+    /// Speaks for this node's master, or for its past: no user, no answers, and everything is allowed.
+    pub(crate) fn become_master(&mut self) {
+        self.is_master = true;
+        self.is_unrestricted = true;
+        self.has_logged_in = true;
+        self.is_authenticated = true;
+        self.reply_mode = ReplyMode::Off;
     }
 
     /// Where a command of this client comes from, as far as the log of denials tells.

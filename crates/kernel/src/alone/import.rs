@@ -27,7 +27,6 @@ use tracing::{info, warn};
 use wire::resp::request::{Progress, RequestLimits, RequestParser};
 
 use super::{AloneError, REIGN};
-use crate::client::ReplyMode;
 use crate::command::Args;
 use crate::command::table;
 use crate::config::Config;
@@ -200,9 +199,7 @@ impl CommandReader {
         let node = &mut executor.node;
         let token = node.net.adopt(socket, &TcpOptions::default())?;
         let session = node.clients.insert(token, peer.into(), peer.into(), node.now);
-        session.is_authenticated = true;
-        session.is_master = true;
-        session.reply_mode = ReplyMode::Off;
+        session.become_master();
         Ok(CommandReader { token, parser: RequestParser::new() })
     }
 

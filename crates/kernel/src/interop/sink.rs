@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use base::{Position, Tick};
 use binlog::OpenError;
-use net::{TcpOptions, Token};
+use net::{Address, TcpOptions, Token};
 use store::{Rng, Store};
 use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
@@ -26,7 +26,6 @@ use wire::resp::reply::ErrorReply;
 use super::link::{Attached, Event, Link, Request, Stage};
 use super::translate;
 use crate::boot;
-use crate::client::ReplyMode;
 use crate::info::MasterFacts;
 use crate::keyspace::Keyspace;
 use crate::node::Node;
@@ -352,11 +351,10 @@ impl Executor {
             Ok(adopted) => adopted,
             Err(error) => return sink.retry(&error.to_string()),
         };
-        let local = node.net.local(token).unwrap_or(peer.into());
-        let session = node.clients.insert(token, peer.into(), local, node.now);
-        session.is_authenticated = true;
-        session.is_master = true;
-        session.reply_mode = ReplyMode::Off;
+        let peer = Address::from(peer);
+        let local = node.net.local(token).unwrap_or_else(|| peer.clone());
+        let session = node.clients.insert(token, peer, local, node.now);
+        session.become_master();
         session.db = sink.db;
         node.net.put_input(token, rest, 0);
         self.hear(token);

@@ -30,7 +30,14 @@ fn write(client: &mut Client, seed: u64) {
             spec.has(Flag::Write) && !spec.has(Flag::Blocking) && spec.name != "migrate"
         })
     };
-    let steps = script.steps.iter().filter(|step| is_write(&step.args()[0]));
+    // Between members of different scores a range by their names is what the implementation makes it.
+    let by_name = |word: &Vec<u8>| {
+        word.eq_ignore_ascii_case(b"BYLEX") || word.eq_ignore_ascii_case(b"ZREMRANGEBYLEX")
+    };
+    let steps = script
+        .steps
+        .iter()
+        .filter(|step| is_write(&step.args()[0]) && !step.args().iter().any(by_name));
     for (at, step) in steps.enumerate() {
         match at % 40 {
             20 => assert_eq!(ask(client, "MULTI"), "+OK\r\n"),
@@ -125,7 +132,10 @@ fn pollux_follows_a_real_server_and_goes_on_alone() {
         write(&mut master, 5);
         come_to_rest(&mut master, replica);
         assert_equal(&redis.address(), address);
-        assert_eq!(field(replica, "stats", "unexpected_error_replies"), "0");
+        let stats = ask(replica, "INFO commandstats");
+        let failed: Vec<&str> =
+            stats.lines().filter(|line| !line.ends_with("failed_calls=0")).skip(2).collect();
+        assert_eq!(field(replica, "stats", "unexpected_error_replies"), "0", "{failed:?}");
         assert!(ask(replica, "SET k v").starts_with("-READONLY"));
 
         assert_eq!(ask(replica, "CLIENT KILL TYPE master"), ":1\r\n");
