@@ -1,4 +1,4 @@
-//! Active expiry: removing due keys that nobody asks for, beside the commands.
+//! Active expiry: removing due keys, and due fields of hashes, that nobody asks for, beside the commands.
 //!
 //! ```text
 //!   beat --> a cycle begins, with an allowance of time
@@ -58,14 +58,9 @@ impl Executor {
         let allowance = self.expiry.left.min(TURN_TIME_MAX);
         let (began, mut spent) = (monotonic_clock(), Duration::ZERO);
         while spent < allowance {
-            let slice = self.keys.expire_slice(budget);
-            let counters = &mut self.node.counters;
-            if slice.examined > 0 {
-                let percent = 100.0 * slice.due as f64 / slice.examined as f64;
-                counters.expired_stale_percent +=
-                    AVERAGE_WEIGHT * (percent - counters.expired_stale_percent);
-            }
-            if slice.is_round || !slice.is_rewarding() {
+            let has_more_keys = self.expire_keys(budget);
+            let has_more_fields = self.expire_fields(budget);
+            if !has_more_keys && !has_more_fields {
                 self.expiry.left = Duration::ZERO;
                 return;
             }
@@ -75,6 +70,24 @@ impl Executor {
             self.expiry.left = self.expiry.left.saturating_sub(spent);
             self.node.counters.expired_time_cap_reached += u64::from(!self.expiry.is_running());
         }
+    }
+
+    /// A slice of the keys; whether another is worth its time.
+    fn expire_keys(&mut self, budget: usize) -> bool {
+        let slice = self.keys.expire_slice(budget);
+        let counters = &mut self.node.counters;
+        if slice.examined > 0 {
+            let percent = 100.0 * slice.due as f64 / slice.examined as f64;
+            counters.expired_stale_percent +=
+                AVERAGE_WEIGHT * (percent - counters.expired_stale_percent);
+        }
+        !slice.is_round && slice.is_rewarding()
+    }
+
+    /// The same for fields of hashes. One hash can have so many due ones that the slice ends with it.
+    fn expire_fields(&mut self, budget: usize) -> bool {
+        let slice = self.keys.expire_fields_slice(budget);
+        slice.due >= budget || !slice.is_round && slice.is_rewarding()
     }
 
     /// Steps of `active-expire-effort` above the least.

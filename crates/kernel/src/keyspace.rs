@@ -29,7 +29,7 @@ mod parts;
 use base::UnixMs;
 use binlog::Appender;
 use store::evict::Evictor;
-use store::expire::Expirer;
+use store::expire::{Expirer, FieldExpirer};
 use store::{Access, Outcome, Place, Rng, Store, StringRef};
 use wire::effect::Effect;
 use wire::record::Flags;
@@ -50,6 +50,8 @@ pub struct Tally {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
+    /// Fields of hashes.
+    pub expired_fields: u64,
     pub evicted: u64,
     /// Effects applied: `rdb_changes_since_last_save` counts from here.
     pub changes: u64,
@@ -74,6 +76,7 @@ pub struct Keyspace {
     rng: Rng,
     tally: Tally,
     expirer: Expirer,
+    field_expirer: FieldExpirer,
     evictor: Evictor,
     /// See [`Keyspace::buried_bytes`].
     buried_bytes: u64,
@@ -99,6 +102,7 @@ impl Keyspace {
             rng,
             tally: Tally::default(),
             expirer: Expirer::default(),
+            field_expirer: FieldExpirer::default(),
             evictor: Evictor::default(),
             buried_bytes: 0,
             interest: Interest::default(),
@@ -396,7 +400,10 @@ impl Keyspace {
             | Effect::ListTrim { key, .. }
             | Effect::ListRemove { key, .. }
             | Effect::HashSet { key, .. }
+            | Effect::HashSetAndKeep { key, .. }
             | Effect::HashDelete { key, .. }
+            | Effect::HashExpire { key, .. }
+            | Effect::HashPersist { key, .. }
             | Effect::SetAdd { key, .. }
             | Effect::SetRemove { key, .. }
             | Effect::ZsetRemove { key, .. }

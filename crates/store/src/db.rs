@@ -2,15 +2,16 @@
 //!
 //! ```text
 //!   Db ── Slots ── Table<Entry> a slot
-//!     `── Volatile ── Table<Id>: slot and hash position of each key with an expiry, 8 bytes in a cell
+//!     |── Volatile ── Table<Id>: slot and hash position of each key with an expiry, 8 bytes in a cell
+//!     `── VolatileHashes ── the same of each hash that has a field with a deadline
 //! ```
 //!
-//! The index of volatile keys is a table of numbers, not of pointers: an entry may move in memory without telling it,
+//! An index is a table of numbers, not of pointers: an entry may move in memory without telling it,
 //! nothing in it can dangle, and a key costs 12-16 bytes there, volatile keys only. From an id to
 //! its entries: all entries at that position of that slot's table (one, as a rule).
 //!
 //! Invariants
-//! - The index holds one id for every entry with an expiry, and no other.
+//! - An index holds one id for every entry that it is about, and no other.
 //! - `find_mut`, `assign`, `insert`, `take`, `set_expiry` and `flush` are the only ways to change an entry; each tells a
 //!   running snapshot first.
 
@@ -22,7 +23,7 @@ use crate::apply::ApplyError;
 use crate::dict::{Entry, Item, Table};
 use crate::environment::Environment;
 use crate::slots::{Place, Slots};
-use crate::value::{Body, Kind};
+use crate::value::{Body, Kind, Value};
 
 /// Share of a table's buckets that falls on one key, for MEMORY USAGE.
 const CELL_BYTES: usize = 14;
@@ -32,6 +33,7 @@ const CELL_BYTES: usize = 14;
 pub struct Db {
     slots: Slots,
     volatile: Table<Id>,
+    volatile_hashes: Table<Id>,
     /// Number of this database when the running snapshot began.
     pub(crate) image: u16,
 }
@@ -60,6 +62,25 @@ fn hash_of_id(id: u64) -> u64 {
     hash ^ (hash >> 33)
 }
 
+/// Which of the indexes an entry is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Marks {
+    /// The key has an expiry.
+    key: bool,
+    /// It is a hash that has a field with a deadline.
+    fields: bool,
+}
+
+impl Marks {
+    fn of(entry: &Entry) -> Marks {
+        Marks { key: entry.expiry().is_some(), fields: has_deadlines(entry) }
+    }
+}
+
+fn has_deadlines(entry: &Entry) -> bool {
+    matches!(entry.value(), Value::Hash(hash) if hash.has_deadlines())
+}
+
 /// Reading.
 impl Db {
     /// Keys, also those that are due but not yet removed.
@@ -74,6 +95,11 @@ impl Db {
     /// Keys with an expiry.
     pub fn volatile_len(&self) -> usize {
         self.volatile.len()
+    }
+
+    /// Hashes that have a field with a deadline.
+    pub fn volatile_hashes_len(&self) -> usize {
+        self.volatile_hashes.len()
     }
 
     /// Keys in one slot.
@@ -151,7 +177,7 @@ impl Db {
         let mut ids = Vec::with_capacity(count);
         self.volatile.sample(rng, count, |id| ids.push(id.0));
         for id in ids {
-            self.at_id(id, &mut visit);
+            self.at_id(id, |entry| entry.expiry().is_some(), &mut visit);
         }
     }
 
@@ -160,17 +186,36 @@ impl Db {
         let mut ids = Vec::new();
         let next = self.volatile.scan(cursor, |id| ids.push(id.0));
         for id in ids {
-            self.at_id(id, &mut visit);
+            self.at_id(id, |entry| entry.expiry().is_some(), &mut visit);
         }
         next
     }
 
-    fn at_id<'d>(&'d self, id: u64, visit: &mut impl FnMut(&'d Entry)) {
+    /// As [`scan_volatile`](Self::scan_volatile), the hashes that have a field with a deadline.
+    pub fn scan_volatile_hashes<'d>(
+        &'d self,
+        cursor: u64,
+        mut visit: impl FnMut(&'d Entry),
+    ) -> u64 {
+        let mut ids = Vec::new();
+        let next = self.volatile_hashes.scan(cursor, |id| ids.push(id.0));
+        for id in ids {
+            self.at_id(id, has_deadlines, &mut visit);
+        }
+        next
+    }
+
+    fn at_id<'d>(
+        &'d self,
+        id: u64,
+        is_meant: impl Fn(&Entry) -> bool,
+        visit: &mut impl FnMut(&'d Entry),
+    ) {
         let slot = u16::try_from(id >> 48).ok().and_then(Slot::new);
         let table = slot.and_then(|slot| self.slots.table(slot));
         let table = table.expect("an id in the index stands for an entry");
         for entry in table.at_position(id & ((1 << 48) - 1)) {
-            if entry.expiry().is_some() {
+            if is_meant(entry) {
                 visit(entry);
             }
         }
@@ -186,7 +231,7 @@ impl Db {
 
     /// Bytes of the tables, for MEMORY STATS.
     pub fn table_bytes(&self) -> usize {
-        self.slots.bytes() + self.volatile.bytes()
+        self.slots.bytes() + self.volatile.bytes() + self.volatile_hashes.bytes()
     }
 }
 
@@ -247,15 +292,15 @@ impl Db {
     /// As [`insert`](Self::insert) for a caller who knows the key's place.
     pub(crate) fn insert_at(&mut self, env: &mut Environment, place: Place, mut entry: Entry) {
         env.capture.mark_visited(&mut entry);
-        let is_volatile = entry.expiry().is_some();
+        let after = Marks::of(&entry);
         if let Some(old) = self.slots.find_mut(place, entry.key()) {
             env.capture.before_change(self.image, old);
             let old = std::mem::replace(old, entry);
-            self.index(place, old.expiry().is_some(), is_volatile);
+            self.index(place, Marks::of(&old), after);
             env.bury(old.into_boxed());
         } else {
             self.slots.insert_new(place, entry);
-            self.index(place, false, is_volatile);
+            self.index(place, Marks::default(), after);
         }
     }
 
@@ -271,7 +316,7 @@ impl Db {
             env.capture.before_change(self.image, entry);
         }
         let entry = self.slots.remove(place, key)?;
-        self.index(place, entry.expiry().is_some(), false);
+        self.index(place, Marks::of(&entry), Marks::default());
         Some(entry)
     }
 
@@ -300,20 +345,21 @@ impl Db {
             entry.set_clock(env.access.fresh());
             env.capture.mark_visited(&mut entry);
             self.slots.insert_new(place, entry);
-            self.index(place, false, expiry.is_some());
+            self.index_key(place, false, expiry.is_some());
             return;
         };
         env.capture.before_change(self.image, entry);
         entry.set_clock(env.access.touched(entry.clock(), &mut env.rng));
-        let before = entry.expiry();
-        let after = match expiry {
-            Expiry::Keep => before,
+        let before = Marks::of(entry);
+        let expiry = match expiry {
+            Expiry::Keep => entry.expiry(),
             Expiry::Clear => None,
             Expiry::At(at) => Some(at),
         };
-        let old = entry.assign(body, after);
+        let old = entry.assign(body, expiry);
+        let after = Marks::of(entry);
         env.bury(old);
-        self.index(place, before.is_some(), after.is_some());
+        self.index(place, before, after);
     }
 
     /// Sets or removes the expiry of a key and returns the old one; `None` when there is no such key.
@@ -329,7 +375,7 @@ impl Db {
         if old != expiry {
             env.capture.before_change(self.image, entry);
             entry.set_expiry(expiry);
-            self.index(place, old.is_some(), expiry.is_some());
+            self.index_key(place, old.is_some(), expiry.is_some());
         }
         Some(old)
     }
@@ -338,7 +384,8 @@ impl Db {
     pub(crate) fn flush(&mut self, env: &mut Environment) -> usize {
         let keys = self.len();
         let slots = std::mem::take(&mut self.slots);
-        let volatile = std::mem::take(&mut self.volatile);
+        let volatile =
+            (std::mem::take(&mut self.volatile), std::mem::take(&mut self.volatile_hashes));
         if let Some(slots) = env.capture.before_flush(self.image, slots)
             && slots.len() > 0
         {
@@ -356,18 +403,39 @@ impl Db {
     pub(crate) fn step_group(&mut self, group: usize, buckets: u32) {
         self.slots.step_group(group, buckets);
         self.volatile.step(buckets);
+        self.volatile_hashes.step(buckets);
+    }
+
+    /// Keeps the indexes true to an entry.
+    #[inline]
+    fn index(&mut self, place: Place, before: Marks, after: Marks) {
+        self.index_key(place, before.key, after.key);
+        self.index_fields(place, before.fields, after.fields);
     }
 
     /// Keeps the index true to the expiry of an entry.
-    fn index(&mut self, place: Place, was_volatile: bool, is_volatile: bool) {
-        let id = place.id();
-        match (was_volatile, is_volatile) {
-            (false, true) => self.volatile.insert_new(hash_of_id(id), Id(id)),
-            (true, false) => {
-                let removed = self.volatile.remove(hash_of_id(id), &id);
-                assert!(removed.is_some(), "every volatile key is in the index");
-            }
-            (false, false) | (true, true) => {}
-        }
+    #[inline]
+    fn index_key(&mut self, place: Place, was_volatile: bool, is_volatile: bool) {
+        reindex(&mut self.volatile, place, was_volatile, is_volatile);
+    }
+
+    /// Keeps the index true to a hash, some of whose fields have deadlines, or none.
+    #[inline]
+    pub(crate) fn index_fields(&mut self, place: Place, had_deadlines: bool, has_deadlines: bool) {
+        reindex(&mut self.volatile_hashes, place, had_deadlines, has_deadlines);
+    }
+}
+
+#[inline]
+fn reindex(index: &mut Table<Id>, place: Place, was_there: bool, is_there: bool) {
+    if was_there == is_there {
+        return;
+    }
+    let id = place.id();
+    if is_there {
+        index.insert_new(hash_of_id(id), Id(id));
+    } else {
+        let removed = index.remove(hash_of_id(id), &id);
+        assert!(removed.is_some(), "every entry that the index is about is in it");
     }
 }

@@ -59,6 +59,9 @@ pub fn of_value(value: Value<'_>) -> u64 {
         Value::Hash(hash) => hash
             .iter()
             .map(|(field, value)| mix(&[&text(field).to_le_bytes(), &text(value).to_le_bytes()]))
+            .chain(hash.iter_deadlines().map(|(at, field)| {
+                mix(&[b"deadline", &mix(&[field]).to_le_bytes(), &at.0.to_le_bytes()])
+            }))
             .fold(0, u64::wrapping_add),
         Value::Set(set) => set.iter().map(text).fold(0, u64::wrapping_add),
         Value::Zset(zset) => zset

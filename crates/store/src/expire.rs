@@ -11,6 +11,7 @@
 use base::UnixMs;
 
 use crate::store::Store;
+use crate::value::Value;
 
 /// A key that is due.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +36,54 @@ impl Slice {
     /// Whether so much was due that another slice is worth its time.
     pub fn is_rewarding(&self) -> bool {
         self.due * 10 > self.examined
+    }
+}
+
+/// Fields of a hash that are due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DueFields {
+    pub db: u16,
+    pub key: Box<[u8]>,
+    pub fields: Vec<Box<[u8]>>,
+}
+
+/// Where the search for due fields goes on: round and round among the hashes that have a field with a deadline.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FieldExpirer {
+    db: u16,
+    cursor: u64,
+}
+
+impl FieldExpirer {
+    /// Looks at about `budget` hashes, appends to `due` about `budget` fields whose time has come at `now`, and ends
+    /// early when it has been through all databases. Of a hash that has more due fields than that, the others wait for
+    /// the next slice. [`Slice::due`] counts fields here.
+    pub fn slice(
+        &mut self,
+        store: &Store,
+        now: UnixMs,
+        budget: usize,
+        due: &mut Vec<DueFields>,
+    ) -> Slice {
+        let mut slice = Slice::default();
+        while slice.examined < budget && slice.due < budget && !slice.is_round {
+            let number = self.db;
+            self.cursor = store.db(number).scan_volatile_hashes(self.cursor, |entry| {
+                slice.examined += 1;
+                let Value::Hash(hash) = entry.value() else { return };
+                let left = budget.saturating_sub(slice.due).max(1);
+                let fields: Vec<Box<[u8]>> = hash.due(now).take(left).map(Box::from).collect();
+                if !fields.is_empty() {
+                    slice.due += fields.len();
+                    due.push(DueFields { db: number, key: entry.key().into(), fields });
+                }
+            });
+            if self.cursor == 0 {
+                self.db = (number + 1) % store.databases();
+                slice.is_round = self.db == 0;
+            }
+        }
+        slice
     }
 }
 

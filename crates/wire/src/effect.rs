@@ -137,11 +137,27 @@ pub enum Effect<'a> {
         value: &'a [u8],
     },
     // hashes: field, value, field, value, ...
+    /// The fields that are set expire no more.
     HashSet {
         key: &'a [u8],
         pairs: Vec<&'a [u8]>,
     },
     HashDelete {
+        key: &'a [u8],
+        fields: Vec<&'a [u8]>,
+    },
+    /// As `HashSet`, but a field that is there expires when it did.
+    HashSetAndKeep {
+        key: &'a [u8],
+        pairs: Vec<&'a [u8]>,
+    },
+    /// Each field that is there expires at its time.
+    HashExpire {
+        key: &'a [u8],
+        fields: Vec<(UnixMs, &'a [u8])>,
+    },
+    /// The fields expire no more.
+    HashPersist {
         key: &'a [u8],
         fields: Vec<&'a [u8]>,
     },
@@ -282,6 +298,9 @@ mod tag {
     pub(super) const LIST_REMOVE: u8 = 39;
     pub(super) const HASH_SET: u8 = 48;
     pub(super) const HASH_DELETE: u8 = 49;
+    pub(super) const HASH_SET_AND_KEEP: u8 = 50;
+    pub(super) const HASH_EXPIRE: u8 = 51;
+    pub(super) const HASH_PERSIST: u8 = 52;
     pub(super) const SET_ADD: u8 = 64;
     pub(super) const SET_REMOVE: u8 = 65;
     pub(super) const ZSET_ADD: u8 = 80;
@@ -346,6 +365,18 @@ impl<'a> Effect<'a> {
             | Effect::ListRemove { .. } => self.encode_list(out),
             Effect::HashSet { key, pairs } => keyed_list(out, tag::HASH_SET, key, pairs),
             Effect::HashDelete { key, fields } => keyed_list(out, tag::HASH_DELETE, key, fields),
+            Effect::HashSetAndKeep { key, pairs } => {
+                keyed_list(out, tag::HASH_SET_AND_KEEP, key, pairs);
+            }
+            Effect::HashExpire { key, fields } => {
+                tagged(out, tag::HASH_EXPIRE, key);
+                put_u64(out, fields.len() as u64);
+                for (at, field) in fields {
+                    put_u64(out, at.0);
+                    put_bytes(out, field);
+                }
+            }
+            Effect::HashPersist { key, fields } => keyed_list(out, tag::HASH_PERSIST, key, fields),
             Effect::SetAdd { key, members } => keyed_list(out, tag::SET_ADD, key, members),
             Effect::SetRemove { key, members } => keyed_list(out, tag::SET_REMOVE, key, members),
             Effect::ZsetAdd { key, members } => {
@@ -491,6 +522,11 @@ fn decode_body<'a>(tag: u8, input: &mut &'a [u8]) -> Result<Effect<'a>, EffectEr
         tag::INCR_BY => Effect::IncrBy { key: input.bytes()?, delta: input.signed()? },
         tag::HASH_SET => Effect::HashSet { key: input.bytes()?, pairs: input.pairs()? },
         tag::HASH_DELETE => Effect::HashDelete { key: input.bytes()?, fields: input.list()? },
+        tag::HASH_SET_AND_KEEP => {
+            Effect::HashSetAndKeep { key: input.bytes()?, pairs: input.pairs()? }
+        }
+        tag::HASH_EXPIRE => Effect::HashExpire { key: input.bytes()?, fields: input.timed()? },
+        tag::HASH_PERSIST => Effect::HashPersist { key: input.bytes()?, fields: input.list()? },
         tag::SET_ADD => Effect::SetAdd { key: input.bytes()?, members: input.list()? },
         tag::SET_REMOVE => Effect::SetRemove { key: input.bytes()?, members: input.list()? },
         tag::ZSET_ADD => Effect::ZsetAdd { key: input.bytes()?, members: input.scored()? },
@@ -574,6 +610,11 @@ impl<'a> Fields<'_, 'a> {
         if list.len().is_multiple_of(2) { Ok(list) } else { Err(EffectError::Malformed) }
     }
 
+    fn timed(&mut self) -> Result<Vec<(UnixMs, &'a [u8])>, EffectError> {
+        let count = self.count(2)?;
+        (0..count).map(|_| Ok((UnixMs(self.number()?), self.bytes()?))).collect()
+    }
+
     fn scored(&mut self) -> Result<Vec<(f64, &'a [u8])>, EffectError> {
         let count = self.count(9)?;
         (0..count)
@@ -625,6 +666,9 @@ mod tests {
             Effect::ListRemove { key, count: -2, value },
             Effect::HashSet { key, pairs: vec![b"f", value] },
             Effect::HashDelete { key, fields: vec![b"f"] },
+            Effect::HashSetAndKeep { key, pairs: vec![b"f", value] },
+            Effect::HashExpire { key, fields: vec![(UnixMs(1), b"f"), (UnixMs(1 << 46), b"")] },
+            Effect::HashPersist { key, fields: vec![b"f"] },
             Effect::SetAdd { key, members: vec![b"a", b"b"] },
             Effect::SetRemove { key, members: vec![b"a"] },
             Effect::ZsetAdd { key, members: vec![(1.5, b"a"), (f64::NEG_INFINITY, b"b")] },

@@ -1,7 +1,16 @@
 //! table: the commands of the group "hash".
 
-use crate::row::{ONE, at, block, double, integer, key, pattern, row, string, token};
-use crate::spec::{Category as C, CommandSpec, Flag as F, KeyFlag as K};
+use crate::row::{ONE, at, block, double, integer, key, one_of, pattern, row, string, token};
+use crate::spec::{Argument, Category as C, CommandSpec, Flag as F, KeyFlag as K};
+
+const PER_FIELD: &str = "O(N) where N is the number of specified fields";
+const CONDITION: Argument = one_of(
+    "condition",
+    &[token("nx", "NX"), token("xx", "XX"), token("gt", "GT"), token("lt", "LT")],
+)
+.optional();
+const FIELDS: Argument =
+    block("fields", &[integer("numfields"), string("field").multiple()]).token("FIELDS");
 
 pub(super) const ROWS: &[CommandSpec] = &[
     row("hdel", -3, &[F::Write, F::Fast], &[C::Hash])
@@ -19,6 +28,21 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ro])])
         .docs("2.0.0", "O(1)", "Determine if a hash field exists")
         .arguments(&[key("key", 0), string("field")]),
+    row("hexpire", -6, &[F::Write, F::Denyoom, F::Fast], &[C::Hash])
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Update])])
+        .docs("7.4.0", PER_FIELD, "Let fields of a hash expire after seconds")
+        .arguments(&[key("key", 0), integer("seconds"), CONDITION, FIELDS]),
+    row("hexpireat", -6, &[F::Write, F::Denyoom, F::Fast], &[C::Hash])
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Update])])
+        .docs("7.4.0", PER_FIELD, "Let fields of a hash expire at a Unix time in seconds")
+        .arguments(&[key("key", 0), integer("unix-time-seconds"), CONDITION, FIELDS]),
+    row("hexpiretime", -5, &[F::Readonly, F::Fast], &[C::Hash])
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs("7.4.0", PER_FIELD, "Tell when fields of a hash expire, as a Unix time in seconds")
+        .arguments(&[key("key", 0), FIELDS]),
     row("hget", 3, &[F::Readonly, F::Fast], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
@@ -77,6 +101,35 @@ pub(super) const ROWS: &[CommandSpec] = &[
             key("key", 0),
             block("field_value", &[string("field"), string("value")]).multiple(),
         ]),
+    row("hpersist", -5, &[F::Write, F::Fast], &[C::Hash])
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Update])])
+        .docs("7.4.0", PER_FIELD, "Let fields of a hash expire no more")
+        .arguments(&[key("key", 0), FIELDS]),
+    row("hpexpire", -6, &[F::Write, F::Denyoom, F::Fast], &[C::Hash])
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Update])])
+        .docs("7.4.0", PER_FIELD, "Let fields of a hash expire after milliseconds")
+        .arguments(&[key("key", 0), integer("milliseconds"), CONDITION, FIELDS]),
+    row("hpexpireat", -6, &[F::Write, F::Denyoom, F::Fast], &[C::Hash])
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Rw, K::Update])])
+        .docs("7.4.0", PER_FIELD, "Let fields of a hash expire at a Unix time in milliseconds")
+        .arguments(&[key("key", 0), integer("unix-time-milliseconds"), CONDITION, FIELDS]),
+    row("hpexpiretime", -5, &[F::Readonly, F::Fast], &[C::Hash])
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs(
+            "7.4.0",
+            PER_FIELD,
+            "Tell when fields of a hash expire, as a Unix time in milliseconds",
+        )
+        .arguments(&[key("key", 0), FIELDS]),
+    row("hpttl", -5, &[F::Readonly, F::Fast], &[C::Hash])
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs("7.4.0", PER_FIELD, "Tell how many milliseconds fields of a hash have left")
+        .arguments(&[key("key", 0), FIELDS]),
     row("hrandfield", -2, &[F::Readonly], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
@@ -132,6 +185,11 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ro])])
         .docs("3.2.0", "O(1)", "Get the length of the value of a hash field")
         .arguments(&[key("key", 0), string("field")]),
+    row("httl", -5, &[F::Readonly, F::Fast], &[C::Hash])
+        .range(1, 1, 1)
+        .keys(&[at(1, ONE, &[K::Ro, K::Access])])
+        .docs("7.4.0", PER_FIELD, "Tell how many seconds fields of a hash have left")
+        .arguments(&[key("key", 0), FIELDS]),
     row("hvals", 2, &[F::Readonly], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])

@@ -174,6 +174,14 @@ impl Restored {
                         keys.apply(Effect::HashSet { key, pairs });
                     },
                 );
+                let deadlines = hash.iter_deadlines();
+                in_parts(
+                    deadlines,
+                    |(_, field)| field.len(),
+                    |part| {
+                        keys.apply(Effect::HashExpire { key, fields: part.to_vec() });
+                    },
+                );
             }
             Restored::Zset(zset) => {
                 let members = zset.iter().map(|(score, member)| (score, member.to_vec()));

@@ -1,8 +1,11 @@
 //! Commands on hashes.
 
+mod expiry;
+
 use base::extended::Extended;
 use base::number::parse_i64;
-use store::Hash;
+use store::Value;
+use store::hash::Visible;
 use wire::effect::Effect;
 use wire::listpack::{Element, TextBuffer};
 use wire::resp::reply::ErrorReply;
@@ -31,6 +34,15 @@ pub(crate) const COMMANDS: &[Binding] = &[
     ("hincrbyfloat", Handler::Data(hincrbyfloat)),
     ("hrandfield", Handler::Data(hrandfield)),
     ("hscan", Handler::Data(hscan)),
+    ("hexpire", Handler::Data(expiry::hexpire)),
+    ("hpexpire", Handler::Data(expiry::hpexpire)),
+    ("hexpireat", Handler::Data(expiry::hexpireat)),
+    ("hpexpireat", Handler::Data(expiry::hpexpireat)),
+    ("httl", Handler::Data(expiry::httl)),
+    ("hpttl", Handler::Data(expiry::hpttl)),
+    ("hexpiretime", Handler::Data(expiry::hexpiretime)),
+    ("hpexpiretime", Handler::Data(expiry::hpexpiretime)),
+    ("hpersist", Handler::Data(expiry::hpersist)),
 ];
 
 /// Sets the pairs from argument 2 on; returns how many fields are new.
@@ -59,6 +71,7 @@ fn hmset(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn hsetnx(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let (key, field) = (args.key(1), args.key(2));
+    cx.keys.settle_fields(key, [field].into_iter());
     let is_there = cx.keys.peek_hash(key)?.is_some_and(|hash| hash.contains(field));
     if !is_there {
         cx.keys.apply(Effect::HashSet { key, pairs: vec![field, args.key(3)] });
@@ -69,12 +82,14 @@ fn hsetnx(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn hget(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    cx.keys.settle_fields(args.key(1), args.iter_from(2));
     let found = cx.keys.hash(args.key(1))?.and_then(|hash| hash.get(args.key(2)));
     element_or_null(&mut cx.reply, found);
     Ok(())
 }
 
 fn hmget(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    cx.keys.settle_fields(args.key(1), args.iter_from(2));
     let hash = cx.keys.hash(args.key(1))?;
     cx.reply.array(args.len() - 2);
     for field in args.iter_from(2) {
@@ -85,8 +100,8 @@ fn hmget(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn hgetall(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let hash = cx.keys.hash(args.key(1))?;
-    cx.reply.map(hash.map_or(0, Hash::len));
-    for (field, value) in hash.into_iter().flat_map(Hash::iter) {
+    cx.reply.map(hash.map_or(0, Visible::len));
+    for (field, value) in hash.into_iter().flat_map(Visible::iter) {
         element(&mut cx.reply, field);
         element(&mut cx.reply, value);
     }
@@ -108,26 +123,29 @@ fn column(
     side: for<'e> fn(store::hash::Entry<'e>) -> Element<'e>,
 ) -> CmdResult {
     let hash = cx.keys.hash(args.key(1))?;
-    cx.reply.array(hash.map_or(0, Hash::len));
-    for entry in hash.into_iter().flat_map(Hash::iter) {
+    cx.reply.array(hash.map_or(0, Visible::len));
+    for entry in hash.into_iter().flat_map(Visible::iter) {
         element(&mut cx.reply, side(entry));
     }
     Ok(())
 }
 
 fn hlen(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    let length = cx.keys.hash(args.key(1))?.map_or(0, Hash::len);
+    // As in Redis, with the fields that are due but not yet deleted.
+    let length = cx.keys.hash(args.key(1))?.map_or(0, |hash| hash.whole().len());
     cx.reply.count(length);
     Ok(())
 }
 
 fn hstrlen(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    cx.keys.settle_fields(args.key(1), args.iter_from(2));
     let found = cx.keys.hash(args.key(1))?.and_then(|hash| hash.get(args.key(2)));
     cx.reply.count(found.map_or(0, |value| value.text_len()));
     Ok(())
 }
 
 fn hexists(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    cx.keys.settle_fields(args.key(1), args.iter_from(2));
     let is_there = cx.keys.hash(args.key(1))?.is_some_and(|hash| hash.contains(args.key(2)));
     cx.reply.integer(i64::from(is_there));
     Ok(())
@@ -137,7 +155,8 @@ fn hdel(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let key = args.key(1);
     let hash = cx.keys.peek_hash(key)?;
     let mut fields = args.from(2);
-    fields.retain(|field| hash.is_some_and(|hash| hash.contains(field)));
+    // As in Redis, a due field that is still there counts.
+    fields.retain(|field| hash.is_some_and(|hash| hash.whole().contains(field)));
     let mut removed = 0;
     if !fields.is_empty() {
         removed = cx.keys.apply(Effect::HashDelete { key, fields }).0;
@@ -149,6 +168,7 @@ fn hdel(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn hincrby(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let (key, field, increment) = (args.key(1), args.key(2), args.int(3)?);
+    cx.keys.settle_fields(key, [field].into_iter());
     let old = match cx.keys.peek_hash(key)?.and_then(|hash| hash.get(field)) {
         None => 0,
         Some(Element::Integer(value)) => value,
@@ -158,7 +178,7 @@ fn hincrby(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     };
     let overflow = ErrorReply::new("ERR increment or decrement would overflow");
     let new = old.checked_add(increment).ok_or(overflow)?;
-    cx.keys.apply(Effect::HashSet { key, pairs: vec![field, new.to_string().as_bytes()] });
+    replace(cx, key, field, new.to_string().as_bytes());
     cx.keys.notify(Class::Hash, "hincrby", key);
     cx.reply.integer(new);
     Ok(())
@@ -170,6 +190,7 @@ fn hincrbyfloat(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     if increment.is_infinite() {
         return Err(ErrorReply::new("ERR value is NaN or Infinity").into());
     }
+    cx.keys.settle_fields(key, [field].into_iter());
     let old = cx.keys.peek_hash(key)?.and_then(|hash| hash.get(field));
     let old = old.unwrap_or(Element::Integer(0));
     let old = Extended::parse(old.text(&mut TextBuffer::default()))
@@ -178,15 +199,27 @@ fn hincrbyfloat(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         .plus(increment)
         .ok_or(ErrorReply::new("ERR increment would produce NaN or Infinity"))?;
     let text = sum.to_text();
-    cx.keys.apply(Effect::HashSet { key, pairs: vec![field, text.as_bytes()] });
+    replace(cx, key, field, text.as_bytes());
     cx.keys.notify(Class::Hash, "hincrbyfloat", key);
     cx.reply.bulk(text.as_bytes());
     Ok(())
 }
 
+/// Gives a field another value; it expires when it did.
+fn replace(cx: &mut Turn<'_>, key: &[u8], field: &[u8], value: &[u8]) {
+    let hash = cx.keys.view_value(key);
+    let is_volatile = matches!(hash, Some(Value::Hash(hash)) if hash.deadline(field).is_some());
+    let pairs = vec![field, value];
+    cx.keys.apply(match is_volatile {
+        true => Effect::HashSetAndKeep { key, pairs },
+        false => Effect::HashSet { key, pairs },
+    });
+}
+
 fn hrandfield(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let mut rng = cx.keys.rng().fork();
     if args.len() == 2 {
+        cx.keys.settle_all_fields(args.key(1));
         let found = cx.keys.hash(args.key(1))?.and_then(|hash| hash.random(&mut rng));
         element_or_null(&mut cx.reply, found.map(|(field, _)| field));
         return Ok(());
@@ -198,13 +231,14 @@ fn hrandfield(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         return Err(ErrorReply::SYNTAX.into());
     }
     let sample = bounds::sample(args, 2, with_values)?;
+    cx.keys.settle_all_fields(args.key(1));
     let Some(hash) = cx.keys.hash(args.key(1))? else {
         cx.reply.array(0);
         return Ok(());
     };
     let picked = match sample {
         Sample::Distinct(count) => hash.random_distinct(count, &mut rng),
-        Sample::Repeated(count) => (0..count).filter_map(|_| hash.random(&mut rng)).collect(),
+        Sample::Repeated(count) => hash.random_repeated(count, &mut rng),
     };
     if !with_values {
         cx.reply.array(picked.len());
@@ -230,9 +264,9 @@ fn hscan(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let mut body = scan::Body::new(cx.reply.protocol());
     let cursor = request.run(|cursor| {
         let mut visited = 0;
-        let next = hash.scan(cursor, |(field, value)| {
+        let next = hash.whole().scan(cursor, |(field, value)| {
             visited += 1;
-            if request.takes(field) {
+            if hash.shows(field) && request.takes(field) {
                 body.add(|reply| element(reply, field));
                 body.add(|reply| element(reply, value));
             }

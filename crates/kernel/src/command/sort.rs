@@ -256,10 +256,11 @@ fn look_up(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8
         _ => rest,
     };
     let key = [prefix, element, suffix].concat();
+    let now = keys.now();
     match (keys.value(&key)?, field) {
         (Value::String(string), None) => Some(string.text(&mut itoa::Buffer::new()).to_vec()),
         (Value::Hash(hash), Some(field)) => {
-            hash.get(field).map(|value| value.text(&mut TextBuffer::default()).to_vec())
+            hash.at(now).get(field).map(|value| value.text(&mut TextBuffer::default()).to_vec())
         }
         _ => None,
     }

@@ -424,6 +424,7 @@ fn stats(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("sync_partial_ok", stats.sync_partial_ok);
     out.field("sync_partial_err", stats.sync_partial_refused);
     out.field("expired_keys", tally.expired);
+    out.field("expired_subkeys", tally.expired_fields);
     out.field("expired_stale_perc", format_args!("{:.2}", stats.expired_stale_percent));
     out.field("expired_time_cap_reached_count", stats.expired_time_cap_reached);
     out.field("expire_cycle_cpu_milliseconds", 0);
@@ -581,7 +582,12 @@ fn keyspace(out: &mut Fields, store: &Store, now_ms: u64) {
         }
         let (keys, expires) = (db.len(), db.volatile_len());
         let avg_ttl = mean_ttl_ms(store, number, now_ms);
-        out.line(format_args!("db{number}:keys={keys},expires={expires},avg_ttl={avg_ttl}"));
+        let line = format_args!("db{number}:keys={keys},expires={expires},avg_ttl={avg_ttl}");
+        // Where hashes have fields that expire, in the form of 7.4.
+        match db.volatile_hashes_len() {
+            0 => out.line(line),
+            hashes => out.line(format_args!("{line},subexpiry={hashes}")),
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 //! Invariant: callers ask `may_clean_up` first; a replica, and a master whose writes are held, remove nothing.
 
 use store::evict::Policy;
-use store::expire::Slice;
-use store::memory;
+use store::expire::{DueFields, Slice};
+use store::{Hash, Value, memory};
 use wire::effect::Effect;
 use wire::record::Flags;
 
-use super::{Class, Keyspace};
+use super::{Class, Keyspace, in_parts};
 
 /// Elements by which the size of a victim is judged.
 const SIZE_SAMPLES: usize = 5;
@@ -27,6 +27,67 @@ impl Keyspace {
         let slice = self.expirer.slice(&self.store, self.now, budget, &mut due);
         for key in due {
             self.delete_due(key.db, &key.key);
+        }
+        slice
+    }
+
+    /// Removes those of the fields that are due, where that is this node's to do. Databases without volatile hashes
+    /// are not even looked at.
+    #[inline]
+    pub(crate) fn settle_fields<'a>(&mut self, key: &[u8], fields: impl Iterator<Item = &'a [u8]>) {
+        if self.store.db(self.db).volatile_hashes_len() > 0 {
+            let now = self.now;
+            let due = self.volatile_hash(key).map(|hash| {
+                let is_due = |field: &&[u8]| hash.deadline(field).is_some_and(|at| at <= now);
+                fields.filter(is_due).collect()
+            });
+            self.delete_due_fields(key, due.unwrap_or_default());
+        }
+    }
+
+    /// Removes all fields of a hash that are due, where that is this node's to do.
+    pub(crate) fn settle_all_fields(&mut self, key: &[u8]) {
+        if self.store.db(self.db).volatile_hashes_len() > 0 {
+            let now = self.now;
+            let due = self.volatile_hash(key).map(|hash| hash.due(now).map(<[u8]>::to_vec));
+            let due: Vec<Vec<u8>> = due.into_iter().flatten().collect();
+            in_parts(
+                due.iter().map(Vec::as_slice),
+                |field| field.len(),
+                |part| {
+                    self.delete_due_fields(key, part.to_vec());
+                },
+            );
+        }
+    }
+
+    /// A hash whose due fields this node may delete.
+    fn volatile_hash(&self, key: &[u8]) -> Option<&Hash> {
+        match self.visible(self.db, key)?.value() {
+            Value::Hash(hash) if hash.has_deadlines() && self.may_clean_up() => Some(hash),
+            _ => None,
+        }
+    }
+
+    fn delete_due_fields(&mut self, key: &[u8], fields: Vec<&[u8]>) {
+        if !fields.is_empty() {
+            self.delete_fields(self.db, key, fields);
+        }
+    }
+
+    /// Removes fields because of their deadlines; returns how many were there.
+    pub(crate) fn delete_fields(&mut self, db: u16, key: &[u8], fields: Vec<&[u8]>) -> u64 {
+        let deleted = self.apply_in(db, &Effect::HashDelete { key, fields }, Flags::EXPIRED).0;
+        self.tally.expired_fields += deleted.unsigned_abs();
+        deleted.unsigned_abs()
+    }
+
+    /// Looks at about `budget` hashes that have fields with deadlines and removes about `budget` due fields at most.
+    pub(crate) fn expire_fields_slice(&mut self, budget: usize) -> Slice {
+        let mut due = Vec::new();
+        let slice = self.field_expirer.slice(&self.store, self.now, budget, &mut due);
+        for DueFields { db, key, fields } in due {
+            self.delete_fields(db, &key, fields.iter().map(|field| &**field).collect());
         }
         slice
     }

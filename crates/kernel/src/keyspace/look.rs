@@ -1,7 +1,8 @@
 //! Looking at keys. See the module above for the three ways.
 
 use base::UnixMs;
-use store::{Entry, Hash, List, Place, Set, Stream, StringRef, Value, Zset};
+use store::hash::Visible;
+use store::{Entry, List, Place, Set, Stream, StringRef, Value, Zset};
 use wire::resp::reply::ErrorReply;
 
 use super::{Class, Keyspace};
@@ -42,10 +43,31 @@ macro_rules! typed {
 impl Keyspace {
     typed!(string, peek_string, view_string, String, StringRef<'_>);
     typed!(list, peek_list, view_list, List, &List);
-    typed!(hash, peek_hash, view_hash, Hash, &Hash);
     typed!(set, peek_set, view_set, Set, &Set);
     typed!(zset, peek_zset, view_zset, Zset, &Zset);
     typed!(read_stream, peek_stream, view_stream, Stream, &Stream);
+
+    /// Reads a hash, of which due fields are invisible: counted and touched.
+    #[inline]
+    pub fn hash(&mut self, key: &[u8]) -> Result<Option<Visible<'_>>, Stop> {
+        let now = self.now;
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::Hash(hash)) => Ok(Some(hash.at(now))),
+            Some(_) => Err(Stop::Error(ErrorReply::WRONG_TYPE)),
+        }
+    }
+
+    /// Looks at a hash, neither counted nor touched.
+    #[inline]
+    pub fn peek_hash(&mut self, key: &[u8]) -> Result<Option<Visible<'_>>, Stop> {
+        self.settle(key);
+        match self.view_value(key) {
+            None => Ok(None),
+            Some(Value::Hash(hash)) => Ok(Some(hash.at(self.now))),
+            Some(_) => Err(Stop::Error(ErrorReply::WRONG_TYPE)),
+        }
+    }
 
     /// Reads a value of any type: counted and touched.
     #[inline]

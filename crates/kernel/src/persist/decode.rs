@@ -2,7 +2,7 @@
 
 use store::{Body, Hash, List, Set, Stream, Thresholds, Zset};
 use wire::effect::End;
-use wire::rdb::load::{ListNode, Value};
+use wire::rdb::load::{ListNode, Value, VolatileField};
 
 /// The value to store, in the encoding that the thresholds ask for. `None` when the file holds what no key
 /// can: a collection without elements, an element twice, or a pending entry of a stream without owner. A stream is
@@ -16,6 +16,7 @@ pub(crate) fn body<'v>(value: &'v mut Value, limits: &Thresholds) -> Option<Body
         Value::Set(members) => Body::Set(set(members, limits)?),
         Value::HashListpack(pack) => Body::Hash(Hash::from_listpack(std::mem::take(pack), limits)?),
         Value::Hash(pairs) => Body::Hash(hash(pairs, limits)?),
+        Value::VolatileHash(fields) => Body::Hash(volatile_hash(fields, limits)?),
         Value::ZsetListpack(pack) => Body::Zset(Zset::from_listpack(std::mem::take(pack), limits)?),
         Value::Zset(members) => Body::Zset(zset(members, limits)?),
         Value::Stream(_) => {
@@ -58,6 +59,19 @@ fn set(members: &[Vec<u8>], limits: &Thresholds) -> Option<Set> {
 fn hash(pairs: &[(Vec<u8>, Vec<u8>)], limits: &Thresholds) -> Option<Hash> {
     let mut hash = Hash::new();
     pairs.iter().all(|(field, value)| hash.set(field, value, limits)).then_some(hash)
+}
+
+fn volatile_hash(fields: &[VolatileField], limits: &Thresholds) -> Option<Hash> {
+    let mut hash = Hash::new();
+    for VolatileField { field, value, deadline } in fields {
+        if !hash.set(field, value, limits) {
+            return None;
+        }
+        if let Some(at) = deadline {
+            hash.set_deadline(field, *at);
+        }
+    }
+    Some(hash)
 }
 
 fn zset(members: &[(Vec<u8>, f64)], limits: &Thresholds) -> Option<Zset> {

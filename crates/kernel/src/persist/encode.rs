@@ -1,6 +1,8 @@
 //! From values of the store to RDB.
 
-use store::{Stream, StringRef, Value, list, set};
+use base::UnixMs;
+use store::{Hash, Stream, StringRef, Value, list, set};
+use wire::listpack::{Listpack, TextBuffer};
 use wire::rdb::save::{Head, ListNode, Totals, Writer};
 
 /// The payload that DUMP gives for a value.
@@ -24,16 +26,7 @@ pub(super) fn put(writer: &mut Writer, head: &Head<'_>, value: Value<'_>) {
             });
             writer.list(head, nodes);
         }
-        Value::Hash(hash) => match hash.as_listpack() {
-            Some(pack) => writer.hash_listpack(head, pack),
-            None => {
-                writer.begin_hash(head, hash.len());
-                for (field, value) in hash.iter() {
-                    writer.element(field);
-                    writer.element(value);
-                }
-            }
-        },
+        Value::Hash(hash) => put_hash(writer, head, hash),
         Value::Set(set) => match set.as_compact() {
             Some(set::Compact::Intset(ints)) => writer.set_intset(head, ints.as_bytes()),
             Some(set::Compact::Listpack(_)) | None => {
@@ -86,4 +79,48 @@ fn put_stream(writer: &mut Writer, head: &Head<'_>, stream: &Stream) {
             owned.for_each(|id| writer.owned(id));
         }
     }
+}
+
+fn put_hash(writer: &mut Writer, head: &Head<'_>, hash: &Hash) {
+    match (hash.first_deadline(), hash.as_listpack()) {
+        (None, Some(pack)) => writer.hash_listpack(head, pack),
+        (None, None) => {
+            writer.begin_hash(head, hash.len());
+            for (field, value) in hash.iter() {
+                writer.element(field);
+                writer.element(value);
+            }
+        }
+        (Some(earliest), Some(_)) => {
+            writer.volatile_hash_listpack(head, earliest, &with_deadlines(hash));
+        }
+        (Some(earliest), None) => {
+            writer.begin_volatile_hash(head, earliest, hash.len());
+            for (field, value) in hash.iter() {
+                writer.deadline(earliest, hash.deadline(field.text(&mut TextBuffer::default())));
+                writer.element(field);
+                writer.element(value);
+            }
+        }
+    }
+}
+
+/// Field, value, deadline (0: none), ... in the order of Redis: the earliest deadline first, those without one last.
+fn with_deadlines(hash: &Hash) -> Listpack {
+    let mut pack = Listpack::new();
+    let mut put = |field: &[u8], at: Option<UnixMs>| {
+        let value = hash.get(field).expect("it is a field of the hash");
+        pack.push_back(field);
+        pack.push_back(value.text(&mut TextBuffer::default()));
+        pack.push_back(itoa::Buffer::new().format(at.map_or(0, |at| at.0)).as_bytes());
+    };
+    hash.iter_deadlines().for_each(|(at, field)| put(field, Some(at)));
+    for (field, _) in hash.iter() {
+        let mut room = TextBuffer::default();
+        let field = field.text(&mut room);
+        if hash.deadline(field).is_none() {
+            put(field, None);
+        }
+    }
+    pack
 }

@@ -11,6 +11,9 @@ const SEAL_BYTES: usize = 10;
 /// Changed bytes tried for each value.
 const CHANGES: usize = 400;
 
+const DEADLINES: [&str; 2] =
+    ["HPEXPIREAT k 4102444800500 FIELDS 1 a", "HPEXPIREAT k 4102444800000 FIELDS 1 c"];
+
 /// Commands that make one value of every encoding, under the key `k`.
 fn values() -> Vec<Vec<Vec<String>>> {
     let streams = [
@@ -28,9 +31,19 @@ fn values() -> Vec<Vec<Vec<String>>> {
         ],
         &["XGROUP CREATE k g $ MKSTREAM"],
     ];
+    let volatile = [
+        &["HSET k a 1 b 2 c 3", DEADLINES[0], DEADLINES[1]][..],
+        &[
+            "CONFIG SET hash-max-listpack-entries 2",
+            "HSET k a 1 b 2 c 3",
+            DEADLINES[0],
+            DEADLINES[1],
+        ],
+    ];
     let words = |line: &&str| line.split(' ').map(str::to_owned).collect();
-    let streams = streams.iter().map(|lines| lines.iter().map(words).collect());
-    collections().into_iter().map(|command| vec![command]).chain(streams).collect()
+    let lines = streams.iter().chain(&volatile);
+    let lines = lines.map(|lines| lines.iter().map(words).collect());
+    collections().into_iter().map(|command| vec![command]).chain(lines).collect()
 }
 
 /// Those that one command makes.

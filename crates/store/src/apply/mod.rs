@@ -17,7 +17,10 @@
 //! | ListSet | 1 | `NoSuchKey` | `WrongType` |
 //! | ListInsert | new length | `NoSuchKey` | `WrongType` |
 //! | HashSet | fields that are new | created | `WrongType` |
+//! | HashSetAndKeep | fields that are new | created | `WrongType` |
 //! | HashDelete | fields removed | 0 | `WrongType` |
+//! | HashExpire | fields that expire now | 0 | `WrongType` |
+//! | HashPersist | fields that expired before | 0 | `WrongType` |
 //! | SetAdd | members that are new | created | `WrongType` |
 //! | SetRemove | members removed | 0 | `WrongType` |
 //! | ZsetAdd | members that are new | created | `WrongType` |
@@ -157,8 +160,11 @@ pub(crate) fn apply(
         | Effect::ListInsert { key, .. }
         | Effect::ListTrim { key, .. }
         | Effect::ListRemove { key, .. } => list::apply(target(store, db, key), effect),
-        Effect::HashSet { key, pairs } => hash::set(target(store, db, key), pairs),
-        Effect::HashDelete { key, fields } => hash::delete(target(store, db, key), fields),
+        Effect::HashSet { key, .. }
+        | Effect::HashSetAndKeep { key, .. }
+        | Effect::HashDelete { key, .. }
+        | Effect::HashExpire { key, .. }
+        | Effect::HashPersist { key, .. } => hash::apply(target(store, db, key), effect),
         Effect::SetAdd { key, members } => set::add(target(store, db, key), members),
         Effect::SetRemove { key, members } => set::remove(target(store, db, key), members),
         Effect::ZsetAdd { key, members } => zset::add(target(store, db, key), members),

@@ -1,20 +1,26 @@
 //! Hashes.
 //!
 //! ```text
-//!   listpack    [ field value field value ... ]       in order of insertion
-//!   hashtable   Table<Pair>                           in hash order
+//!   fixed       Fields                  a listpack or a table
+//!   volatile    Fields + Deadlines      from the first HEXPIRE on, behind one more pointer
 //! ```
 //!
 //! Invariants
-//! - No field is there twice; a listpack has an even number of entries.
-//! - A hashtable never becomes a listpack again.
+//! - A hash none of whose fields ever expired pays nothing for it.
+//! - Every deadline is that of a field that is there. A due field is there until its deletion comes:
+//!   nothing here knows the time.
 
-use std::collections::BTreeSet;
+mod deadlines;
+mod fields;
+mod visible;
 
-use wire::listpack::{Element, Listpack, Needle, Place, TextBuffer};
+use base::UnixMs;
+use wire::listpack::{Element, Listpack};
 
-use crate::dict::{Pair, Table, hash_of};
-use crate::{Rng, Thresholds, pick};
+use crate::{Rng, Thresholds};
+use deadlines::Deadlines;
+use fields::Fields;
+pub use visible::Visible;
 
 /// Fields with values.
 #[derive(Clone, Debug)]
@@ -22,10 +28,16 @@ pub struct Hash {
     form: Form,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Form {
-    Listpack(Listpack),
-    Hashtable(Box<Table<Pair>>),
+    Fixed(Fields),
+    Volatile(Box<Volatile>),
+}
+
+#[derive(Clone, Debug)]
+struct Volatile {
+    fields: Fields,
+    deadlines: Deadlines,
 }
 
 /// A field and its value.
@@ -37,54 +49,45 @@ impl Default for Hash {
     }
 }
 
-impl Clone for Form {
-    fn clone(&self) -> Form {
-        match self {
-            Form::Listpack(pack) => Form::Listpack(pack.clone()),
-            Form::Hashtable(table) => {
-                let mut copy = Table::with_capacity(table.len());
-                for pair in table.iter() {
-                    copy.insert_new(hash_of(pair.key()), Pair::new(pair.key(), pair.value()));
-                }
-                Form::Hashtable(Box::new(copy))
-            }
-        }
-    }
-}
-
 impl Hash {
     pub fn new() -> Hash {
-        Hash { form: Form::Listpack(Listpack::new()) }
+        Hash { form: Form::Fixed(Fields::new()) }
     }
 
     /// A hash that a snapshot kept as one listpack; `None` if a field is without value or there twice.
     pub fn from_listpack(pack: Listpack, limits: &Thresholds) -> Option<Hash> {
-        let (mut fields, mut length_max, mut count) = (BTreeSet::new(), 0, 0);
-        for (at, element) in pack.iter().enumerate() {
-            if at % 2 == 0 && !fields.insert(element.to_vec()) {
-                return None;
-            }
-            length_max = length_max.max(element.text_len());
-            count += 1;
+        Some(Hash { form: Form::Fixed(Fields::from_listpack(pack, limits)?) })
+    }
+
+    fn fields(&self) -> &Fields {
+        match &self.form {
+            Form::Fixed(fields) => fields,
+            Form::Volatile(volatile) => &volatile.fields,
         }
-        if count % 2 != 0 {
-            return None;
+    }
+
+    fn fields_mut(&mut self) -> &mut Fields {
+        match &mut self.form {
+            Form::Fixed(fields) => fields,
+            Form::Volatile(volatile) => &mut volatile.fields,
         }
-        let mut hash = Hash { form: Form::Listpack(pack) };
-        if count / 2 > limits.hash_max_listpack_entries
-            || length_max > limits.hash_max_listpack_value
-        {
-            hash.table_mut();
+    }
+
+    fn deadlines(&self) -> Option<&Deadlines> {
+        match &self.form {
+            Form::Fixed(_) => None,
+            Form::Volatile(volatile) => Some(&volatile.deadlines),
         }
-        Some(hash)
+    }
+
+    /// As a client sees it at `now`.
+    pub fn at(&self, now: UnixMs) -> Visible<'_> {
+        Visible::new(self, now)
     }
 
     /// Number of fields.
     pub fn len(&self) -> usize {
-        match &self.form {
-            Form::Listpack(pack) => pack.len() / 2,
-            Form::Hashtable(table) => table.len(),
-        }
+        self.fields().len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -93,159 +96,126 @@ impl Hash {
 
     /// As OBJECT ENCODING says it.
     pub fn encoding(&self) -> &'static str {
-        match self.form {
-            Form::Listpack(_) => "listpack",
-            Form::Hashtable(_) => "hashtable",
+        match (&self.form, self.as_listpack()) {
+            (_, None) => "hashtable",
+            (Form::Fixed(_), Some(_)) => "listpack",
+            (Form::Volatile(_), Some(_)) => "listpackex",
         }
     }
 
-    /// The bytes of the compact form, if that is the form: what a snapshot writes.
+    /// The bytes of the compact form of fields and values, if that is the form: what a snapshot writes.
     pub fn as_listpack(&self) -> Option<&Listpack> {
-        match &self.form {
-            Form::Listpack(pack) => Some(pack),
-            Form::Hashtable(_) => None,
-        }
+        self.fields().as_listpack()
     }
 
     /// Bytes allocated, without `Self`. Exact for a listpack; of a table it visits up to `samples` fields.
     pub fn memory_bytes(&self, samples: usize) -> usize {
-        match &self.form {
-            Form::Listpack(pack) => pack.memory_bytes(),
-            Form::Hashtable(table) => {
-                let sizes = table.iter().map(Pair::heap_bytes);
-                size_of_val(&**table)
-                    + table.bytes()
-                    + pick::extrapolate(sizes, table.len(), samples)
-            }
-        }
+        let volatile = self.deadlines().map_or(0, |deadlines| {
+            base::allocation::size_class(size_of::<Volatile>()) + deadlines.memory_bytes()
+        });
+        self.fields().memory_bytes(samples) + volatile
     }
 
     /// Allocations, about: what freeing this costs.
     pub fn free_effort(&self) -> usize {
-        match &self.form {
-            Form::Listpack(_) => 1,
-            Form::Hashtable(table) => table.len(),
-        }
+        self.fields().free_effort() + self.deadlines().map_or(0, Deadlines::len)
     }
 
     /// The value of a field.
     pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
-        match &self.form {
-            Form::Listpack(pack) => pack.get(pack.after(find(pack, field)?)),
-            Form::Hashtable(table) => {
-                table.find(hash_of(field), field).map(|pair| Element::Bytes(pair.value()))
-            }
-        }
+        self.fields().get(field)
     }
 
     pub fn contains(&self, field: &[u8]) -> bool {
-        match &self.form {
-            Form::Listpack(pack) => find(pack, field).is_some(),
-            Form::Hashtable(table) => table.find(hash_of(field), field).is_some(),
-        }
+        self.fields().contains(field)
     }
 
-    /// Whether the field is new.
+    /// Whether the field is new. It expires no more.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: &Thresholds) -> bool {
-        if let Form::Listpack(pack) = &mut self.form
-            && field.len().max(value.len()) <= limits.hash_max_listpack_value
-        {
-            if let Some(place) = find(pack, field) {
-                pack.replace(pack.after(place), value);
-                return false;
-            }
-            if pack.len() / 2 < limits.hash_max_listpack_entries {
-                pack.push_back(field);
-                pack.push_back(value);
-                return true;
-            }
-        }
-        let (table, hash) = (self.table_mut(), hash_of(field));
-        match table.find_mut(hash, field) {
-            Some(pair) => {
-                pair.set_value(value);
-                false
-            }
-            None => {
-                table.insert_new(hash, Pair::new(field, value));
-                true
-            }
-        }
+        self.persist(field);
+        self.set_and_keep(field, value, limits)
+    }
+
+    /// Whether the field is new. If it is not, it expires when it did.
+    pub fn set_and_keep(&mut self, field: &[u8], value: &[u8], limits: &Thresholds) -> bool {
+        self.fields_mut().set(field, value, limits)
     }
 
     /// Whether the field was there.
     pub fn delete(&mut self, field: &[u8]) -> bool {
-        match &mut self.form {
-            Form::Listpack(pack) => match find(pack, field) {
-                Some(place) => pack.remove(place, 2) == 2,
-                None => false,
-            },
-            Form::Hashtable(table) => table.remove(hash_of(field), field).is_some(),
-        }
+        self.persist(field);
+        self.fields_mut().delete(field)
     }
 
     /// All fields with their values.
     pub fn iter(&self) -> Box<dyn Iterator<Item = Entry<'_>> + '_> {
-        match &self.form {
-            Form::Listpack(pack) => {
-                let mut elements = pack.iter();
-                Box::new(std::iter::from_fn(move || Some((elements.next()?, elements.next()?))))
-            }
-            Form::Hashtable(table) => Box::new(table.iter().map(entry)),
-        }
+        self.fields().iter()
     }
 
     /// Visits some fields from `cursor` on and returns the next cursor, 0 at the end. A listpack is
     /// visited whole. A field that stays in the hash from the first call to the last is visited.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Entry<'_>)) -> u64 {
-        match &self.form {
-            Form::Listpack(_) => {
-                self.iter().for_each(visit);
-                0
-            }
-            Form::Hashtable(table) => table.scan(cursor, |pair| visit(entry(pair))),
-        }
+    pub fn scan(&self, cursor: u64, visit: impl FnMut(Entry<'_>)) -> u64 {
+        self.fields().scan(cursor, visit)
     }
 
     pub fn random(&self, rng: &mut Rng) -> Option<Entry<'_>> {
-        match &self.form {
-            Form::Listpack(pack) => {
-                let place = pack.at(2 * rng.index(self.len().max(1)))?;
-                Some((pack.get(place)?, pack.get(pack.after(place))?))
-            }
-            Form::Hashtable(table) => table.random(rng).map(entry),
-        }
+        self.fields().random(rng)
+    }
+}
+
+/// Expiry of fields.
+impl Hash {
+    /// Whether any field has a deadline.
+    pub fn has_deadlines(&self) -> bool {
+        self.deadlines().is_some_and(|deadlines| !deadlines.is_empty())
     }
 
-    /// `count` different fields, or all.
-    pub fn random_distinct(&self, count: usize, rng: &mut Rng) -> Vec<Entry<'_>> {
-        let draw = |rng: &mut Rng| self.random(rng);
-        pick::distinct(self.len(), count, rng, self.iter(), draw, |entry| entry.0)
+    /// When a field expires.
+    pub fn deadline(&self, field: &[u8]) -> Option<UnixMs> {
+        self.deadlines()?.get(field)
     }
 
-    fn table_mut(&mut self) -> &mut Table<Pair> {
-        if let Form::Listpack(_) = &self.form {
-            let mut table = Table::with_capacity(self.len() + 1);
-            let (mut buffer, mut other) = (TextBuffer::default(), TextBuffer::default());
-            for (field, value) in self.iter() {
-                let field = field.text(&mut buffer);
-                table.insert_new(hash_of(field), Pair::new(field, value.text(&mut other)));
-            }
-            self.form = Form::Hashtable(Box::new(table));
+    /// When the first field expires.
+    pub fn first_deadline(&self) -> Option<UnixMs> {
+        self.deadlines()?.first()
+    }
+
+    /// All deadlines with their fields, the earliest first.
+    pub fn iter_deadlines(&self) -> impl Iterator<Item = (UnixMs, &[u8])> {
+        let all = self.deadlines().into_iter().flat_map(Deadlines::iter);
+        all.map(|(at, field)| (at, &**field))
+    }
+
+    /// The fields that are due at `now`, in the order of their deadlines.
+    pub fn due(&self, now: UnixMs) -> impl Iterator<Item = &[u8]> {
+        self.deadlines()
+            .into_iter()
+            .flat_map(move |deadlines| deadlines.due(now))
+            .map(|field| &**field)
+    }
+
+    /// Makes a field expire at `at`; whether it is there.
+    pub fn set_deadline(&mut self, field: &[u8], at: UnixMs) -> bool {
+        if !self.contains(field) {
+            return false;
         }
+        if let Form::Fixed(fields) = &mut self.form {
+            let fields = std::mem::replace(fields, Fields::new());
+            let volatile = Volatile { fields, deadlines: Deadlines::default() };
+            self.form = Form::Volatile(Box::new(volatile));
+        }
+        let Form::Volatile(volatile) = &mut self.form else { unreachable!("it was just made so") };
+        volatile.deadlines.set(field, at);
+        true
+    }
+
+    /// Takes a field's deadline away; whether it had one.
+    pub fn persist(&mut self, field: &[u8]) -> bool {
         match &mut self.form {
-            Form::Hashtable(table) => table,
-            Form::Listpack(_) => unreachable!("it was just turned into a table"),
+            Form::Fixed(_) => false,
+            Form::Volatile(volatile) => volatile.deadlines.remove(field),
         }
     }
-}
-
-fn find(pack: &Listpack, field: &[u8]) -> Option<Place> {
-    pack.find(pack.begin(), &Needle::new(field), 2)
-}
-
-fn entry(pair: &Pair) -> Entry<'_> {
-    (Element::Bytes(pair.key()), Element::Bytes(pair.value()))
 }
 
 #[cfg(test)]

@@ -65,8 +65,12 @@ fn random_fields_are_distinct_and_reach_all() {
     for count in [5, 300] {
         let (hash, mut rng) = (numbered(count), Rng::new(7));
         for wanted in [1, count / 10, count / 2, count, count + 5] {
-            let mut picked: Vec<_> =
-                hash.random_distinct(wanted, &mut rng).into_iter().map(owned).collect();
+            let mut picked: Vec<_> = hash
+                .at(UnixMs(0))
+                .random_distinct(wanted, &mut rng)
+                .into_iter()
+                .map(owned)
+                .collect();
             picked.sort_unstable();
             picked.dedup();
             assert_eq!(picked.len(), wanted.min(count));
@@ -109,4 +113,59 @@ proptest! {
         prop_assert_eq!(scanned.len(), model.len());
         prop_assert_eq!(scanned.into_iter().collect::<BTreeMap<_, _>>(), model);
     }
+}
+
+#[test]
+fn deadlines_follow_their_fields() {
+    for count in [4, 100] {
+        let mut hash = numbered(count);
+        assert!(!hash.has_deadlines());
+        assert!(!hash.set_deadline(b"nosuch", UnixMs(5)));
+        assert_eq!(hash.first_deadline(), None);
+        for (field, at) in [("f0", 30), ("f1", 10), ("f2", 20), ("f0", 15)] {
+            assert!(hash.set_deadline(field.as_bytes(), UnixMs(at)));
+        }
+        let all: Vec<_> = hash.iter_deadlines().map(|(at, field)| (at.0, field.to_vec())).collect();
+        assert_eq!(all, [(10, b"f1".to_vec()), (15, b"f0".to_vec()), (20, b"f2".to_vec())]);
+        assert_eq!(hash.due(UnixMs(15)).count(), 2);
+
+        let copy = hash.clone();
+        assert!(hash.delete(b"f1"));
+        assert!(!hash.set(b"f2", b"new", &limits()));
+        assert!(!hash.set_and_keep(b"f0", b"new", &limits()));
+        assert_eq!(hash.iter_deadlines().collect::<Vec<_>>(), [(UnixMs(15), b"f0".as_slice())]);
+        assert!(hash.persist(b"f0"));
+        assert!(!hash.persist(b"f0"));
+        assert!(!hash.has_deadlines());
+        assert_eq!(copy.iter_deadlines().count(), 3);
+    }
+}
+
+#[test]
+fn due_fields_are_invisible_but_there() {
+    for count in [4, 100] {
+        let mut hash = numbered(count);
+        for (at, field) in [(10, "f0"), (20, "f1")] {
+            hash.set_deadline(field.as_bytes(), UnixMs(at));
+        }
+        let mut rng = Rng::new(3);
+        for (now, hidden) in [(9, 0), (10, 1), (25, 2)] {
+            let seen = hash.at(UnixMs(now));
+            assert_eq!((seen.len(), seen.iter().count()), (count - hidden, count - hidden));
+            assert_eq!(seen.get(b"f0").is_some(), hidden == 0);
+            assert_eq!(seen.contains(b"f1"), hidden < 2);
+            assert_eq!(seen.random_distinct(count, &mut rng).len(), count - hidden);
+            assert_eq!(seen.random_repeated(50, &mut rng).len(), 50);
+            assert_eq!(seen.whole().len(), count);
+        }
+        assert_eq!(hash.at(UnixMs(9)).deadline(b"f0"), Some(Some(UnixMs(10))));
+        assert_eq!(hash.at(UnixMs(10)).deadline(b"f0"), None);
+        assert_eq!(hash.at(UnixMs(10)).deadline(b"f3"), Some(None));
+    }
+}
+
+#[test]
+fn a_hash_pays_nothing_for_deadlines_that_it_has_not() {
+    assert_eq!(size_of::<Hash>(), size_of::<Fields>());
+    assert_eq!(size_of::<Hash>(), 16);
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use store::{ApplyError, Body, Graveyard, Outcome, Rng, Store, digest};
 use wire::effect::{Effect, Expiry};
 
-use crate::model::{Model, new_store, op};
+use crate::model::{Model, Plain, new_store, op};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
@@ -34,6 +34,18 @@ proptest! {
                 }
             }
             prop_assert_eq!(indexed, volatile);
+            let has_deadline = |content: &Plain| match content {
+                Plain::Hash(hash) => hash.values().any(|(_, deadline)| deadline.is_some()),
+                _ => false,
+            };
+            let hashes = db.values().filter(|(content, _)| has_deadline(content)).count();
+            prop_assert_eq!(store.db(number).volatile_hashes_len(), hashes);
+            let mut indexed = 0;
+            while {
+                cursor = store.db(number).scan_volatile_hashes(cursor, |_| indexed += 1);
+                cursor != 0
+            } {}
+            prop_assert_eq!(indexed, hashes);
         }
     }
 

@@ -17,11 +17,14 @@ pub(crate) const DATABASES: u16 = 3;
 pub(crate) enum Plain {
     String(Vec<u8>),
     List(VecDeque<Vec<u8>>),
-    Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    /// Values and deadlines.
+    Hash(PlainHash),
     Set(BTreeSet<Vec<u8>>),
     Zset(BTreeMap<Vec<u8>, f64>),
     Stream(PlainStream),
 }
+
+type PlainHash = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
 
 impl From<Value<'_>> for Plain {
     fn from(value: Value<'_>) -> Plain {
@@ -29,7 +32,13 @@ impl From<Value<'_>> for Plain {
             Value::String(string) => Plain::String(string.text(&mut itoa::Buffer::new()).to_vec()),
             Value::List(list) => Plain::List(list.iter().map(|element| element.to_vec()).collect()),
             Value::Hash(hash) => Plain::Hash(
-                hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect(),
+                hash.iter()
+                    .map(|(field, value)| {
+                        let field = field.to_vec();
+                        let deadline = hash.deadline(&field).map(|at| at.0);
+                        (field, (value.to_vec(), deadline))
+                    })
+                    .collect(),
             ),
             Value::Set(set) => Plain::Set(set.iter().map(|member| member.to_vec()).collect()),
             Value::Zset(zset) => {
@@ -197,16 +206,11 @@ fn apply_to_value(db: &mut PlainDb, effect: &Effect<'_>) -> Result<i64, ApplyErr
                 _ => Err(ApplyError::WrongType),
             })
         }
-        Effect::HashSet { key, pairs } => hash(db, key, |hash| {
-            let (pairs, _) = pairs.as_chunks::<2>();
-            let new = |[field, value]: &&[&[u8]; 2]| {
-                hash.insert(field.to_vec(), value.to_vec()).is_none()
-            };
-            pairs.iter().filter(new).count()
-        }),
-        Effect::HashDelete { key, fields } => hash(db, key, |hash| {
-            fields.iter().filter(|field| hash.remove(**field).is_some()).count()
-        }),
+        Effect::HashSet { .. }
+        | Effect::HashSetAndKeep { .. }
+        | Effect::HashDelete { .. }
+        | Effect::HashExpire { .. }
+        | Effect::HashPersist { .. } => apply_to_hash(db, effect),
         Effect::SetAdd { key, members } => {
             set(db, key, |set| members.iter().filter(|member| set.insert(member.to_vec())).count())
         }
@@ -244,6 +248,42 @@ fn apply_to_stream(db: &mut PlainDb, effect: &Effect<'_>) -> Result<i64, ApplyEr
         }
         None if stream_model::needs_group(effect) => Err(ApplyError::NoSuchKey),
         None => Ok(0),
+    }
+}
+
+fn apply_to_hash(db: &mut PlainDb, effect: &Effect<'_>) -> Result<i64, ApplyError> {
+    match effect {
+        Effect::HashSet { key, pairs } => hash(db, key, |hash| {
+            let (pairs, _) = pairs.as_chunks::<2>();
+            let new = |[field, value]: &&[&[u8]; 2]| {
+                hash.insert(field.to_vec(), (value.to_vec(), None)).is_none()
+            };
+            pairs.iter().filter(new).count()
+        }),
+        Effect::HashSetAndKeep { key, pairs } => hash(db, key, |hash| {
+            let (pairs, _) = pairs.as_chunks::<2>();
+            let new = |[field, value]: &&[&[u8]; 2]| {
+                let deadline = hash.get(*field).and_then(|(_, deadline)| *deadline);
+                hash.insert(field.to_vec(), (value.to_vec(), deadline)).is_none()
+            };
+            pairs.iter().filter(new).count()
+        }),
+        Effect::HashExpire { key, fields } => hash(db, key, |hash| {
+            let set = |(at, field): &&(UnixMs, &[u8])| {
+                hash.get_mut(*field).map(|(_, deadline)| *deadline = Some(at.0)).is_some()
+            };
+            fields.iter().filter(set).count()
+        }),
+        Effect::HashPersist { key, fields } => hash(db, key, |hash| {
+            let taken = |field: &&&[u8]| {
+                hash.get_mut(**field).and_then(|(_, deadline)| deadline.take()).is_some()
+            };
+            fields.iter().filter(taken).count()
+        }),
+        Effect::HashDelete { key, fields } => hash(db, key, |hash| {
+            fields.iter().filter(|field| hash.remove(**field).is_some()).count()
+        }),
+        other => unreachable!("{other:?} is not about hashes"),
     }
 }
 
@@ -297,7 +337,7 @@ macro_rules! collection {
     };
 }
 
-collection!(hash, Hash, BTreeMap<Vec<u8>, Vec<u8>>);
+collection!(hash, Hash, PlainHash);
 collection!(set, Set, BTreeSet<Vec<u8>>);
 collection!(zset, Zset, BTreeMap<Vec<u8>, f64>);
 
@@ -385,7 +425,7 @@ pub(crate) struct Op {
 
 pub(crate) fn op() -> impl Strategy<Value = Op> {
     let texts = prop::collection::vec(0..TEXTS.len(), 0..5);
-    (0..DATABASES, 0u8..60, 0..KEYS.len(), 0..KEYS.len(), 0u64..12, texts).prop_map(
+    (0..DATABASES, 0u8..64, 0..KEYS.len(), 0..KEYS.len(), 0u64..12, texts).prop_map(
         |(db, kind, key, other, number, texts)| Op { db, kind, key, other, number, texts },
     )
 }
@@ -435,7 +475,16 @@ impl Op {
             34 => Effect::SetRemove { key, members: texts },
             35..=37 => Effect::ZsetAdd { key, members: scored() },
             38 | 39 => Effect::ZsetRemove { key, members: texts },
-            kind => stream_model::effect(kind - 40, key, number, &self.texts, &texts),
+            kind @ 40..60 => stream_model::effect(kind - 40, key, number, &self.texts, &texts),
+            60 | 61 => Effect::HashExpire {
+                key,
+                fields: texts.into_iter().map(|field| (at, field)).collect(),
+            },
+            62 => Effect::HashPersist { key, fields: texts },
+            _ => {
+                let even = texts.len() / 2 * 2;
+                Effect::HashSetAndKeep { key, pairs: texts[..even].to_vec() }
+            }
         }
     }
 }

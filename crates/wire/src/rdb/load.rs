@@ -41,12 +41,26 @@ pub enum Value {
     Hash(Vec<(Vec<u8>, Vec<u8>)>),
     /// Field, value, ...: an even number of elements.
     HashListpack(Listpack),
+    /// A hash some of whose fields expire.
+    VolatileHash(Vec<VolatileField>),
     /// No score is NaN.
     Zset(Vec<(Vec<u8>, f64)>),
     /// Member, score, ...: read it with [`scored`].
     ZsetListpack(Listpack),
     Stream(Box<Stream>),
 }
+
+/// A field of a [`Value::VolatileHash`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VolatileField {
+    pub field: Vec<u8>,
+    pub value: Vec<u8>,
+    /// Below [`DEADLINE_MS_MAX`].
+    pub deadline: Option<UnixMs>,
+}
+
+/// Latest deadline of a field that Redis can hold (unix ms).
+pub const DEADLINE_MS_MAX: u64 = (1 << 48) - 1;
 
 /// A piece of a list, head first.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -147,7 +161,7 @@ enum Shape {
     Whole {
         kind: u8,
     },
-    /// A count is next.
+    /// A count is next; before it, in some types, a deadline.
     Uncounted {
         kind: u8,
     },
@@ -155,6 +169,8 @@ enum Shape {
         kind: u8,
         missing: u64,
         so_far: Value,
+        /// Deadlines of fields are relative to this (ms).
+        earliest: u64,
     },
     Stream(Box<stream::Parts>),
 }
@@ -328,14 +344,18 @@ impl Shape {
             | kind::HASH_ZIPLIST
             | kind::HASH_LISTPACK
             | kind::ZSET_LISTPACK
-            | kind::SET_LISTPACK => Ok(Shape::Whole { kind }),
+            | kind::SET_LISTPACK
+            | kind::HASH_LISTPACK_EX
+            | kind::HASH_LISTPACK_EX_OLD => Ok(Shape::Whole { kind }),
             kind::LIST
             | kind::SET
             | kind::ZSET
             | kind::HASH
             | kind::ZSET_2
             | kind::LIST_QUICKLIST
-            | kind::LIST_QUICKLIST_2 => Ok(Shape::Uncounted { kind }),
+            | kind::LIST_QUICKLIST_2
+            | kind::HASH_METADATA
+            | kind::HASH_METADATA_OLD => Ok(Shape::Uncounted { kind }),
             kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => {
                 Ok(Shape::Stream(Box::new(stream::Parts::new(kind))))
             }
@@ -347,17 +367,29 @@ impl Shape {
     /// Reads one unit: the whole value, the count, or one element. The value when it is complete.
     fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<Value>, Halt> {
         match self {
-            Shape::Whole { kind } => Ok(Some(whole_value(*kind, cursor.string()?.decode()?)?)),
+            Shape::Whole { kind } => {
+                if *kind == kind::HASH_LISTPACK_EX {
+                    // The earliest deadline, which the listpack tells again.
+                    cursor.array::<8>()?;
+                }
+                Ok(Some(whole_value(*kind, cursor.string()?.decode()?)?))
+            }
             Shape::Uncounted { kind } => {
-                let (kind, missing) = (*kind, cursor.length()?);
-                *self = Shape::Elements { kind, missing, so_far: empty_value(kind) };
+                let kind = *kind;
+                let earliest = match kind {
+                    kind::HASH_METADATA => u64::from_le_bytes(cursor.array()?),
+                    // So that what is read is the deadline itself.
+                    _ => 1,
+                };
+                let missing = cursor.length()?;
+                *self = Shape::Elements { kind, missing, so_far: empty_value(kind), earliest };
                 Ok(None)
             }
             Shape::Elements { missing: 0, so_far, .. } => {
                 Ok(Some(std::mem::replace(so_far, Value::String(Vec::new()))))
             }
-            Shape::Elements { kind, missing, so_far } => {
-                element(*kind, cursor, so_far)?;
+            Shape::Elements { kind, missing, so_far, earliest } => {
+                element(*kind, cursor, so_far, *earliest)?;
                 *missing -= 1;
                 Ok(None)
             }
@@ -402,6 +434,9 @@ fn whole_value(kind: u8, bytes: Vec<u8>) -> Result<Value, RdbError> {
         }
         kind::SET_LISTPACK => listpack(bytes, "set").map(Value::SetListpack),
         kind::HASH_LISTPACK => hash_value(listpack(bytes, "hash")?),
+        kind::HASH_LISTPACK_EX | kind::HASH_LISTPACK_EX_OLD => {
+            volatile_hash_value(&listpack(bytes, "hash")?)
+        }
         kind::HASH_ZIPLIST => hash_value(ziplist(bytes)?),
         kind::HASH_ZIPMAP => {
             hash_value(legacy::zipmap(&bytes).ok_or(RdbError::Malformed("zipmap"))?)
@@ -421,6 +456,30 @@ fn hash_value(listpack: Listpack) -> Result<Value, RdbError> {
     }
 }
 
+/// Field, value, deadline, ...
+fn volatile_hash_value(listpack: &Listpack) -> Result<Value, RdbError> {
+    let mut elements = listpack.iter();
+    let mut fields = Vec::new();
+    while let Some(field) = elements.next() {
+        let (Some(value), Some(Element::Integer(at))) = (elements.next(), elements.next()) else {
+            return Err(RdbError::Malformed("hash"));
+        };
+        let at = u64::try_from(at).map_err(|_| RdbError::Malformed("deadline"))?;
+        let (field, value) = (field.to_vec(), value.to_vec());
+        fields.push(VolatileField { field, value, deadline: deadline(Some(at))? });
+    }
+    Ok(Value::VolatileHash(fields))
+}
+
+/// 0 is none; `None` is a number that is too large.
+fn deadline(at: Option<u64>) -> Result<Option<UnixMs>, RdbError> {
+    match at {
+        Some(0) => Ok(None),
+        Some(at) if at <= DEADLINE_MS_MAX => Ok(Some(UnixMs(at))),
+        Some(_) | None => Err(RdbError::Malformed("deadline")),
+    }
+}
+
 fn zset_value(listpack: Listpack) -> Result<Value, RdbError> {
     let is_even = listpack.len().is_multiple_of(2);
     let mut scores = listpack.iter().skip(1).step_by(2);
@@ -436,19 +495,34 @@ fn empty_value(kind: u8) -> Value {
         kind::LIST | kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => Value::List(Vec::new()),
         kind::SET => Value::Set(Vec::new()),
         kind::HASH => Value::Hash(Vec::new()),
+        kind::HASH_METADATA | kind::HASH_METADATA_OLD => Value::VolatileHash(Vec::new()),
         kind::ZSET | kind::ZSET_2 => Value::Zset(Vec::new()),
         other => unreachable!("type {other} has no elements, says Shape::of"),
     }
 }
 
 /// Decodes one element and adds it to the value.
-fn element(kind: u8, cursor: &mut Cursor<'_>, so_far: &mut Value) -> Result<(), Halt> {
+fn element(
+    kind: u8,
+    cursor: &mut Cursor<'_>,
+    so_far: &mut Value,
+    earliest: u64,
+) -> Result<(), Halt> {
     match so_far {
         Value::List(nodes) => nodes.push(list_node(kind, cursor)?),
         Value::Set(members) => members.push(cursor.string()?.decode()?),
         Value::Hash(pairs) => {
             let (field, value) = (cursor.string()?, cursor.string()?);
             pairs.push((field.decode()?, value.decode()?));
+        }
+        Value::VolatileHash(fields) => {
+            let at = match cursor.length()? {
+                0 => Some(0),
+                behind => behind.checked_add(earliest).map(|at| at - 1),
+            };
+            let (field, value) = (cursor.string()?, cursor.string()?);
+            let (field, value) = (field.decode()?, value.decode()?);
+            fields.push(VolatileField { field, value, deadline: deadline(at)? });
         }
         Value::Zset(members) => {
             let member = cursor.string()?;

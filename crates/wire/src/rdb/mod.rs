@@ -13,9 +13,12 @@
 //! ```
 //!
 //! We write version 10, which Redis 7.0 and everything after it reads, and read every version up to that of
-//! Redis 7.4. Modules and function libraries are refused by name.
+//! Redis 7.4. Of its types only hashes with deadlines are written, which nothing older can hold. Modules and function libraries are refused by name.
 //!
 //! ```text
+//!   hash with deadlines: unix-ms u64 of the earliest, then of each field
+//!             24  length (0: none, else its deadline - earliest + 1) | field | value
+//!             25  one listpack: field value deadline (0: none) ...
 //!   stream    nodes, each: key (16 bytes as a string) listpack | length last-id first-id max-deleted-id added
 //!             groups, each: name last-id read | pending, each: id (16 bytes) i64-ms count
 //!                           consumers, each: name seen-i64-ms active-i64-ms | ids (16 bytes each)
@@ -98,6 +101,12 @@ mod kind {
     pub(super) const SET_LISTPACK: u8 = 20;
     /// Since Redis 7.2: what is written.
     pub(super) const STREAM_3: u8 = 21;
+    /// Hashes with deadlines of fields, since version 12 (Redis 7.4). The first two are of its release candidates; they
+    /// lack the earliest deadline in front, so they are read but not written.
+    pub(super) const HASH_METADATA_OLD: u8 = 22;
+    pub(super) const HASH_LISTPACK_EX_OLD: u8 = 23;
+    pub(super) const HASH_METADATA: u8 = 24;
+    pub(super) const HASH_LISTPACK_EX: u8 = 25;
 }
 
 /// First byte of lengths and of specially encoded strings.

@@ -187,6 +187,30 @@ impl Writer {
         put_length(&mut self.out, count as u64);
     }
 
+    /// Field, value, deadline (0: none), field, ...; `earliest` is the first of the deadlines.
+    pub fn volatile_hash_listpack(
+        &mut self,
+        head: &Head<'_>,
+        earliest: UnixMs,
+        listpack: &Listpack,
+    ) {
+        self.head(head, kind::HASH_LISTPACK_EX);
+        self.out.extend_from_slice(&earliest.0.to_le_bytes());
+        self.strings.put(&mut self.out, listpack.as_bytes());
+    }
+
+    /// Exactly `count` times a [`deadline`](Self::deadline), a field and its value must follow.
+    pub fn begin_volatile_hash(&mut self, head: &Head<'_>, earliest: UnixMs, count: usize) {
+        self.head(head, kind::HASH_METADATA);
+        self.out.extend_from_slice(&earliest.0.to_le_bytes());
+        put_length(&mut self.out, count as u64);
+    }
+
+    /// When the field that follows expires; `earliest` as when the hash was begun.
+    pub fn deadline(&mut self, earliest: UnixMs, at: Option<UnixMs>) {
+        put_length(&mut self.out, at.map_or(0, |at| at.0 - earliest.0 + 1));
+    }
+
     /// Exactly `count` times an [`element`](Self::element) and its [`score`](Self::score) must follow. Redis
     /// writes the highest score first, so that its readers always insert at the front.
     pub fn begin_zset(&mut self, head: &Head<'_>, count: usize) {

@@ -5,7 +5,7 @@ mod stream;
 use base::UnixMs;
 use proptest::prelude::*;
 
-use super::load::{Entry, Event, ListNode, Reader, Value, scored};
+use super::load::{DEADLINE_MS_MAX, Entry, Event, ListNode, Reader, Value, VolatileField, scored};
 use super::save::{self, Head, Writer};
 use super::{RdbError, VERSION, crc64};
 use crate::intset::Intset;
@@ -287,4 +287,61 @@ proptest! {
         file[at] ^= flip;
         prop_assert!(read(&file, chunk).is_err() || at < 9 || read(&file, chunk).unwrap().last() == Some(&Event::NeedMore));
     }
+}
+
+fn volatile(field: &str, value: &str, at: Option<u64>) -> VolatileField {
+    VolatileField { field: field.into(), value: value.into(), deadline: at.map(UnixMs) }
+}
+
+/// As values of DUMP: type 24 relative to the earliest deadline, 25 as one listpack, 22 and 23 as the release candidates of
+/// Redis 7.4 wrote them.
+#[test]
+fn hashes_with_deadlines() {
+    let (near, far) = (UnixMs(1_800_000_000_000), UnixMs(1_800_000_000_500));
+    let expect = Value::VolatileHash(vec![
+        volatile("a", "1", Some(near.0)),
+        volatile("b", "2", Some(far.0)),
+        volatile("c", "x", None),
+    ]);
+    let triples = pack(&["a", "1", "1800000000000", "b", "2", "1800000000500", "c", "x", "0"]);
+
+    let mut writer = Writer::for_dump();
+    writer.begin_volatile_hash(&head(""), near, 3);
+    for (field, value, at) in [("a", "1", Some(near)), ("b", "2", Some(far)), ("c", "x", None)] {
+        writer.deadline(near, at);
+        writer.element(Element::Bytes(field.as_bytes()));
+        writer.element(Element::Bytes(value.as_bytes()));
+    }
+    assert_eq!(super::dump::open(&writer.finish()), Ok(expect.clone()));
+
+    let mut writer = Writer::for_dump();
+    writer.volatile_hash_listpack(&head(""), near, &triples);
+    let sealed = writer.finish();
+    assert_eq!(super::dump::open(&sealed), Ok(expect.clone()));
+
+    // Without the earliest deadline it is the older form.
+    let mut old = vec![23];
+    old.extend_from_slice(&sealed[9..sealed.len() - 10]);
+    assert_eq!(super::load::read_value(&old), Ok(expect));
+    let old = [22, 1, 5, 1, b'f', 1, b'v'];
+    let expect = Value::VolatileHash(vec![volatile("f", "v", Some(5))]);
+    assert_eq!(super::load::read_value(&old), Ok(expect));
+}
+
+#[test]
+fn wrong_deadlines_are_refused() {
+    let too_late = (DEADLINE_MS_MAX + 1).to_string();
+    for wrong in [["f", "v", "x"], ["f", "v", "-1"], ["f", "v", &too_late]] {
+        let mut writer = Writer::for_dump();
+        writer.volatile_hash_listpack(&head(""), UnixMs(1), &pack(&wrong));
+        assert!(super::dump::open(&writer.finish()).is_err(), "{wrong:?}");
+    }
+    let mut writer = Writer::for_dump();
+    writer.volatile_hash_listpack(&head(""), UnixMs(1), &pack(&["f", "v"]));
+    assert!(super::dump::open(&writer.finish()).is_err());
+    // The earliest deadline, and one behind it, together pass 64 bits.
+    let mut bytes = vec![24];
+    bytes.extend_from_slice(&u64::MAX.to_le_bytes());
+    bytes.extend_from_slice(&[1, 2, 1, b'f', 1, b'v']);
+    assert!(super::load::read_value(&bytes).is_err());
 }
