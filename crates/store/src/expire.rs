@@ -56,8 +56,8 @@ pub struct FieldExpirer {
 
 impl FieldExpirer {
     /// Looks at about `budget` hashes, appends to `due` about `budget` fields whose time has come at `now`, and ends
-    /// early when it has been through all databases. Of a hash that has more due fields than that, the others wait for
-    /// the next slice. [`Slice::due`] counts fields here.
+    /// early when it has been through all databases, wherever it began. Of a hash that has more due fields than that, the
+    /// others wait for the next slice. [`Slice::due`] counts fields here.
     pub fn slice(
         &mut self,
         store: &Store,
@@ -65,7 +65,7 @@ impl FieldExpirer {
         budget: usize,
         due: &mut Vec<DueFields>,
     ) -> Slice {
-        let mut slice = Slice::default();
+        let (mut slice, mut passed) = (Slice::default(), 0);
         while slice.examined < budget && slice.due < budget && !slice.is_round {
             let number = self.db;
             self.cursor = store.db(number).scan_volatile_hashes(self.cursor, |entry| {
@@ -80,7 +80,8 @@ impl FieldExpirer {
             });
             if self.cursor == 0 {
                 self.db = (number + 1) % store.databases();
-                slice.is_round = self.db == 0;
+                passed += 1;
+                slice.is_round = passed == store.databases();
             }
         }
         slice

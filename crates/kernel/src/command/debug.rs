@@ -187,7 +187,7 @@ fn object(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 /// `DEBUG LISTPACK key`: Redis prints the structure; here the reply says how large it is.
 fn listpack(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let entry = entry(cx, args.key(2))?;
-    if entry.value().encoding() != "listpack" {
+    if !matches!(entry.value().encoding(), "listpack" | "listpackex") {
         return Err(Stop::Error(ErrorReply::new("ERR Not a listpack encoded object.")));
     }
     let bytes = entry.heap_bytes(0);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use base::{Slot, UnixMs};
-use store::expire::Expirer;
+use store::expire::{Expirer, FieldExpirer};
 use store::{Db, Place, Rng, Store};
 use wire::effect::{Effect, Expiry};
 
@@ -143,4 +143,38 @@ fn memory_usage_counts_the_value_and_the_index() {
     assert!(store.db(0).memory_usage(b"k", 5).unwrap() > 10_000);
     assert_eq!(store.db(0).memory_usage(b"none", 5), None);
     assert!(store.db(0).table_bytes() > 64);
+}
+
+/// Whatever database a slice ends in, the next one finds what is left: each takes its budget as long as there is so much.
+#[test]
+fn the_expirer_of_fields_takes_its_budget_in_each_slice() {
+    let mut store = new_store();
+    let fields: Vec<String> = (0..300).map(|n| format!("f{n}")).collect();
+    let pairs = fields.iter().flat_map(|field| [field.as_bytes(), b"v"]).collect();
+    store.apply(1, &Effect::HashSet { key: b"large", pairs }).unwrap();
+    let timed = |at: u64| fields.iter().map(|field| (UnixMs(at), field.as_bytes())).collect();
+    store.apply(1, &Effect::HashExpire { key: b"large", fields: timed(10) }).unwrap();
+    for n in 0..50 {
+        let (key, pairs) = (format!("h{n}"), vec![b"f".as_slice(), b"v"]);
+        store.apply(0, &Effect::HashSet { key: key.as_bytes(), pairs }).unwrap();
+        let fields = vec![(UnixMs(90), b"f".as_slice())];
+        store.apply(0, &Effect::HashExpire { key: key.as_bytes(), fields }).unwrap();
+    }
+    let (mut expirer, mut taken) = (FieldExpirer::default(), Vec::new());
+    loop {
+        let mut due = Vec::new();
+        let slice = expirer.slice(&store, UnixMs(50), 64, &mut due);
+        for hash in due {
+            let fields = hash.fields.iter().map(|field| &**field).collect();
+            store.apply(hash.db, &Effect::HashDelete { key: &hash.key, fields }).unwrap();
+        }
+        taken.push(slice.due);
+        if slice.due == 0 {
+            break;
+        }
+    }
+    taken.retain(|count| *count > 0);
+    assert_eq!(taken, [64, 64, 64, 64, 44]);
+    assert!(store.db(1).is_empty());
+    assert_eq!(store.db(0).volatile_hashes_len(), 50);
 }
