@@ -1,0 +1,53 @@
+//! The fuzz targets on their seeds and on seeded mutations of them; longer runs: `fuzz/README.md`.
+
+#![expect(unreachable_pub, reason = "in the folder of the targets it is a library")]
+
+#[path = "../../../../fuzz/src/mutate.rs"]
+mod mutate;
+#[path = "../../../../fuzz/src/rig.rs"]
+mod rig;
+#[path = "../../../../fuzz/src/targets.rs"]
+mod targets;
+
+use mutate::Mutator;
+use targets::{ALL, Target};
+
+/// Inputs of each target; those that go through a node are dearer.
+const RUNS: usize = 3000;
+const RUNS_OF_NODES: usize = 250;
+
+fn play(target: &Target) {
+    let seeds = (target.seeds)();
+    seeds.iter().for_each(|seed| (target.run)(seed));
+    let mut mutator = Mutator::new(1, seeds);
+    let needs_node = matches!(target.name, "restore" | "hyperloglog" | "commands");
+    for _ in 0..if needs_node { RUNS_OF_NODES } else { RUNS } {
+        (target.run)(&mutator.next_input());
+    }
+}
+
+#[test]
+fn stop_no_decoder() {
+    let is_decoder =
+        |target: &&Target| !matches!(target.name, "restore" | "hyperloglog" | "commands");
+    ALL.iter().filter(is_decoder).for_each(play);
+}
+
+fn play_named(name: &str) {
+    play(ALL.iter().find(|target| target.name == name).expect("it is a target"));
+}
+
+#[test]
+fn restored_values_are_values() {
+    play_named("restore");
+}
+
+#[test]
+fn damaged_sketches_are_answered() {
+    play_named("hyperloglog");
+}
+
+#[test]
+fn commands_of_any_kind_are_answered() {
+    play_named("commands");
+}

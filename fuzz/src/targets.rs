@@ -1,0 +1,537 @@
+//! The targets, each with the inputs to begin with.
+//!
+//! Invariant: a target panics only where the program is wrong. What a bound of ours refuses, it passes over.
+
+use base::extended::Extended;
+use base::{glob, number};
+use catalog::{Flag, Group};
+use store::{Graveyard, Rng, Store};
+use testkit::differential::Script;
+use wire::effect::{Effect, End, Expiry};
+use wire::frame::Frame;
+use wire::hyperloglog;
+use wire::intset::Intset;
+use wire::listpack::{Element, Listpack, Needle};
+use wire::rdb::load::{Event, Reader};
+use wire::rdb::lzf;
+use wire::rdb::save::{Head, ListNode, Writer};
+use wire::record;
+use wire::resp::request::{Progress, RequestLimits, RequestParser};
+use wire::resp::response::{self, Response, ResponseLimits};
+
+use super::rig;
+
+/// A function that takes hostile bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+pub const ALL: &[Target] = &[
+    Target { name: "request", run: request, seeds: request_seeds },
+    Target { name: "response", run: response, seeds: response_seeds },
+    Target { name: "rdb", run: rdb, seeds: rdb_seeds },
+    Target { name: "restore", run: restore, seeds: restore_seeds },
+    Target { name: "listpack", run: listpack, seeds: listpack_seeds },
+    Target { name: "intset", run: intset, seeds: intset_seeds },
+    Target { name: "effect", run: effect, seeds: effect_seeds },
+    Target { name: "record", run: records, seeds: record_seeds },
+    Target { name: "lzf", run: unpack, seeds: lzf_seeds },
+    Target { name: "hyperloglog", run: sketch, seeds: sketch_seeds },
+    Target { name: "glob", run: pattern, seeds: pattern_seeds },
+    Target { name: "number", run: numbers, seeds: number_seeds },
+    Target { name: "commands", run: commands, seeds: command_seeds },
+];
+
+fn texts(texts: &[&[u8]]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.to_vec()).collect()
+}
+
+// --- RESP
+
+/// The first byte tells where the input is cut into two reads.
+fn request(data: &[u8]) {
+    let Some((cut, bytes)) = data.split_first() else { return };
+    let limits = RequestLimits { unauthenticated: cut % 2 == 1, ..RequestLimits::default() };
+    let (mut parser, mut input) = (RequestParser::new(), bytes.to_vec());
+    let first = (usize::from(*cut) * input.len() / 256).min(input.len());
+    for end in [first, input.len()] {
+        let mut end = end.min(input.len());
+        loop {
+            let consumed = match parser.parse(&mut input[..end], &limits) {
+                Ok(Progress::Request { consumed }) => consumed,
+                Ok(Progress::Incomplete) => break,
+                Err(_) => return,
+            };
+            let total: usize = parser.args().iter().map(|span| span.of(&input).len()).sum();
+            assert!(consumed > 0 && total <= consumed, "arguments lie in their request");
+            input.drain(..consumed);
+            end -= consumed;
+        }
+    }
+}
+
+fn request_seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        b"\x80*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n*1\r\n$4\r\nPING\r\n",
+        b"\x41SET k \"a \\x41 b\"\r\nPING\r\n",
+        b"\x01*-1\r\n*0\r\n\r\n*2\r\n$0\r\n\r\n$1\r\nx\r\n",
+    ])
+}
+
+fn response(data: &[u8]) {
+    if let Ok(Some((_, length))) = response::decode(data, &ResponseLimits::default()) {
+        assert!(length <= data.len(), "a reply lies in what was heard");
+    }
+}
+
+fn response_seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        b"*3\r\n:1\r\n$3\r\nabc\r\n$-1\r\n",
+        b"%1\r\n+key\r\n*1\r\n,1.5\r\n",
+        b"~2\r\n#t\r\n(12345678901234567890\r\n",
+        b">2\r\n=7\r\ntxt:abc\r\n_\r\n",
+        b"-ERR no\r\n",
+    ])
+}
+
+// --- RDB
+
+fn pack(items: &[&[u8]]) -> Listpack {
+    items.iter().copied().collect()
+}
+
+/// One value of every form, each written by `write` to a new writer.
+fn write_values(mut write: impl FnMut(&dyn Fn(&mut Writer, &Head<'_>))) {
+    let earliest = base::UnixMs(1_800_000_000_000);
+    let elements = |writer: &mut Writer, items: &[&[u8]]| {
+        items.iter().for_each(|item| writer.element(Element::Bytes(item)));
+    };
+    write(&|writer, head| writer.string(head, b"hello"));
+    write(&|writer, head| writer.string(head, &b"pollux".repeat(30)));
+    write(&|writer, head| writer.integer(head, 12345));
+    write(&|writer, head| {
+        let packed = pack(&[b"a", b"300", b"text"]);
+        let nodes = [ListNode::Packed(&packed), ListNode::Plain(b"plain")];
+        writer.list(head, nodes.into_iter());
+    });
+    write(&|writer, head| {
+        let mut ints = Intset::new();
+        for value in [1, -5, 70_000, 1 << 40] {
+            ints.insert(value);
+        }
+        writer.set_intset(head, ints.as_bytes());
+    });
+    write(&|writer, head| {
+        writer.begin_set(head, 2);
+        elements(writer, &[b"a", b"17"]);
+    });
+    write(&|writer, head| writer.hash_listpack(head, &pack(&[b"f", b"1", b"g", b"two"])));
+    write(&|writer, head| {
+        writer.begin_hash(head, 2);
+        elements(writer, &[b"f", b"1", b"g", b"two"]);
+    });
+    write(&|writer, head| {
+        let triples = pack(&[b"f", b"1", b"1800000000000", b"g", b"two", b"0"]);
+        writer.volatile_hash_listpack(head, earliest, &triples);
+    });
+    write(&|writer, head| {
+        writer.begin_volatile_hash(head, earliest, 2);
+        writer.deadline(earliest, Some(base::UnixMs(earliest.0 + 7)));
+        elements(writer, &[b"f", b"1"]);
+        writer.deadline(earliest, None);
+        elements(writer, &[b"g", b"two"]);
+    });
+    write(&|writer, head| writer.zset_listpack(head, &pack(&[b"a", b"1", b"b", b"2.5"])));
+    write(&|writer, head| {
+        writer.begin_zset(head, 1);
+        elements(writer, &[b"member"]);
+        writer.score(1.5);
+    });
+}
+
+/// The first byte tells how long the chunks are in which the file arrives.
+fn rdb(data: &[u8]) {
+    let Some((chunk, file)) = data.split_first() else { return };
+    let mut reader = Reader::new();
+    for chunk in file.chunks(usize::from(*chunk) + 1) {
+        reader.feed(chunk);
+        loop {
+            match reader.next_event() {
+                Ok(Event::NeedMore) => break,
+                Ok(Event::End) | Err(_) => return,
+                Ok(Event::Aux { .. } | Event::Sizes { .. } | Event::Entry(_)) => {}
+            }
+        }
+    }
+}
+
+fn rdb_seeds() -> Vec<Vec<u8>> {
+    let mut writer = Writer::new(true);
+    writer.aux("redis-ver", b"7.2.0");
+    writer.select(3);
+    writer.sizes(12, 1);
+    let head = Head { key: b"key", expire: Some(base::UnixMs(4_102_444_800_000)) };
+    write_values(|write| write(&mut writer, &head));
+    vec![[&[20], writer.finish().as_slice()].concat()]
+}
+
+/// The value of a DUMP payload, without its seal.
+fn restore(data: &[u8]) {
+    rig::with(|rig| {
+        let mut payload = [data, &10_u16.to_le_bytes()].concat();
+        payload.extend_from_slice(&wire::rdb::crc64(&payload).to_le_bytes());
+        let restored = rig.call(&[b"RESTORE", b"k", b"0", &payload]);
+        if matches!(restored, Response::Error(_)) {
+            assert_eq!(rig.call(&[b"DBSIZE"]), Response::Integer(0), "it was refused as a whole");
+            return;
+        }
+        let digest = [b"DEBUG".as_slice(), b"DIGEST-VALUE", b"k"];
+        let before = rig.call(&digest);
+        if let Response::Bulk(dumped) = rig.call(&[b"DUMP", b"k"]) {
+            rig.call(&[b"RESTORE", b"k", b"0", &dumped, b"REPLACE"]);
+            assert_eq!(rig.call(&digest), before, "what is dumped is restored");
+        }
+        for line in USES {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            rig.call(&words);
+        }
+    });
+}
+
+/// Commands that read and change a value of any type.
+const USES: &[&str] = &[
+    "OBJECT ENCODING k",
+    "MEMORY USAGE k SAMPLES 0",
+    "COPY k l",
+    "GET k",
+    "APPEND k x",
+    "SETBIT k 7 1",
+    "PFCOUNT k",
+    "PFADD k x",
+    "LRANGE k 0 -1",
+    "LINSERT k BEFORE a b",
+    "LREM k 0 a",
+    "LSET k 0 v",
+    "LPOP k",
+    "SMEMBERS k",
+    "SADD k 5 x",
+    "SPOP k",
+    "HGETALL k",
+    "HSCAN k 0",
+    "HTTL k FIELDS 2 f g",
+    "HSET k f 1 new 2",
+    "HEXPIRE k 100 FIELDS 1 new",
+    "HRANDFIELD k 3 WITHVALUES",
+    "HDEL k f",
+    "ZRANGE k 0 -1 WITHSCORES",
+    "ZADD k 2 new",
+    "ZRANK k new",
+    "ZPOPMIN k",
+    "GEOPOS k a member",
+    "GEOSEARCH k FROMLONLAT 1 1 BYRADIUS 9000 km ASC",
+    "SORT k ALPHA",
+    "DUMP k",
+    "DEL k",
+];
+
+fn restore_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    write_values(|write| {
+        let mut writer = Writer::for_dump();
+        write(&mut writer, &Head { key: b"", expire: None });
+        let sealed = writer.finish();
+        seeds.push(sealed[..sealed.len() - 10].to_vec());
+    });
+    seeds
+}
+
+// --- packed values
+
+fn listpack(data: &[u8]) {
+    let Some(mut pack) = Listpack::from_bytes(data) else { return };
+    let items: Vec<Vec<u8>> = pack.iter().map(|element| element.to_vec()).collect();
+    assert_eq!(items.len(), pack.len(), "the header counts what is there");
+    for (index, item) in items.iter().enumerate() {
+        let place = pack.at(index).expect("an index below the length");
+        assert_eq!(pack.get(place).map(|element| element.to_vec()).as_ref(), Some(item));
+        assert!(pack.find(pack.begin(), &Needle::new(item), 1).is_some(), "it finds what it shows");
+    }
+    pack.push_back(b"12");
+    pack.push_front(b"some text");
+    let middle = pack.at(pack.len() / 2).expect("two are there");
+    pack.replace(middle, b"x");
+    let tail = pack.split_off(pack.at(pack.len() / 2).expect("two are there"));
+    pack.append(&tail);
+    pack.remove(pack.begin(), 1);
+    assert_eq!(pack.len(), items.len() + 1);
+    assert!(Listpack::from_bytes(pack.as_bytes()).is_some(), "it stays well-formed");
+}
+
+fn listpack_seeds() -> Vec<Vec<u8>> {
+    let long = vec![b'x'; 5000];
+    [
+        pack(&[b"a", b"1", b"-1", b"4000", b"70000", b"9999999999", b"9223372036854775807"]),
+        pack(&[&long, &long[..100], b""]),
+        pack(&[]),
+    ]
+    .map(|pack| pack.as_bytes().to_vec())
+    .to_vec()
+}
+
+fn intset(data: &[u8]) {
+    let Some(mut ints) = Intset::from_bytes(data) else { return };
+    let values: Vec<i64> = ints.iter().collect();
+    assert!(values.is_sorted_by(|a, b| a < b), "in order, each once");
+    assert!(values.iter().all(|value| ints.contains(*value)));
+    for value in [0, i64::MIN, i64::MAX, values.len() as i64] {
+        ints.insert(value);
+        assert!(ints.contains(value));
+        assert!(ints.remove(value) && !ints.contains(value));
+    }
+}
+
+fn intset_seeds() -> Vec<Vec<u8>> {
+    let of = |values: &[i64]| {
+        let mut ints = Intset::new();
+        for value in values {
+            ints.insert(*value);
+        }
+        ints.as_bytes().to_vec()
+    };
+    vec![of(&[1, 2, 3]), of(&[-70_000, 5]), of(&[i64::MIN, 0, i64::MAX]), of(&[])]
+}
+
+/// The first two bytes tell how long the text is.
+fn unpack(data: &[u8]) {
+    let Some((length, packed)) = data.split_first_chunk::<2>() else { return };
+    let length = usize::from(u16::from_le_bytes(*length));
+    if let Some(text) = lzf::decompress(packed, length) {
+        assert_eq!(text.len(), length);
+    }
+    let mut out = Vec::new();
+    if lzf::Compressor::new().compress(packed, &mut out) {
+        assert_eq!(lzf::decompress(&out, packed.len()).as_deref(), Some(packed));
+    }
+}
+
+fn lzf_seeds() -> Vec<Vec<u8>> {
+    let text = b"a text that repeats, that repeats, that repeats itself ".repeat(4);
+    let mut packed = u16::try_from(text.len()).expect("short").to_le_bytes().to_vec();
+    assert!(lzf::Compressor::new().compress(&text, &mut packed), "it repeats itself");
+    vec![packed]
+}
+
+// --- the log
+
+/// One after the other is applied to a store; each begins with its length in one byte.
+fn effect(data: &[u8]) {
+    let mut store = Store::new(2, Graveyard::immediate(), Rng::new(1));
+    let mut rest = data;
+    while let Some((length, tail)) = rest.split_first() {
+        let (payload, tail) = tail.split_at(usize::from(*length).min(tail.len()));
+        rest = tail;
+        let Ok(effect) = Effect::decode(payload) else { continue };
+        let mut again = Vec::new();
+        effect.encode(&mut again);
+        assert_eq!(Effect::decode(&again).as_ref(), Ok(&effect));
+        // It would be right to make a string of gigabytes, but slow.
+        if !matches!(effect, Effect::SetRange { offset, .. } if offset > 1 << 20) {
+            let _any_answer_will_do = store.apply(0, &effect);
+        }
+    }
+    for db in 0..store.databases() {
+        assert_eq!(store.db(db).iter().count(), store.db(db).len());
+    }
+}
+
+fn effect_seeds() -> Vec<Vec<u8>> {
+    let key = b"k".as_slice();
+    let at = base::UnixMs(77);
+    let groups = [
+        vec![
+            Effect::SetString { key, value: b"v", expiry: Expiry::At(at) },
+            Effect::Append { key, value: b"w" },
+            Effect::SetRange { key, offset: 3, value: b"x" },
+            Effect::Copy { from: key, to_db: 1, to: b"c" },
+            Effect::Rename { from: key, to: b"d" },
+        ],
+        vec![
+            Effect::ListPush { key, end: End::Tail, values: vec![b"a", b"b", b"3"] },
+            Effect::ListInsert { key, index: 1, value: b"i" },
+            Effect::ListRemove { key, count: -1, value: b"a" },
+            Effect::ListTrim { key, start: 0, count: 1 },
+        ],
+        vec![
+            Effect::HashSet { key, pairs: vec![b"f", b"1", b"g", b"2"] },
+            Effect::HashExpire { key, fields: vec![(at, b"f"), (at, b"g")] },
+            Effect::HashSetAndKeep { key, pairs: vec![b"f", b"3"] },
+            Effect::HashPersist { key, fields: vec![b"f"] },
+            Effect::HashDelete { key, fields: vec![b"f", b"g"] },
+        ],
+        vec![
+            Effect::SetAdd { key, members: vec![b"1", b"2"] },
+            Effect::SetRemove { key, members: vec![b"1"] },
+            Effect::Move { key, to_db: 1 },
+            Effect::ZsetAdd { key, members: vec![(1.5, b"a"), (-1.0, b"b")] },
+            Effect::ZsetRemove { key, members: vec![b"a"] },
+            Effect::SwapDb { a: 0, b: 1 },
+            Effect::FlushAll,
+        ],
+    ];
+    let encoded = |effects: Vec<Effect<'_>>| {
+        let mut out = Vec::new();
+        for effect in effects {
+            let mut payload = Vec::new();
+            effect.encode(&mut payload);
+            out.push(u8::try_from(payload.len()).expect("short"));
+            out.extend_from_slice(&payload);
+        }
+        out
+    };
+    groups.map(encoded).to_vec()
+}
+
+fn records(data: &[u8]) {
+    if let Ok((record, length)) = record::Record::decode(data) {
+        assert!(record.payload.len() < length && length <= data.len());
+    }
+    let _any_answer_will_do = record::head(data);
+    let mut rest = data;
+    while let Ok(Some((_, length))) = Frame::decode(rest) {
+        assert!(length > 0, "a frame has a header");
+        rest = &rest[length..];
+    }
+}
+
+fn record_seeds() -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    Frame::SnapshotBegin { bytes: 9 }.encode(&mut frames);
+    Frame::SnapshotChunk(b"123456789").encode(&mut frames);
+    Frame::Close { reason: "over" }.encode(&mut frames);
+    let mut record = vec![0; 64];
+    record[0] = 64;
+    vec![frames, record]
+}
+
+// --- strings that are more
+
+fn sketch(data: &[u8]) {
+    rig::with(|rig| {
+        let whole = [b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80", data].concat();
+        for bytes in [data, &whole] {
+            rig.call(&[b"SET", b"h", bytes]);
+            rig.call(&[b"PFCOUNT", b"h"]);
+            rig.call(&[b"PFCOUNT", b"h", b"h"]);
+            rig.call(&[b"PFDEBUG", b"DECODE", b"h"]);
+            rig.call(&[b"PFMERGE", b"d", b"h"]);
+            rig.call(&[b"PFADD", b"h", b"a", b"b", b"c", b"d"]);
+            rig.call(&[b"PFMERGE", b"h", b"d"]);
+            rig.call(&[b"PFDEBUG", b"GETREG", b"h"]);
+            rig.call(&[b"PFCOUNT", b"h"]);
+        }
+    });
+}
+
+fn sketch_seeds() -> Vec<Vec<u8>> {
+    let mut bytes = hyperloglog::empty();
+    let mut seeds = vec![bytes.clone()];
+    for number in 0..300_u32 {
+        let (index, rank) = hyperloglog::place(&number.to_le_bytes());
+        hyperloglog::raise(&mut bytes, index, rank, 3000).expect("it is sound");
+    }
+    let dense = hyperloglog::to_dense(&bytes).expect("it is sound");
+    seeds.extend([bytes[16..].to_vec(), bytes, dense]);
+    seeds
+}
+
+/// Pattern, NUL, text.
+fn pattern(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0);
+    let (pattern, text) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    for ignore_case in [false, true] {
+        glob::matches(pattern, text, ignore_case);
+    }
+    assert!(text.is_empty() || glob::matches(b"*", text, false));
+}
+
+fn pattern_seeds() -> Vec<Vec<u8>> {
+    let stars = [b"a*".repeat(500).as_slice(), b"b\0", &b"a".repeat(3000)].concat();
+    let mut seeds = texts(&[b"h[a-z^]llo?\\*\0hello", b"[^]]*\0x", b"[\0[", b"\\\0\\"]);
+    seeds.push(stars);
+    seeds
+}
+
+fn numbers(data: &[u8]) {
+    if let Some(value) = number::parse_i64(data) {
+        assert_eq!(value.to_string().as_bytes(), data, "there is one form of an integer");
+    }
+    if let Some(value) = number::parse_double(data) {
+        assert_eq!(number::parse_double(&number::format_double(value)), Some(value));
+    }
+    if let Some(value) = Extended::parse(data) {
+        if let Some(sum) = value.plus(value) {
+            sum.to_text();
+        }
+        value.to_text();
+    }
+}
+
+fn number_seeds() -> Vec<Vec<u8>> {
+    texts(&[b"0", b"-9223372036854775808", b"1.5e300", b"0x1p-1074", b"inf", b"1e-4950", b"+.5"])
+}
+
+// --- commands
+
+/// Lines, each a command as a person types it. Those that wait, or reach out of the data, are passed over.
+fn commands(data: &[u8]) {
+    rig::with(|rig| {
+        for line in data.split(|byte| *byte == b'\n').take(60) {
+            let mut line = line.to_vec();
+            let mut spans = Vec::new();
+            if wire::resp::request::split_line(&mut line, &mut spans).is_none() {
+                continue;
+            }
+            let words: Vec<&[u8]> = spans.iter().map(|span| span.of(&line)).collect();
+            if is_about_data(&words) {
+                rig.call(&words);
+            }
+        }
+    });
+}
+
+fn is_about_data(words: &[&[u8]]) -> bool {
+    let Some(spec) = words.first().and_then(|name| catalog::find(name)) else { return false };
+    let is_data = match spec.group {
+        Group::Bitmap
+        | Group::Geo
+        | Group::Hash
+        | Group::Hyperloglog
+        | Group::List
+        | Group::Set
+        | Group::SortedSet
+        | Group::Stream
+        | Group::String => true,
+        Group::Generic => !matches!(spec.name, "wait" | "waitaof" | "migrate"),
+        Group::Cluster
+        | Group::Connection
+        | Group::Pubsub
+        | Group::Scripting
+        | Group::Server
+        | Group::Transactions => false,
+    };
+    // Repeated picks may be 2^24, which takes long to read.
+    let is_long = spec.name.contains("rand") && words.iter().any(|word| word.len() > 5);
+    is_data && !spec.flags.contains(Flag::Blocking) && !is_long
+}
+
+fn command_seeds() -> Vec<Vec<u8>> {
+    let script = |seed: u64| {
+        let text = Script::generate(seed, 40).to_string();
+        let line = |line: &str| line.split_once("> ").map(|(_, words)| words.to_owned());
+        text.lines().filter_map(line).collect::<Vec<String>>().join("\n").into_bytes()
+    };
+    (1..60).map(script).collect()
+}
