@@ -6,8 +6,9 @@
 
 mod stream;
 
+use base::UnixMs;
 use base::number::format_double;
-use store::{Db, Outcome, Value};
+use store::{Db, Entry, Outcome, Value};
 use wire::effect::{Effect, End, Expiry};
 use wire::listpack::Needle;
 
@@ -85,8 +86,11 @@ pub(super) fn effect(
         | Effect::ListInsert { .. }
         | Effect::ListTrim { .. }
         | Effect::ListRemove { .. } => list(out, effect, db),
-        Effect::HashSet { key, pairs } => long(out, b"HSET", key, pairs),
-        Effect::HashDelete { key, fields } => long(out, b"HDEL", key, fields),
+        Effect::HashSet { .. }
+        | Effect::HashSetAndKeep { .. }
+        | Effect::HashDelete { .. }
+        | Effect::HashExpire { .. }
+        | Effect::HashPersist { .. } => return hash(out, effect, db),
         Effect::SetAdd { key, members } => long(out, b"SADD", key, members),
         Effect::SetRemove { key, members } => long(out, b"SREM", key, members),
         Effect::ZsetAdd { key, members } => {
@@ -113,6 +117,47 @@ pub(super) fn effect(
         | Effect::StreamAck { .. } => return stream::effect(out, effect, outcome, db),
     }
     1
+}
+
+/// Deadlines of fields need a replica of Redis 7.4. Returns the number of commands.
+fn hash(out: &mut Vec<u8>, effect: &Effect<'_>, db: &Db) -> usize {
+    match effect {
+        Effect::HashSet { key, pairs } => long(out, b"HSET", key, pairs),
+        Effect::HashSetAndKeep { key, pairs } => {
+            // HSET takes deadlines away, so they are said again.
+            long(out, b"HSET", key, pairs);
+            let hash = match db.get(key).map(Entry::value) {
+                Some(Value::Hash(hash)) => hash,
+                _ => return 1,
+            };
+            let fields = pairs.iter().step_by(2);
+            let kept = fields.filter_map(|field| Some((hash.deadline(field)?, *field)));
+            return 1 + expire(out, key, &kept.collect::<Vec<_>>());
+        }
+        Effect::HashDelete { key, fields } => long(out, b"HDEL", key, fields),
+        Effect::HashExpire { key, fields } => return expire(out, key, fields),
+        Effect::HashPersist { key, fields } => {
+            let count = fields.len().to_string();
+            let rest = [&[b"FIELDS", count.as_bytes()], fields.as_slice()].concat();
+            long(out, b"HPERSIST", key, &rest);
+        }
+        _ => unreachable!("only effects on hashes are sent here"),
+    }
+    1
+}
+
+/// One command for neighbours with the same deadline.
+fn expire(out: &mut Vec<u8>, key: &[u8], fields: &[(UnixMs, &[u8])]) -> usize {
+    let mut commands = 0;
+    for run in fields.chunk_by(|a, b| a.0 == b.0) {
+        let (at, count) = (run[0].0.0.to_string(), run.len().to_string());
+        let head: [&[u8]; 3] = [at.as_bytes(), b"FIELDS", count.as_bytes()];
+        let rest: Vec<&[u8]> =
+            head.into_iter().chain(run.iter().map(|(_, field)| *field)).collect();
+        long(out, b"HPEXPIREAT", key, &rest);
+        commands += 1;
+    }
+    commands
 }
 
 fn string(out: &mut Vec<u8>, effect: &Effect<'_>) {
@@ -254,6 +299,22 @@ mod tests {
             ],
             "RPUSH l a b a; LINSERT l BEFORE b x; LINSERT l BEFORE x a; LINSERT l BEFORE a z; \
              LINSERT l AFTER b y",
+        );
+    }
+
+    #[test]
+    fn deadlines_of_fields_are_absolute() {
+        let (key, pairs) = (b"h".as_slice(), vec![b"f".as_slice(), b"1", b"g", b"2"]);
+        let at = |ms: u64, field: &'static [u8]| (UnixMs(ms), field);
+        check(
+            &[
+                Effect::HashSet { key, pairs },
+                Effect::HashExpire { key, fields: vec![at(5, b"f"), at(5, b"g"), at(7, b"g")] },
+                Effect::HashSetAndKeep { key, pairs: vec![b"g", b"3"] },
+                Effect::HashPersist { key, fields: vec![b"f", b"g"] },
+            ],
+            "HSET h f 1 g 2; HPEXPIREAT h 5 FIELDS 2 f g | HPEXPIREAT h 7 FIELDS 1 g; \
+             HSET h g 3 | HPEXPIREAT h 7 FIELDS 1 g; HPERSIST h FIELDS 2 f g",
         );
     }
 

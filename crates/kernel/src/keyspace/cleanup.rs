@@ -71,15 +71,24 @@ impl Keyspace {
 
     fn delete_due_fields(&mut self, key: &[u8], fields: Vec<&[u8]>) {
         if !fields.is_empty() {
-            self.delete_fields(self.db, key, fields);
+            self.delete_fields(self.db, key, fields, "hexpired");
         }
     }
 
-    /// Removes fields because of their deadlines; returns how many were there.
-    pub(crate) fn delete_fields(&mut self, db: u16, key: &[u8], fields: Vec<&[u8]>) -> u64 {
+    /// Removes fields because of their deadlines, and tells of `event`.
+    pub(crate) fn delete_fields(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        fields: Vec<&[u8]>,
+        event: &'static str,
+    ) {
         let deleted = self.apply_in(db, &Effect::HashDelete { key, fields }, Flags::EXPIRED).0;
         self.tally.expired_fields += deleted.unsigned_abs();
-        deleted.unsigned_abs()
+        self.notify_in(db, Class::Hash, event, key);
+        if self.wants(Class::Generic) && self.visible(db, key).is_none() {
+            self.notify_in(db, Class::Generic, "del", key);
+        }
     }
 
     /// Looks at about `budget` hashes that have fields with deadlines and removes about `budget` due fields at most.
@@ -87,7 +96,8 @@ impl Keyspace {
         let mut due = Vec::new();
         let slice = self.field_expirer.slice(&self.store, self.now, budget, &mut due);
         for DueFields { db, key, fields } in due {
-            self.delete_fields(db, &key, fields.iter().map(|field| &**field).collect());
+            let fields = fields.iter().map(|field| &**field).collect();
+            self.delete_fields(db, &key, fields, "hexpired");
         }
         slice
     }

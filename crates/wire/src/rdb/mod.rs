@@ -13,7 +13,8 @@
 //! ```
 //!
 //! We write version 10, which Redis 7.0 and everything after it reads, and read every version up to that of
-//! Redis 7.4. Of its types only hashes with deadlines are written, which nothing older can hold. Modules and function libraries are refused by name.
+//! Redis 7.4. Of its types only hashes with deadlines are written, which nothing older can hold. Modules and
+//! function libraries are refused by name.
 //!
 //! ```text
 //!   hash with deadlines: unix-ms u64 of the earliest, then of each field

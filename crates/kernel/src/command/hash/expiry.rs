@@ -13,6 +13,7 @@ use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
 
 use crate::command::{Args, CmdResult, Stop, Turn, bounds};
+use crate::keyspace::Class;
 
 /// Latest deadline (unix ms), as in Redis.
 const DEADLINE_MS_MAX: i64 = (1 << 46) - 1;
@@ -167,10 +168,11 @@ fn expire(cx: &mut Turn<'_>, args: &Args<'_>, clock: Clock) -> CmdResult {
         });
     }
     if !planned.is_empty() && is_past {
-        cx.keys.delete_fields(cx.keys.db(), key, planned);
+        cx.keys.delete_fields(cx.keys.db(), key, planned, "hdel");
     } else if !planned.is_empty() {
         let fields = planned.into_iter().map(|field| (deadline, field)).collect();
         cx.keys.apply(Effect::HashExpire { key, fields });
+        cx.keys.notify(Class::Hash, "hexpire", key);
     }
     reply_all(cx, &replies);
     Ok(())
@@ -230,6 +232,7 @@ pub(super) fn hpersist(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let replies: Vec<i64> = replies.collect();
     if !planned.is_empty() {
         cx.keys.apply(Effect::HashPersist { key, fields: planned.into_iter().collect() });
+        cx.keys.notify(Class::Hash, "hpersist", key);
     }
     reply_all(cx, &replies);
     Ok(())
