@@ -162,7 +162,7 @@ fn rdb(data: &[u8]) {
             match reader.next_event() {
                 Ok(Event::NeedMore) => break,
                 Ok(Event::End) | Err(_) => return,
-                Ok(Event::Aux { .. } | Event::Sizes { .. } | Event::Entry(_)) => {}
+                Ok(_) => {}
             }
         }
     }

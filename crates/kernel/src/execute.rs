@@ -567,6 +567,9 @@ pub(crate) fn note_slow(
     }
 }
 
+/// Counts an error reply, unless the command says that it was.
 pub(crate) fn count_error(node: &mut Node, error: &ErrorReply) {
-    node.counters.error(&error.0);
+    if !std::mem::take(&mut node.is_error_counted) {
+        node.counters.error(&error.0);
+    }
 }

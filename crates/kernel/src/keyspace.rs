@@ -66,6 +66,8 @@ pub struct Keyspace {
     db: u16,
     /// The running client's look-ups touch no clocks (CLIENT NO-TOUCH).
     no_touch: bool,
+    /// A script runs: what it sees is in an order, where a client sees none.
+    pub(crate) is_for_script: bool,
     is_replica: bool,
     /// The running command is the master's: what is due goes when the master says so.
     sees_due: bool,
@@ -95,6 +97,7 @@ impl Keyspace {
             now: UnixMs(0),
             db: 0,
             no_touch: false,
+            is_for_script: false,
             is_replica: false,
             sees_due: false,
             is_still: false,
@@ -370,6 +373,8 @@ impl Keyspace {
             Effect::FlushAll => {
                 interest.flushed();
                 (0..self.store.databases()).for_each(|db| interest.arrived_all(db));
+            }
+            Effect::FunctionLoad { .. } | Effect::FunctionDelete { .. } | Effect::FunctionFlush => {
             }
             Effect::SwapDb { a, b } => {
                 interest.arrived_all(*a);

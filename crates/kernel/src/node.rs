@@ -77,6 +77,8 @@ pub struct Node {
     pub is_active_expire_on: bool,
     /// DEBUG PAUSE-CRON: no periodic work is done.
     pub is_cron_paused: bool,
+    /// The error that the running command ends with was counted when it arose.
+    pub(crate) is_error_counted: bool,
     /// When the running command began, the data took more than `maxmemory`, and no key might go.
     pub(crate) is_full: bool,
     pub(crate) eviction: Eviction,
@@ -191,6 +193,7 @@ impl Node {
             sink: None,
             is_active_expire_on: true,
             is_cron_paused: false,
+            is_error_counted: false,
             is_full: false,
             eviction: Eviction::default(),
             barrier: Barrier::default(),

@@ -18,6 +18,7 @@ pub mod evict;
 pub mod expire;
 mod graveyard;
 pub mod hash;
+pub mod libraries;
 pub mod list;
 pub mod memory;
 mod pick;

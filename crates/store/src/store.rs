@@ -12,6 +12,7 @@ use crate::db::Db;
 use crate::dict::Entry;
 use crate::environment::Environment;
 use crate::graveyard::Graveyard;
+use crate::libraries::Libraries;
 use crate::rng::Rng;
 use crate::slots::Place;
 use crate::snapshot::{Capture, Progress, SnapshotRunning, SnapshotSink};
@@ -26,6 +27,7 @@ pub const DATABASES_DEFAULT: u16 = 16;
 pub struct Store {
     pub(crate) dbs: Vec<Db>,
     pub(crate) env: Environment,
+    pub(crate) libraries: Libraries,
     /// Group of slots whose tables [`Store::step`] looks at next.
     step_group: usize,
 }
@@ -44,9 +46,20 @@ impl Store {
             graveyard,
             rng,
         };
-        let mut store = Store { dbs: Vec::new(), env, step_group: 0 };
+        let libraries = Libraries::default();
+        let mut store = Store { dbs: Vec::new(), env, libraries, step_group: 0 };
         store.dbs.resize_with(usize::from(databases), Db::default);
         store
+    }
+
+    /// Libraries of functions.
+    pub fn libraries(&self) -> &Libraries {
+        &self.libraries
+    }
+
+    /// Stores a library from a snapshot file.
+    pub fn load_library(&mut self, name: &[u8], code: &[u8]) {
+        self.libraries.insert(name, code);
     }
 
     pub fn databases(&self) -> u16 {

@@ -79,6 +79,16 @@ pub enum Effect<'a> {
         a: u16,
         b: u16,
     },
+    // libraries of functions, which belong to no database
+    /// Replaces the library of that name.
+    FunctionLoad {
+        name: &'a [u8],
+        code: &'a [u8],
+    },
+    FunctionDelete {
+        name: &'a [u8],
+    },
+    FunctionFlush,
     // strings
     SetString {
         key: &'a [u8],
@@ -317,6 +327,9 @@ mod tag {
     pub(super) const STREAM_DELIVER: u8 = 91;
     pub(super) const STREAM_CLAIM: u8 = 92;
     pub(super) const STREAM_ACK: u8 = 93;
+    pub(super) const FUNCTION_LOAD: u8 = 96;
+    pub(super) const FUNCTION_DELETE: u8 = 97;
+    pub(super) const FUNCTION_FLUSH: u8 = 98;
 }
 
 impl<'a> Effect<'a> {
@@ -353,6 +366,12 @@ impl<'a> Effect<'a> {
                 put_u64(out, u64::from(*a));
                 put_u64(out, u64::from(*b));
             }
+            Effect::FunctionLoad { name, code } => {
+                tagged(out, tag::FUNCTION_LOAD, name);
+                put_bytes(out, code);
+            }
+            Effect::FunctionDelete { name } => tagged(out, tag::FUNCTION_DELETE, name),
+            Effect::FunctionFlush => out.push(tag::FUNCTION_FLUSH),
             Effect::SetString { .. }
             | Effect::Append { .. }
             | Effect::SetRange { .. }
@@ -504,6 +523,9 @@ fn decode_body<'a>(tag: u8, input: &mut &'a [u8]) -> Result<Effect<'a>, EffectEr
         tag::FLUSH_DB => Effect::FlushDb,
         tag::FLUSH_ALL => Effect::FlushAll,
         tag::SWAP_DB => Effect::SwapDb { a: input.db()?, b: input.db()? },
+        tag::FUNCTION_LOAD => Effect::FunctionLoad { name: input.bytes()?, code: input.bytes()? },
+        tag::FUNCTION_DELETE => Effect::FunctionDelete { name: input.bytes()? },
+        tag::FUNCTION_FLUSH => Effect::FunctionFlush,
         tag::SET_STRING => {
             Effect::SetString { key: input.bytes()?, expiry: Expiry::Clear, value: input.bytes()? }
         }
@@ -649,6 +671,9 @@ mod tests {
             Effect::SetClock { key, clock: 0xff_ffff },
             Effect::FlushDb,
             Effect::FlushAll,
+            Effect::FunctionLoad { name: b"lib", code: b"#!lua name=lib\n" },
+            Effect::FunctionDelete { name: b"lib" },
+            Effect::FunctionFlush,
             Effect::SwapDb { a: 0, b: 255 },
             Effect::SetString { key, value, expiry: Expiry::Clear },
             Effect::SetString { key, value, expiry: Expiry::Keep },

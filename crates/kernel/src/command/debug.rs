@@ -57,6 +57,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row("QUICKLIST-PACKED-THRESHOLD", 3, accept, "<size>", "Accepted; lists here need no such bound."),
     row("RELOAD", -2, reload, "[<option> ...]", "Write a snapshot to memory and load it back."),
     row("SET-ACTIVE-EXPIRE", 3, set_active_expire, "<0|1>", "Stop or start looking for due keys."),
+    row("SET-DISABLE-DENY-SCRIPTS", 3, set_allow_all, "<0|1>", "Let scripts call every command, or not."),
     row("SLEEP", 3, sleep, "<seconds>", "Stop the executor."),
     row("STRINGMATCH-LEN", 4, stringmatch_len, "<length> <pattern>", "Match a pattern against so many letters a."),
 ];
@@ -102,6 +103,12 @@ fn sleep(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let node = &mut *cx.node;
     node.now = wall_clock();
     cx.turn.keys.begin_turn(node.now, node.is_still(monotonic_clock()));
+    cx.turn.reply.ok();
+    Ok(())
+}
+
+fn set_allow_all(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    cx.node.scripts.allows_all = args.key(2) != b"0";
     cx.turn.reply.ok();
     Ok(())
 }

@@ -116,7 +116,8 @@ fn sort_ro(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 fn run(cx: &mut Turn<'_>, args: &Args<'_>, may_store: bool) -> CmdResult {
     let mut options = Options::parse(args, may_store, cx.session)?;
     let (mut elements, is_set) = elements(cx.keys, args.key(1))?;
-    if options.is_unsorted && is_set && options.target.is_some() {
+    let wants_order = options.target.is_some() || cx.keys.is_for_script;
+    if options.is_unsorted && is_set && wants_order {
         // The order of a set is nobody's promise; what is stored must have one.
         (options.is_unsorted, options.is_alpha, options.by) = (false, true, None);
     }

@@ -23,6 +23,7 @@ use crate::command::Awaited;
 use crate::node::NodeTurn;
 use crate::script::Scripts;
 use crate::stats::{CommandStats, Stats};
+use store::libraries::Libraries;
 
 pub use facts::{
     Facts, LoadFacts, MasterFacts, PersistenceFacts, ReplicaFacts, ReplicationFacts, random_id,
@@ -298,17 +299,22 @@ impl MemoryReport {
 }
 
 /// What scripts take: their interpreters, and what the node knows of them.
-fn scripts(out: &mut Fields, scripts: &Scripts) {
+fn scripts(out: &mut Fields, scripts: &Scripts, libraries: &Libraries) {
     let vm_eval = scripts.vm_bytes() as u64;
-    let scripts_eval = scripts.cache.bytes() as u64;
+    let vm_functions = scripts.functions.vm_bytes() as u64;
+    let code: usize = libraries.iter().map(|(name, code)| name.len() + code.len()).sum();
+    let (eval, functions) =
+        (scripts.cache.bytes() as u64, (scripts.functions.bytes() + code) as u64);
     out.bytes("used_memory_lua", vm_eval);
     out.field("used_memory_vm_eval", vm_eval);
-    out.field("used_memory_scripts_eval", scripts_eval);
+    out.field("used_memory_scripts_eval", eval);
     out.field("number_of_cached_scripts", scripts.cache.len());
-    out.zeros(&["number_of_functions", "number_of_libraries", "used_memory_vm_functions"]);
-    out.bytes("used_memory_vm_total", vm_eval);
-    out.field("used_memory_functions", 0);
-    out.bytes("used_memory_scripts", scripts_eval);
+    out.field("number_of_functions", scripts.functions.len());
+    out.field("number_of_libraries", libraries.len());
+    out.field("used_memory_vm_functions", vm_functions);
+    out.bytes("used_memory_vm_total", vm_eval + vm_functions);
+    out.field("used_memory_functions", functions);
+    out.bytes("used_memory_scripts", eval + functions);
 }
 
 fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
@@ -328,7 +334,7 @@ fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("allocator_active", report.resident);
     out.field("allocator_resident", report.resident);
     out.bytes("total_system_memory", process::system_bytes());
-    scripts(out, &cx.node.scripts);
+    scripts(out, &cx.node.scripts, cx.turn.keys.store().libraries());
     out.bytes("maxmemory", settings.maxmemory);
     out.field("maxmemory_policy", settings.maxmemory_policy.name());
     let fragmentation = format!("{:.2}", ratio(report.resident, report.used));

@@ -103,6 +103,11 @@ pub(super) fn effect(
             }
         }
         Effect::ZsetRemove { key, members } => long(out, b"ZREM", key, members),
+        Effect::FunctionLoad { code, .. } => {
+            command(out, &[b"FUNCTION", b"LOAD", b"REPLACE", code]);
+        }
+        Effect::FunctionDelete { name } => command(out, &[b"FUNCTION", b"DELETE", name]),
+        Effect::FunctionFlush => command(out, &[b"FUNCTION", b"FLUSH"]),
         Effect::StreamAdd { .. }
         | Effect::StreamAddNode { .. }
         | Effect::StreamDelete { .. }

@@ -15,6 +15,7 @@ use wire::rdb::RdbError;
 use wire::rdb::load::{Entry, Event, Reader};
 
 use super::{aux, decode};
+use crate::script::library::Header;
 
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -33,6 +34,8 @@ pub enum LoadError {
     NoSuchDatabase(u16),
     #[error("key {key:?} is empty or holds an element twice")]
     InvalidValue { key: String },
+    #[error("a library of functions cannot be loaded: {0}")]
+    Library(String),
     #[error("the snapshot is of another position ({found:?}) than its name says")]
     OtherPosition { found: Option<Position> },
 }
@@ -89,6 +92,10 @@ impl Loader {
                 // Tables grow bit by bit, so they need not be told.
                 Event::Sizes { .. } => {}
                 Event::Entry(entry) => self.entry(store, entry)?,
+                Event::Function(code) => {
+                    let header = Header::of(&code).map_err(LoadError::Library)?;
+                    store.load_library(&header.name, &code);
+                }
                 Event::End => {
                     let rest = self.reader.rest().to_vec();
                     let position =

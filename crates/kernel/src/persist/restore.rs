@@ -149,8 +149,10 @@ impl Restore {
             match &self.stage {
                 Stage::Checkpoint(_) => {
                     if let Err(error) = self.step_checkpoint(keys) {
-                        let emptied = keys.store_mut().apply(0, &Effect::FlushAll);
-                        emptied.expect("database 0 is always there");
+                        for effect in [Effect::FlushAll, Effect::FunctionFlush] {
+                            let emptied = keys.store_mut().apply(0, &effect);
+                            emptied.expect("database 0 is always there");
+                        }
                         self.give_up(error)?;
                     }
                 }

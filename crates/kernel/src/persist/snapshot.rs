@@ -181,6 +181,9 @@ impl Encoder {
             number(aux::STREAM_DB, u64::from(db));
         }
         writer.aux("redis-ver", crate::REDIS_VERSION.as_bytes());
+        for (_, code) in store.libraries().iter() {
+            writer.function(code);
+        }
         let count = |count: usize| count as u64;
         let sizes = (0..store.databases())
             .map(|db| store.db(db))

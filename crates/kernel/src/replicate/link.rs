@@ -489,7 +489,10 @@ impl Incoming {
                     self.is_whole = true;
                     return Ok(());
                 }
-                rdb::Event::Aux { .. } | rdb::Event::Sizes { .. } | rdb::Event::Entry(_) => {}
+                rdb::Event::Aux { .. }
+                | rdb::Event::Sizes { .. }
+                | rdb::Event::Function(_)
+                | rdb::Event::Entry(_) => {}
             }
         }
     }

@@ -268,8 +268,10 @@ impl Replication {
             }
             Data::Lost => return Err(DataError::Lost),
         };
-        let emptied = around.keys.store_mut().apply(0, &Effect::FlushAll);
-        emptied.expect("database 0 is always there");
+        for effect in [Effect::FlushAll, Effect::FunctionFlush] {
+            let emptied = around.keys.store_mut().apply(0, &effect);
+            emptied.expect("database 0 is always there");
+        }
         Ok(directory)
     }
 

@@ -39,7 +39,6 @@ impl ScriptFlags {
         known.is_some()
     }
 
-    #[cfg(test)]
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
         FLAGS.into_iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| name)
     }
@@ -97,25 +96,32 @@ pub(crate) fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     loop {
         let spaces = rest.iter().take_while(|byte| is_space(**byte)).count();
         rest = &rest[spaces..];
-        let Some(&first) = rest.first() else { return Some(words) };
+        if rest.is_empty() {
+            return Some(words);
+        }
         let mut word = Vec::new();
-        if matches!(first, b'"' | b'\'') {
-            rest = quoted(rest, first, &mut word)?;
-            if rest.first().is_some_and(|byte| !is_space(*byte)) {
-                return None;
+        while let Some((&byte, tail)) = rest.split_first() {
+            match byte {
+                // A quote may begin in the middle of a word, and ends it.
+                b'"' | b'\'' => {
+                    rest = quoted(tail, byte, &mut word)?;
+                    if rest.first().is_some_and(|byte| !is_space(*byte)) {
+                        return None;
+                    }
+                    break;
+                }
+                byte if is_space(byte) => break,
+                byte => word.push(byte),
             }
-        } else {
-            let length = rest.iter().take_while(|byte| !is_space(**byte)).count();
-            word.extend_from_slice(&rest[..length]);
-            rest = &rest[length..];
+            rest = tail;
         }
         words.push(word);
     }
 }
 
-/// Takes a word in quotes; returns what stands behind it.
+/// Takes what stands in quotes, from behind the first one on; returns what stands behind the second.
 fn quoted<'l>(line: &'l [u8], quote: u8, word: &mut Vec<u8>) -> Option<&'l [u8]> {
-    let mut at = 1;
+    let mut at = 0;
     loop {
         match (*line.get(at)?, line.get(at + 1)) {
             (byte, _) if byte == quote => return Some(&line[at + 1..]),
@@ -178,6 +184,7 @@ mod tests {
         check(" a  b ", Some(&["a", "b"]));
         check("'a b' \"c\\nd\"", Some(&["a b", "c\nd"]));
         check("'it\\'s'", Some(&["it's"]));
+        check("a=\"b c\" d", Some(&["a=b c", "d"]));
         check("'a'b", None);
         check("\"a", None);
     }

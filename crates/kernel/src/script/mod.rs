@@ -13,6 +13,7 @@
 mod busy;
 pub(crate) mod cache;
 pub(crate) mod flags;
+pub(crate) mod library;
 pub(crate) mod run;
 
 use base::Tick;
@@ -22,6 +23,7 @@ use wire::resp::reply::ErrorReply;
 
 use crate::command::Args;
 pub use cache::Cache;
+pub use library::Functions;
 
 /// Bytes that all scripts of a node together may take at a time.
 const SANDBOX_BYTES_MAX: usize = 1 << 30;
@@ -33,9 +35,12 @@ const WORDS_KEPT: usize = 128;
 #[derive(Debug, Default)]
 pub struct Scripts {
     pub cache: Cache,
+    pub functions: Functions,
     /// `None` before the first script, and while one runs.
     pub(crate) sandbox: Option<Box<Sandbox>>,
     pub(crate) running: Option<Running>,
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS: commands run in scripts that are not meant to.
+    pub(crate) allows_all: bool,
     /// Clients that have sent something while a script ran; what was not answered waits in their buffers.
     pub(crate) heard: Vec<Token>,
 }

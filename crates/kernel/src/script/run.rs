@@ -62,6 +62,7 @@ pub(crate) fn run(
     let began_counting = cx.node.tick;
     cx.node.scripts.running = Some(Running::new(call.kind, call.name, began, args));
     let (db, protocol) = (cx.turn.session.db, cx.turn.session.protocol);
+    cx.turn.keys.is_for_script = true;
     let mut run = Run {
         is_resp3: false,
         is_read_only: call.is_read_only || has(ScriptFlag::NoWrites),
@@ -81,23 +82,24 @@ pub(crate) fn run(
     let session = &mut *cx.turn.session;
     (session.db, session.protocol) = (db, protocol);
     cx.turn.keys.select(db);
+    cx.turn.keys.is_for_script = false;
     cx.node.scripts.running = None;
     // The time of a script is that of all that it did.
     cx.node.tick = began_counting;
     match result {
-        Ok(()) => answer(cx, &reply, errors),
+        Ok(()) => answer(cx, &reply, &errors),
         Err(failure) => fail(cx, call, failure),
     }
 }
 
 /// Hands over what the script has returned.
-fn answer(cx: &mut NodeTurn<'_>, reply: &[u8], mut errors: Vec<ErrorReply>) -> CmdResult {
-    if reply.first() == Some(&b'-')
-        && let Some(error) = errors.pop()
-    {
-        return Err(error.into());
+fn answer(cx: &mut NodeTurn<'_>, reply: &[u8], errors: &[ErrorReply]) -> CmdResult {
+    if let Some(text) = reply.strip_prefix(b"-") {
+        cx.node.is_error_counted = errors.is_empty();
+        let text = String::from_utf8_lossy(text);
+        return Err(ErrorReply::from(text.trim_end_matches("\r\n").to_owned()).into());
     }
-    for error in &errors {
+    for error in errors {
         execute::count_error(cx.node, error);
     }
     cx.turn.reply.buffer().extend_from_slice(reply);
@@ -117,10 +119,7 @@ fn fail(cx: &mut NodeTurn<'_>, call: &Call<'_>, failure: Failure) -> CmdResult {
         text.push_str(&format!(" script: {name}, on {source}:{line}."));
     }
     let error = ErrorReply::from(text);
-    if failure.is_counted {
-        cx.turn.reply.error(&error);
-        return Ok(());
-    }
+    cx.node.is_error_counted = failure.is_counted;
     Err(error.into())
 }
 
@@ -131,8 +130,7 @@ fn refuse(cx: &NodeTurn<'_>, call: &Call<'_>) -> Option<ErrorReply> {
         return None;
     }
     if cx.turn.keys.is_replica() {
-        let text = "READONLY Can not run script with write flag on readonly replica";
-        return Some(ErrorReply::new(text));
+        return Some(READ_ONLY);
     }
     if !cx.turn.keys.is_log_sound() {
         let why = cx.turn.keys.log_trouble().unwrap_or_else(|| "the disk was full".to_owned());
@@ -178,7 +176,7 @@ impl Run<'_, '_> {
 
     /// Why a known command may not run here; its code first, or a text that gets ERR.
     fn refuse(&mut self, spec: &'static CommandSpec, args: &Args<'_>) -> Option<ErrorReply> {
-        if spec.has(Flag::Noscript) {
+        if spec.has(Flag::Noscript) && !self.cx.node.scripts.allows_all {
             return Some(ErrorReply::new("ERR This Redis command is not allowed from script"));
         }
         if let Err(denial) = self.cx.turn.session.check(spec, args) {

@@ -9,6 +9,9 @@
 //! | SetClock | 1 if the key is there, else 0 | 0 | - |
 //! | FlushDb, FlushAll | keys removed | - | - |
 //! | SwapDb | 1 | - | - |
+//! | FunctionLoad | 1 if it replaced a library, else 0 | - | - |
+//! | FunctionDelete | 1 if the library was there, else 0 | - | - |
+//! | FunctionFlush | libraries removed | - | - |
 //! | SetString | bytes of the value | created | replaced |
 //! | Append, SetRange | new length in bytes | created | `WrongType` |
 //! | IncrBy | the new integer | created as 0 | `WrongType` |
@@ -145,6 +148,11 @@ pub(crate) fn apply(
         | Effect::FlushDb
         | Effect::FlushAll
         | Effect::SwapDb { .. } => keys::apply(store, db, effect),
+        Effect::FunctionLoad { name, code } => {
+            Ok(Outcome::flag(store.libraries.insert(name, code)))
+        }
+        Effect::FunctionDelete { name } => Ok(Outcome::flag(store.libraries.remove(name))),
+        Effect::FunctionFlush => Ok(Outcome::count(store.libraries.clear())),
         Effect::Delete { key } => Ok(Outcome::flag(target(store, db, key).remove())),
         Effect::SetString { key, value, expiry } => {
             Ok(string::set(target(store, db, key), value, *expiry))

@@ -1,13 +1,14 @@
-//! DUMP payloads: one value, sealed.
+//! DUMP payloads: one value, sealed. FUNCTION DUMP: libraries, sealed in the same way.
 //!
 //! ```text
 //!   type u8 | value, as in a file | version u16 | crc64 u64        little-endian
 //!   '------------- in the checksum -------------'
+//!   (245 | code)*                 | version     | crc64
 //! ```
 //!
 //! Write them with [`Writer::for_dump`](super::save::Writer::for_dump).
 
-use super::load::{Value, read_value};
+use super::load::{Value, read_functions, read_value};
 use super::{RdbError, VERSION_READ_MAX, crc64};
 
 /// Version and checksum.
@@ -25,6 +26,29 @@ pub enum OpenError {
 /// The value in a payload. Nothing is decoded before the checksum is found right; hostile bytes can have a right
 /// one, so everything behind it is checked as well.
 pub fn open(payload: &[u8]) -> Result<Value, OpenError> {
+    Ok(read_value(unseal(payload)?)?)
+}
+
+/// Why a payload of FUNCTION RESTORE is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FunctionsError {
+    #[error("version or checksum are wrong")]
+    Seal,
+    #[error("a library in the format of a release candidate of Redis 7.0")]
+    Before7,
+    #[error("something else than a library")]
+    OtherType,
+    #[error("malformed library")]
+    Malformed,
+}
+
+/// The code of the libraries in a payload.
+pub fn open_functions(payload: &[u8]) -> Result<Vec<Vec<u8>>, FunctionsError> {
+    read_functions(unseal(payload).map_err(|_| FunctionsError::Seal)?)
+}
+
+/// What the seal is of, if it is right.
+fn unseal(payload: &[u8]) -> Result<&[u8], OpenError> {
     let at = payload.len().checked_sub(SEAL_BYTES).ok_or(OpenError::Seal)?;
     let (value, seal) = payload.split_at(at);
     let (version, checksum) = seal.split_at(2);
@@ -34,7 +58,7 @@ pub fn open(payload: &[u8]) -> Result<Value, OpenError> {
     if !is_right || version > VERSION_READ_MAX {
         return Err(OpenError::Seal);
     }
-    Ok(read_value(value)?)
+    Ok(value)
 }
 
 #[cfg(test)]

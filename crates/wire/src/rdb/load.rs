@@ -22,6 +22,7 @@ use base::number::parse_double;
 
 pub use stream::{Consumer, Group, Pending, Stream};
 
+use super::dump::FunctionsError;
 use super::{
     CRC64, Crc64, HEADER_BYTES, RdbError, STRING_BYTES_MAX, VERSION_READ_MAX, container, kind,
     legacy, length, lzf, opcode,
@@ -115,6 +116,8 @@ pub enum Event {
         expiries: u64,
     },
     Entry(Entry),
+    /// The code of a library of functions.
+    Function(Vec<u8>),
     /// The file is complete and its checksum right. Bytes behind it are in [`Reader::rest`].
     End,
 }
@@ -286,9 +289,8 @@ impl Reader {
             opcode::IDLE => self.traits.idle_seconds = Some(cursor.length()?),
             opcode::FREQ => self.traits.frequency = Some(cursor.byte()?),
             opcode::EOF => self.state = State::Checksum,
-            opcode::FUNCTION | opcode::FUNCTION_BEFORE_7_0 => {
-                return Err(RdbError::Unsupported("function library").into());
-            }
+            opcode::FUNCTION => event = Some(Event::Function(cursor.string()?.decode()?)),
+            opcode::FUNCTION_BEFORE_7_0 => return Err(BEFORE_7_0.into()),
             opcode::MODULE_AUX => return Err(RdbError::Unsupported("data of a module").into()),
             kind => {
                 let shape = Shape::of(kind)?;
@@ -415,6 +417,25 @@ pub(super) fn read_value(bytes: &[u8]) -> Result<Value, RdbError> {
         Err(Halt::CutOff) => Err(RdbError::Malformed("value: fewer bytes than it has")),
         Err(Halt::Wrong(error)) => Err(error),
     }
+}
+
+const BEFORE_7_0: RdbError =
+    RdbError::Unsupported("function library of a release candidate of Redis 7.0");
+
+/// The code of the libraries that fill `bytes`.
+pub(super) fn read_functions(bytes: &[u8]) -> Result<Vec<Vec<u8>>, FunctionsError> {
+    let mut cursor = Cursor(bytes);
+    let mut libraries = Vec::new();
+    while !cursor.0.is_empty() {
+        match cursor.byte() {
+            Ok(opcode::FUNCTION) => {}
+            Ok(opcode::FUNCTION_BEFORE_7_0) => return Err(FunctionsError::Before7),
+            Ok(_) | Err(_) => return Err(FunctionsError::OtherType),
+        }
+        let code = cursor.string().and_then(|code| Ok(code.decode()?));
+        libraries.push(code.map_err(|_| FunctionsError::Malformed)?);
+    }
+    Ok(libraries)
 }
 
 /// Redis keeps expiries signed; one before 1970 has passed like any other.

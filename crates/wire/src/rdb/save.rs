@@ -115,6 +115,12 @@ impl Writer {
         self.strings.put(&mut self.out, value);
     }
 
+    /// A library of functions.
+    pub fn function(&mut self, code: &[u8]) {
+        self.out.push(opcode::FUNCTION);
+        self.strings.put(&mut self.out, code);
+    }
+
     /// What follows belongs to this database.
     pub fn select(&mut self, db: u16) {
         self.out.push(opcode::SELECT_DB);
