@@ -7,6 +7,7 @@ use wire::resp::reply::{ErrorReply, Protocol};
 use crate::access::Denial;
 use crate::client::Session;
 use crate::command::Args;
+use crate::command::absent::NO_MODULES;
 use crate::command::transaction::is_never_queued;
 use crate::keyspace::Keyspace;
 use crate::node::{Holds, Node};
@@ -71,6 +72,11 @@ impl House<'_> {
             let is_queued = session.transaction.is_some() && !is_never_queued(spec.name);
             return if is_queued { Admission::Queue } else { Admission::Run };
         }
+        if spec.has(Flag::Admin)
+            && matches!(spec.name, "module|load" | "module|loadex" | "module|unload")
+        {
+            return Admission::Refuse(NO_MODULES);
+        }
         if !session.is_authenticated && !spec.has(Flag::NoAuth) {
             return Admission::Refuse(NOT_LOGGED_IN);
         }
@@ -129,7 +135,7 @@ impl House<'_> {
             return true;
         }
         let is_queueing = session.transaction.is_some() && spec.name != "exec";
-        let may_write = has(spec, session, Flag::Write) || may_replicate(spec.name);
+        let may_write = has(spec, session, Flag::Write) || holds(spec, session, may_replicate);
         may_write && !is_queueing
     }
 }
@@ -137,11 +143,22 @@ impl House<'_> {
 /// Whether the command, or for EXEC any command that it would run, has a flag.
 #[inline]
 fn has(spec: &CommandSpec, session: &Session, flag: Flag) -> bool {
-    if spec.has(flag) {
+    holds(spec, session, |spec| spec.has(flag))
+}
+
+/// Whether something is true of the command, or for EXEC of any command that it would run.
+#[inline]
+fn holds(spec: &CommandSpec, session: &Session, is_so: impl Fn(&CommandSpec) -> bool) -> bool {
+    if is_so(spec) {
         return true;
     }
     let Some(transaction) = &session.transaction else { return false };
-    spec.name == "exec" && transaction.queue.iter().any(|command| command.spec.has(flag))
+    spec.name == "exec" && transaction.queue.iter().any(|command| is_so(command.spec))
+}
+
+/// Commands that do not write by themselves, but may cause something that replicas are to see.
+pub(crate) fn may_replicate(spec: &CommandSpec) -> bool {
+    matches!(spec.name, "publish" | "spublish" | "pfcount" | "eval" | "evalsha" | "fcall")
 }
 
 /// Whether the command, or for EXEC every command that it would run, has a flag.
@@ -156,13 +173,6 @@ pub(crate) fn log_trouble(keys: &Keyspace) -> ErrorReply {
     let why = keys.log_trouble().unwrap_or_else(|| "the disk was full".to_owned());
     format!("MISCONF Errors writing to the AOF file: {why}").into()
 }
-
-/// Commands that are no writes, but may lead to some, or are sent to replicas. A script of which it is known that it does
-/// not write is none of them.
-pub(crate) fn may_replicate(name: &str) -> bool {
-    matches!(name, "publish" | "spublish" | "eval" | "evalsha" | "fcall")
-}
-
 /// Why nothing may be written at this moment, though the node is a master and its log is sound.
 pub(crate) fn refuse_write(node: &Node) -> Option<ErrorReply> {
     match &node.replication {

@@ -71,6 +71,8 @@ pub struct Session {
     /// WATCHed keys.
     pub watched: Vec<Watched>,
     pub subscriptions: Subscriptions,
+    /// MONITOR: every command is shown to it.
+    pub is_monitor: bool,
     /// CLIENT TRACKING ON.
     pub tracking: Option<Box<Tracked>>,
     /// Parked by a blocking command.
@@ -204,6 +206,8 @@ pub struct Client {
     pub(crate) is_touched: bool,
     /// Its next command waits for the end of a hold.
     pub(crate) is_held: bool,
+    /// Its share of the memory of all clients when it was last measured (`maxmemory-clients`; bytes).
+    pub(crate) measured_bytes: u64,
     /// When the output first exceeded the soft limit.
     pub(crate) over_soft_limit_since: Option<UnixMs>,
     /// For a client that is closed when its last replies have left: how many bytes of them were left when some
@@ -217,6 +221,8 @@ pub struct Clients {
     places: Vec<Option<Client>>,
     /// Where each client is, by its number.
     by_id: HashMap<ClientId, Token, foldhash::fast::RandomState>,
+    /// Sum of `measured_bytes`.
+    noted_bytes: u64,
     last_id: u64,
 }
 
@@ -265,6 +271,7 @@ impl Clients {
             transaction: None,
             watched: Vec::new(),
             subscriptions: Subscriptions::default(),
+            is_monitor: false,
             tracking: None,
             blocked: None,
             waits_for_op: 0,
@@ -277,6 +284,7 @@ impl Clients {
             parser: RequestParser::new(),
             is_touched: false,
             is_held: false,
+            measured_bytes: 0,
             over_soft_limit_since: None,
             leaving: None,
         };
@@ -291,13 +299,28 @@ impl Clients {
 
     pub(crate) fn remove(&mut self, token: Token) -> Option<Box<Session>> {
         self.client(token)?;
-        let session = self.places[token.index()].take()?.session;
+        let client = self.places[token.index()].take()?;
+        self.noted_bytes -= client.measured_bytes;
+        let session = client.session;
         match &session {
             Some(session) => drop(self.by_id.remove(&session.id)),
             // Its own command holds the session.
             None => self.by_id.retain(|_, place| *place != token),
         }
         session
+    }
+
+    /// What a client uses, as measured now (bytes).
+    pub(crate) fn note_bytes(&mut self, token: Token, bytes: u64) {
+        if let Some(client) = self.client(token) {
+            let before = std::mem::replace(&mut client.measured_bytes, bytes);
+            self.noted_bytes = self.noted_bytes - before + bytes;
+        }
+    }
+
+    /// What all clients used when each was measured last (bytes).
+    pub(crate) fn noted_bytes(&self) -> u64 {
+        self.noted_bytes
     }
 
     /// The client with this number, if it is still there.

@@ -5,6 +5,7 @@ use net::Driver;
 use wire::resp::reply::Protocol;
 
 use crate::client::Session;
+use crate::node::Node;
 use crate::tracking::Mode;
 
 /// What TYPE filters by. Links between the nodes of an instance are no clients of the executor; replicas
@@ -47,7 +48,9 @@ const FIRST_BYTES: usize = 16 << 10;
 
 /// The line with its line break. `fd` is the connection's place, which is as unique. `request` is the length of the
 /// request that runs, for the client that has sent it: it has left the input buffer, but not yet the memory.
-pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs, request: usize) -> Vec<u8> {
+/// `is_broken`: a key that it watches has changed.
+pub(crate) fn line(session: &Session, node: &Node, is_broken: bool, request: usize) -> Vec<u8> {
+    let (net, now) = (&node.net, node.now);
     let (input_capacity, output_capacity) = net.buffer_bytes(session.token);
     let input = net.input_length(session.token) + request;
     let output = net.output_pending(session.token);
@@ -72,7 +75,7 @@ pub(crate) fn line(session: &Session, net: &Driver, now: UnixMs, request: usize)
     put("name", &session.name);
     put("age", &seconds(session.connected_at));
     put("idle", &seconds(session.active_at));
-    put("flags", &flags(session));
+    put("flags", &flags(session, is_broken));
     put("db", session.db.to_string().as_bytes());
     put("sub", &number(session.subscriptions.channels.len()));
     put("psub", &number(session.subscriptions.patterns.len()));
@@ -119,17 +122,19 @@ pub(crate) fn memory_bytes(session: &Session, net: &Driver) -> usize {
 }
 
 /// One letter a state, `N` for none.
-fn flags(session: &Session) -> Vec<u8> {
+fn flags(session: &Session, is_broken: bool) -> Vec<u8> {
     let tracked = session.tracking.as_ref();
     let states = [
         (session.is_replica(), b'S'),
         (session.is_master, b'M'),
+        (session.is_monitor, b'O'),
         (session.is_subscribed(), b'P'),
         (session.transaction.is_some(), b'x'),
         (session.blocked.is_some(), b'b'),
         (tracked.is_some(), b't'),
         (tracked.is_some_and(|tracked| tracked.is_redirect_broken), b'R'),
         (tracked.is_some_and(|tracked| tracked.mode == Mode::Broadcast), b'B'),
+        (is_broken, b'd'),
         (session.close_after_reply, b'c'),
         (session.no_evict, b'e'),
         (session.no_touch, b'T'),

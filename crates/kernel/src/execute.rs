@@ -21,6 +21,7 @@ use crate::command::{Args, CmdResult, Handler, NodeTurn, Queued, Stop, Turn};
 use crate::eviction::Room;
 use crate::keyspace::Keyspace;
 use crate::latency;
+use crate::monitor::Shown;
 use crate::node::{Node, Request};
 use crate::slowlog;
 use crate::stats::Ended;
@@ -70,7 +71,7 @@ impl Stage<'_> {
             }
             let error = table::unresolved(&resolved, args).expect("it is not known");
             let spec = if let Resolved::WrongArity { spec } = resolved { Some(spec) } else { None };
-            return self.refuse(token, spec, &error);
+            return self.refuse(token, spec, args, &error);
         };
         if self.node.tracking.is_on() {
             self.node.bound_tracking(self.keys.rng());
@@ -94,17 +95,17 @@ impl Stage<'_> {
         match house.admit(spec, args, session, self.keys) {
             Admission::Run => self.run(token, spec, handler, args),
             Admission::Hold => After::Held,
-            Admission::Refuse(error) => self.refuse(token, Some(spec), &error),
+            Admission::Refuse(error) => self.refuse(token, Some(spec), args, &error),
             Admission::Deny(denial) => {
                 let error = self.deny(token, spec, args, denial);
-                self.refuse(token, Some(spec), &error)
+                self.refuse(token, Some(spec), args, &error)
             }
             Admission::Queue => {
                 let transaction = session.transaction.as_mut().expect("only then it is queued");
                 let command = Queued::new(spec, handler, args);
                 if transaction.bytes + command.bytes() > self.node.limits.client_query_buffer_limit
                 {
-                    return self.refuse(token, Some(spec), &TRANSACTION_TOO_LARGE);
+                    return self.refuse(token, Some(spec), args, &TRANSACTION_TOO_LARGE);
                 }
                 transaction.bytes += command.bytes();
                 transaction.queue.push(command);
@@ -143,7 +144,10 @@ impl Stage<'_> {
                 session.reply_mode = ReplyMode::Skip;
             }
         }
-        match self.call(token, spec, handler, args) {
+        self.node.show_command_of(Shown::Before, token, spec, args);
+        let result = self.call(token, spec, handler, args);
+        self.node.show_command_of(Shown::After, token, spec, args);
+        match result {
             Ok(()) => self.account(token, spec, args, Ended::Replied),
             Err(Stop::Error(error)) => {
                 self.account(token, spec, args, Ended::Failed);
@@ -313,6 +317,7 @@ impl Stage<'_> {
         &mut self,
         token: Token,
         spec: Option<&'static CommandSpec>,
+        args: &Args<'_>,
         error: &ErrorReply,
     ) -> After {
         if let Some(spec) = spec {
@@ -320,7 +325,7 @@ impl Stage<'_> {
             self.node.counters.reject(spec.id);
             self.end_caching(token, spec);
             if spec.name == "exec" {
-                return self.abort(token, error);
+                return self.abort(token, spec, args, error);
             }
         }
         count_error(self.node, error);
@@ -361,7 +366,14 @@ impl Stage<'_> {
     }
 
     /// Ends a transaction whose EXEC was refused.
-    fn abort(&mut self, token: Token, reason: &ErrorReply) -> After {
+    fn abort(
+        &mut self,
+        token: Token,
+        spec: &CommandSpec,
+        args: &Args<'_>,
+        reason: &ErrorReply,
+    ) -> After {
+        self.node.show_command_of(Shown::After, token, spec, args);
         if let Some(session) = self.node.clients.get_mut(token) {
             session.transaction = None;
             self.keys.unwatch(session);
@@ -497,6 +509,9 @@ impl Stage<'_> {
         let Some(session) = self.node.clients.get_mut(token) else { return };
         self.node.pubsub.unsubscribe_all(session);
         self.node.tracking.disable(session);
+        if std::mem::take(&mut session.is_monitor) {
+            self.node.monitors.retain(|monitor| *monitor != token);
+        }
         self.blocking.unpark(self.keys, session);
         self.keys.unwatch(session);
         self.node.follow_trackers(self.keys);

@@ -93,6 +93,24 @@ impl Executor {
         now.0.saturating_sub(since.0) > LEAVING_MS_MAX
     }
 
+    /// Notes what a client uses now, when `maxmemory-clients` wants to know.
+    pub(crate) fn measure(&mut self, token: Token) {
+        if self.node.config.settings().maxmemory_clients == 0 {
+            return;
+        }
+        let Some(session) = self.node.clients.get(token) else { return };
+        let bytes = client_list::memory_bytes(session, &self.node.net) as u64;
+        self.node.clients.note_bytes(token, bytes);
+    }
+
+    /// Closes clients if those that have been measured exceed `maxmemory-clients`.
+    pub(crate) fn bound_measured(&mut self) {
+        let bound = self.node.config.settings().maxmemory_clients;
+        if bound > 0 && self.node.clients.noted_bytes() > bound {
+            self.bound_clients();
+        }
+    }
+
     /// `maxmemory-clients`: closes the clients that use most, until the others fit.
     pub(crate) fn bound_clients(&mut self) {
         let bound = self.node.config.settings().maxmemory_clients;
@@ -100,23 +118,27 @@ impl Executor {
             return;
         }
         let net = &self.node.net;
-        let size_of = |session: &Session| client_list::memory_bytes(session, net) as u64;
-        let mut total: u64 = self.node.clients.iter().map(size_of).sum();
-        if total <= bound {
-            return;
-        }
-        let may_go = |session: &&Session| {
-            !session.no_evict && !session.is_internal && !session.is_replica() && !session.is_master
-        };
-        let mut largest: Vec<(u64, Token)> = (self.node.clients.iter().filter(may_go))
-            .map(|session| (size_of(session), session.token))
+        let measured: Vec<(u64, Token, bool)> = (self.node.clients.iter())
+            .map(|session| {
+                let bytes = client_list::memory_bytes(session, net) as u64;
+                let may_go = !(session.no_evict
+                    || session.is_internal
+                    || session.is_replica()
+                    || session.is_master
+                    || session.is_monitor);
+                (bytes, session.token, may_go)
+            })
             .collect();
+        for (bytes, token, _) in &measured {
+            self.node.clients.note_bytes(*token, *bytes);
+        }
+        let mut largest: Vec<(u64, Token)> =
+            measured.into_iter().filter(|(.., may_go)| *may_go).map(|(b, t, _)| (b, t)).collect();
         largest.sort_unstable();
-        while total > bound
+        while self.node.clients.noted_bytes() > bound
             && let Some((bytes, token)) = largest.pop()
         {
             warn!(bytes, "client closed: all clients together exceed maxmemory-clients");
-            total -= bytes;
             self.node.counters.evicted_clients += 1;
             self.node.net.close(token);
             self.stage(|stage| stage.forget(token));
@@ -169,6 +191,7 @@ fn is_idle(session: &Session, silent_ms: u64, timeout: Duration) -> bool {
     let may_be_silent = session.blocked.is_some()
         || session.is_subscribed()
         || session.is_replica()
-        || session.is_master;
+        || session.is_master
+        || session.is_monitor;
     !timeout.is_zero() && !may_be_silent && u128::from(silent_ms) > timeout.as_millis()
 }

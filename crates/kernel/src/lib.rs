@@ -37,6 +37,7 @@ pub mod lease;
 pub mod limits;
 pub mod listeners;
 pub mod member;
+mod monitor;
 pub mod node;
 pub mod persist;
 pub mod pubsub;

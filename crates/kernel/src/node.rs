@@ -47,6 +47,8 @@ pub struct Node {
     pub clients: Clients,
     pub limits: Limits,
     pub pubsub: PubSub,
+    /// Clients that are shown every command, in the order in which they came.
+    pub(crate) monitors: Vec<Token>,
     /// Client-side caching.
     pub tracking: Tracking,
     pub holds: Holds,
@@ -176,6 +178,7 @@ impl Node {
             clients: Clients::default(),
             limits,
             pubsub: PubSub::default(),
+            monitors: Vec::new(),
             tracking: Tracking::default(),
             holds: Holds::default(),
             access: Access::default(),

@@ -96,7 +96,7 @@ pub fn trimmed(spec: &CommandSpec, args: &Args<'_>) -> Vec<Vec<u8>> {
 }
 
 /// Whether argument `at` may hold a password.
-fn is_secret(spec: &CommandSpec, args: &Args<'_>, at: usize) -> bool {
+pub(crate) fn is_secret(spec: &CommandSpec, args: &Args<'_>, at: usize) -> bool {
     let follows = |word: &str, distance: usize| at > distance && args.is(at - distance, word);
     match spec.name {
         "auth" => at > 0,

@@ -199,6 +199,7 @@ impl Executor {
                     if let Some(session) = self.node.clients.get_mut(token) {
                         session.active_at = now;
                         self.ready.push(token);
+                        self.measure(token);
                     }
                 }
                 Event::Closed { token, reason } => {
@@ -211,6 +212,7 @@ impl Executor {
             }
         }
         self.events = events;
+        self.bound_measured();
     }
 
     /// Parses the complete commands of the clients that have input, as many as one turn takes.
@@ -365,8 +367,10 @@ impl Executor {
         let mut touched = std::mem::take(&mut self.node.touched);
         for token in touched.drain(..) {
             self.release(token, passed);
+            self.measure(token);
         }
         self.node.touched = touched;
+        self.bound_measured();
         let net = &mut self.node.net;
         self.node.barrier.pass(passed, |token, end| {
             if let Some(output) = net.output(token) {
@@ -470,6 +474,13 @@ pub(crate) fn wall_clock() -> UnixMs {
     let now = clock_gettime(ClockId::Realtime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     UnixMs(seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000)
+}
+
+/// The same in microseconds, for what people read.
+pub(crate) fn wall_clock_micros() -> u64 {
+    let now = clock_gettime(ClockId::Realtime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
 }
 
 /// Time since the machine started.

@@ -334,6 +334,7 @@ mod tag {
 
 impl<'a> Effect<'a> {
     /// Appends the payload bytes of this effect.
+    #[expect(clippy::too_many_lines, reason = "one arm for each effect")]
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Effect::Delete { key } => tagged(out, tag::DELETE, key),

@@ -93,7 +93,7 @@ impl Node {
     }
 
     fn client_info(&self, session: &Session, args: &Args<'_>) -> Vec<u8> {
-        let mut line = client_list::line(session, &self.net, self.now, args.request_bytes());
+        let mut line = client_list::line(session, self, false, args.request_bytes());
         line.truncate(line.len() - 1);
         line
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base::UnixMs;
 use net::{Address, Token};
 use wire::resp::reply::ErrorReply;
 
@@ -163,7 +164,8 @@ fn unblock(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 fn info(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
-    let line = line(cx.turn.session, &cx.node.net, cx.node.now, args.request_bytes());
+    let is_broken = cx.turn.keys.interest.is_broken(cx.turn.session.token);
+    let line = line(cx.turn.session, cx.node, is_broken, args.request_bytes());
     cx.turn.reply.verbatim("txt", &line);
     Ok(())
 }
@@ -196,7 +198,8 @@ fn list(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     for session in sessions {
         let is_caller = session.token == cx.turn.session.token;
         let request = if is_caller { args.request_bytes() } else { 0 };
-        text.extend_from_slice(&line(session, &cx.node.net, cx.node.now, request));
+        let is_broken = cx.turn.keys.interest.is_broken(session.token);
+        text.extend_from_slice(&line(session, cx.node, is_broken, request));
     }
     cx.turn.reply.verbatim("txt", &text);
     Ok(())
@@ -217,6 +220,8 @@ struct Victims<'a> {
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
     user: Option<&'a Arc<User>>,
+    /// Connected for at least so many seconds.
+    age_seconds: Option<u64>,
     spares_me: bool,
 }
 
@@ -237,6 +242,13 @@ impl<'a> Victims<'a> {
                 victims.address = Some(value);
             } else if args.is(at, "LADDR") {
                 victims.local_address = Some(value);
+            } else if args.is(at, "MAXAGE") {
+                let seconds =
+                    base::number::parse_i64(value).and_then(|age| u64::try_from(age).ok());
+                let seconds = seconds
+                    .filter(|seconds| *seconds > 0)
+                    .ok_or_else(|| error("ERR maxage is not an integer or out of range"))?;
+                victims.age_seconds = Some(seconds);
             } else if args.is(at, "USER") {
                 let user = access.user(value).ok_or_else(|| {
                     let user = String::from_utf8_lossy(value);
@@ -254,12 +266,14 @@ impl<'a> Victims<'a> {
         Ok(victims)
     }
 
-    fn include(&self, session: &Session) -> bool {
+    fn include(&self, session: &Session, now: UnixMs) -> bool {
+        let age = now.0.saturating_sub(session.connected_at.0) / 1000;
         self.id.is_none_or(|id| session.id.0 == id)
             && self.kind.is_none_or(|kind| ClientType::of(session) == kind)
             && self.user.is_none_or(|user| Arc::ptr_eq(user, &session.user))
             && self.address.is_none_or(|text| is_address(&session.peer, text))
             && self.local_address.is_none_or(|text| is_address(&session.local, text))
+            && self.age_seconds.is_none_or(|seconds| age >= seconds)
     }
 }
 
@@ -275,14 +289,15 @@ fn kill(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     } else {
         Victims::parse(args, &cx.node.access)?
     };
+    let now = cx.node.now;
     let others: Vec<Token> = cx
         .node
         .clients
         .iter()
-        .filter(|session| victims.include(session))
+        .filter(|session| victims.include(session, now))
         .map(|session| session.token)
         .collect();
-    let includes_me = !victims.spares_me && victims.include(cx.turn.session);
+    let includes_me = !victims.spares_me && victims.include(cx.turn.session, now);
     let count = others.len() + usize::from(includes_me);
     if is_old_form && count == 0 {
         return Err(error("ERR No such client"));

@@ -182,6 +182,7 @@ fn reset(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     cx.turn.keys.unwatch(session);
     cx.node.pubsub.unsubscribe_all(session);
     cx.node.tracking.disable(session);
+    cx.node.end_monitor(session);
     cx.node.follow_trackers(cx.turn.keys);
     session.db = 0;
     session.name.clear();

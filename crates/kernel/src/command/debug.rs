@@ -54,6 +54,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row("PAUSE-CRON", 3, pause_cron, "<0|1>", "Stop or start periodic work."),
     row("POPULATE", -3, populate, "<count> [<prefix>] [<size>]", "Create string keys <prefix>:<n> that are not there."),
     row("PROTOCOL", 3, protocol, "<type>", "Reply with a value of a type of RESP3."),
+    row("SET-SKIP-CHECKSUM-VALIDATION", 3, accept, "<0|1>", "Accepted; checksums are always compared."),
     row("QUICKLIST-PACKED-THRESHOLD", 3, accept, "<size>", "Accepted; lists here need no such bound."),
     row("RELOAD", -2, reload, "[<option> ...]", "Write a snapshot to memory and load it back."),
     row("SET-ACTIVE-EXPIRE", 3, set_active_expire, "<0|1>", "Stop or start looking for due keys."),

@@ -12,8 +12,11 @@ use super::{Args, CmdResult, Handler, Stop, Turn};
 use crate::keyspace::{Class, Keyspace, in_parts};
 use crate::persist::{decode, encode};
 
-pub(crate) const COMMANDS: &[Binding] =
-    &[("dump", Handler::Data(dump_command)), ("restore", Handler::Data(restore))];
+pub(crate) const COMMANDS: &[Binding] = &[
+    ("dump", Handler::Data(dump_command)),
+    ("restore", Handler::Data(restore)),
+    ("restore-asking", Handler::Data(restore)),
+];
 
 const BUSY_KEY: ErrorReply = ErrorReply::new("BUSYKEY Target key name already exists.");
 const BAD_TTL: ErrorReply = ErrorReply::new("ERR Invalid TTL value, must be >= 0");

@@ -14,6 +14,7 @@
 //!   before it changes one: an error leaves the data as it was.
 //! - A handler that stops with an error or to block has written no reply; the shell writes it.
 
+pub(crate) mod absent;
 mod acl;
 pub mod args;
 mod bitmap;

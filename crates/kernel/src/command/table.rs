@@ -13,6 +13,7 @@ pub(crate) type Binding = (&'static str, Handler);
 
 /// All command files.
 const FILES: &[&[Binding]] = &[
+    super::absent::COMMANDS,
     super::acl::COMMANDS,
     super::bitmap::COMMANDS,
     super::client::COMMANDS,
@@ -33,6 +34,7 @@ const FILES: &[&[Binding]] = &[
     super::list::COMMANDS,
     super::memory::COMMANDS,
     super::migrate::COMMANDS,
+    crate::monitor::COMMANDS,
     super::object::COMMANDS,
     super::psync::COMMANDS,
     super::pubsub::COMMANDS,

@@ -12,6 +12,7 @@ use crate::access::Denial;
 use crate::blocking::Unserved;
 use crate::client::{Transaction, Watched};
 use crate::execute;
+use crate::monitor::{self, Shown};
 use crate::stats::Ended;
 
 pub(crate) const COMMANDS: &[Binding] = &[
@@ -114,16 +115,20 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
     }
     cx.turn.keys.select(cx.turn.session.db);
     let before = cx.turn.reply.buffer().len();
-    let is_full = command
+    let refusal = command
         .spec
         .has(Flag::Write)
         .then(|| cx.turn.keys.check_room(std::iter::empty()).err())
         .flatten();
-    let result = match (is_full, command.handler) {
+    let is_monitor = command.spec.name == "monitor";
+    let refusal = refusal.or_else(|| is_monitor.then_some(monitor::NOT_IN_TRANSACTION));
+    cx.node.show_command(Shown::Before, cx.turn.session, command.spec, &args);
+    let result = match (refusal, command.handler) {
         (Some(error), _) => Err(Stop::Error(error)),
         (None, Handler::Data(run)) => run(&mut cx.turn, &args),
         (None, Handler::Node(run)) => run(cx, &args),
     };
+    cx.node.show_command(Shown::After, cx.turn.session, command.spec, &args);
     let ended = if matches!(result, Err(Stop::Error(_))) { Ended::Failed } else { Ended::Replied };
     let took = execute::count_call(cx.node, command.spec, ended);
     if took >= cx.node.limits.noteworthy {

@@ -185,7 +185,7 @@ impl Run<'_, '_> {
             let text = denial.text(&session.user, spec);
             return Some(format!("NOPERM ACL failure in script: {text}").into());
         }
-        if self.is_read_only && (spec.has(Flag::Write) || admit::may_replicate(spec.name)) {
+        if self.is_read_only && (spec.has(Flag::Write) || admit::may_replicate(spec)) {
             let text = "ERR Write commands are not allowed from read-only scripts.";
             return Some(ErrorReply::new(text));
         }

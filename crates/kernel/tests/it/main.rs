@@ -12,6 +12,7 @@ mod interop;
 mod known_flaws;
 mod liar;
 mod memory;
+mod monitor;
 mod pipeline;
 mod replication;
 mod save;

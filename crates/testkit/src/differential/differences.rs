@@ -266,7 +266,7 @@ pub(super) fn is_newer(release: Release, command: &str, args: &[Vec<u8>]) -> boo
         "ZRANK" | "ZREVRANK" => args.len() > 3,
         // What a user may not do is told in other words.
         "AUTH" => args.get(1).is_some_and(|user| user == b"u3"),
-        "CLIENT SETINFO" | "CLIENT NO-TOUCH" | "WAITAOF" => true,
+        "CLIENT SETINFO" | "CLIENT NO-TOUCH" | "WAITAOF" | "CLUSTER MYSHARDID" => true,
         // The smallest rank overflows.
         "LPOS" => args.iter().any(|arg| number(arg) == Some(i64::MIN)),
         // Of commands with fewer than two words.
@@ -350,6 +350,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("migrate", "speaks with another server; see `interop`"),
     ("psync", "the connection becomes a link of replication"),
     ("replconf", "the connection becomes a link of replication"),
+    ("monitor", "shows the time of day; `monitor.rs` of the kernel's tests"),
     ("save", "writes a file"),
     ("script|debug", SCRIPTS),
     ("script|exists", SCRIPTS),

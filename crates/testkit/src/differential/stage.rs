@@ -486,9 +486,8 @@ pub(super) fn command_name(args: &[Vec<u8>]) -> String {
     };
     match word(0).as_str() {
         container @ ("ACL" | "CONFIG" | "CLIENT" | "OBJECT" | "PUBSUB" | "MEMORY" | "COMMAND"
-        | "SLOWLOG" | "LATENCY" | "DEBUG" | "XGROUP" | "XINFO") => {
-            format!("{container} {}", word(1)).trim_end().to_owned()
-        }
+        | "SLOWLOG" | "LATENCY" | "DEBUG" | "XGROUP" | "XINFO" | "CLUSTER"
+        | "MODULE") => format!("{container} {}", word(1)).trim_end().to_owned(),
         name => name.to_owned(),
     }
 }
