@@ -16,6 +16,7 @@ pub type Garbage = Box<dyn std::any::Any + Send>;
 pub struct Graveyard {
     thread: Option<Sender<Garbage>>,
     pending: Arc<AtomicUsize>,
+    freed: Arc<AtomicUsize>,
 }
 
 /// Garbage that is counted until it is gone: fields are dropped in this order.
@@ -24,11 +25,15 @@ struct Buried<G> {
     _grave: Grave,
 }
 
-struct Grave(Arc<AtomicUsize>);
+struct Grave {
+    pending: Arc<AtomicUsize>,
+    freed: Arc<AtomicUsize>,
+}
 
 impl Drop for Grave {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Release);
+        self.freed.fetch_add(1, Ordering::Relaxed);
+        self.pending.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -42,7 +47,7 @@ impl Graveyard {
     /// bound: what waits in it was in the store before, so it is memory that is not yet free, never new.
     pub fn background() -> (Graveyard, Receiver<Garbage>) {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        (Graveyard { thread: Some(sender), pending: Arc::default() }, receiver)
+        (Graveyard { thread: Some(sender), ..Graveyard::default() }, receiver)
     }
 
     /// Drops `garbage`, elsewhere if possible.
@@ -51,9 +56,20 @@ impl Graveyard {
             // The thread is gone only when the process ends; the error hands the garbage back, to be
             // dropped here.
             self.pending.fetch_add(1, Ordering::Relaxed);
-            let grave = Grave(Arc::clone(&self.pending));
+            let grave =
+                Grave { pending: Arc::clone(&self.pending), freed: Arc::clone(&self.freed) };
             drop(thread.send(Box::new(Buried { _garbage: garbage, _grave: grave })));
         }
+    }
+
+    /// Values that the background has freed since the last reset (INFO: lazyfreed_objects).
+    pub fn freed(&self) -> usize {
+        self.freed.load(Ordering::Relaxed)
+    }
+
+    /// Counts what is freed from here on (CONFIG RESETSTAT).
+    pub fn reset_freed(&self) {
+        self.freed.store(0, Ordering::Relaxed);
     }
 
     /// Values that are not freed yet, the one that is being freed included (INFO:

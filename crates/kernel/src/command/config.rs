@@ -128,6 +128,7 @@ fn tls_unchanged(name: &[u8], error: &TlsError) -> Stop {
 fn resetstat(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     cx.node.counters.reset();
     cx.turn.keys.reset_tally();
+    cx.turn.keys.store().graveyard().reset_freed();
     cx.turn.reply.ok();
     Ok(())
 }

@@ -356,7 +356,7 @@ fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("mem_allocator", "jemalloc");
     out.field("active_defrag_running", 0);
     out.field("lazyfree_pending_objects", cx.turn.keys.store().graveyard().pending());
-    out.field("lazyfreed_objects", 0);
+    out.field("lazyfreed_objects", cx.turn.keys.store().graveyard().freed());
 }
 
 fn persistence(out: &mut Fields, cx: &NodeTurn<'_>) {
