@@ -90,6 +90,14 @@ impl Node {
         }
     }
 
+    /// Shows a command that a script has called.
+    #[inline]
+    pub(crate) fn show_scripted(&mut self, db: u16, spec: &CommandSpec, args: &Args<'_>) {
+        if !self.monitors.is_empty() && Shown::of(spec) == Shown::After {
+            self.show(db, "lua", spec, args);
+        }
+    }
+
     /// Shows a command of a client whose session is at hand.
     #[inline]
     pub(crate) fn show_command(

@@ -232,6 +232,7 @@ impl Run<'_, '_> {
             call_handler(NodeTurn { turn, node, blocking, later: &mut *cx.later }, handler, args)
         };
         cx.remember_read(spec, args);
+        cx.node.show_scripted(cx.turn.session.db, spec, args);
         let is_error = matches!(result, Err(Stop::Error(_)));
         let ended = if is_error { Ended::Failed } else { Ended::Replied };
         let took = execute::count_call(cx.node, spec, ended);
