@@ -10,6 +10,7 @@
 //! - A node whose log has failed ends: what it would serve could be gone after the next start.
 
 mod import;
+mod past;
 mod seed;
 
 use std::io;
@@ -27,11 +28,14 @@ use crate::config::Config;
 use crate::config::file::Directive;
 use crate::info::LoadFacts;
 use crate::journal;
+use crate::keyspace::Keyspace;
 use crate::listeners::Listeners;
+use crate::node::Node;
 use crate::persist::restore::{LOAD_SLICE, REPORT_EVERY};
 use crate::persist::{Restore, RestoreError, RestoreProgress};
 use crate::stopper::Stopper;
 use crate::turn::{Executor, monotonic_clock};
+use past::Past;
 
 /// Where the log lies in the directory `dir`.
 const LOG_DIRECTORY: &str = "binlog";
@@ -176,13 +180,18 @@ impl Alone {
         self.executor.keys.attach_log(appender);
         journal::set_role('M');
         tell(Stage::Ready(loaded));
-        follow_as_configured(&mut self.executor);
+        resume_replication(&mut self.executor)?;
         let served = serve(&mut self.executor, &self.stopper);
+        let past = self.executor.node.replication_past(&self.executor.keys);
         // A log that failed cannot be stopped cleanly either; why it failed is the better answer.
-        match self.executor.keys.detach_log() {
-            Some(appender) => served.and(appender.stop().map(drop).map_err(AloneError::Open)),
-            None => served,
+        let Some(appender) = self.executor.keys.detach_log() else { return served };
+        served?;
+        let directory = appender.stop()?;
+        if let Some((id, offset, db)) = past {
+            let op = directory.position().opid;
+            past::keep(directory.path(), &Past { op, id, offset, db })?;
         }
+        Ok(())
     }
 
     /// Brings the data back, a slice a turn; `None` when the node was stopped meanwhile.
@@ -241,14 +250,31 @@ impl Alone {
     }
 }
 
-/// `replicaof` of the configuration.
-fn follow_as_configured(executor: &mut Executor) {
-    let replicaof = executor.node.config.settings().replicaof.clone();
-    let Some((host, port)) = replicaof.split_once(' ') else { return };
-    match port.trim().parse() {
-        Ok(port) => executor.node.follow_redis(&mut executor.keys, host.to_owned(), port),
+/// Goes on in the replication with Redis where the last stop has left it, as a replica if `replicaof` says so.
+fn resume_replication(executor: &mut Executor) -> Result<(), AloneError> {
+    let Executor { node, keys, .. } = executor;
+    let log = keys.log().expect("attached before");
+    let past = past::take(log.log().directory(), log.position().opid)?;
+    if let Some(past) = &past {
+        keys.stream_mut().resume(&past.id, past.offset);
+    }
+    let db = past.as_ref().map_or(0, |past| past.db);
+    if !follow_as_configured(node, keys, db) && past.is_some() {
+        keys.stream_mut().lead();
+    }
+    Ok(())
+}
+
+/// `replicaof` of the configuration; `db` is selected in the master's stream. `false`: this node is a master.
+fn follow_as_configured(node: &mut Node, keys: &mut Keyspace, db: u16) -> bool {
+    let replicaof = node.config.settings().replicaof.clone();
+    let Some((host, port)) = replicaof.split_once(' ') else { return false };
+    let port = port.trim().parse();
+    match port {
+        Ok(port) => node.follow_redis(keys, host.to_owned(), port, db),
         Err(_) => warn!(replicaof, "no port to connect to"),
     }
+    port.is_ok()
 }
 
 /// Turns until the node is told to end, or cannot be trusted any more.

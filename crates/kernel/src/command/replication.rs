@@ -167,7 +167,7 @@ fn replicaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         return Ok(());
     }
     cx.node.config.note_master(&format!("{host} {port}"));
-    cx.node.follow_redis(cx.turn.keys, host, port);
+    cx.node.follow_redis(cx.turn.keys, host, port, 0);
     cx.turn.reply.ok();
     Ok(())
 }

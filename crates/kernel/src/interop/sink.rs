@@ -166,14 +166,22 @@ impl Sink {
 
 impl Node {
     /// REPLICAOF: from now on the data is that of the node at `host`:`port`.
-    pub(crate) fn follow_redis(&mut self, keys: &mut Keyspace, host: String, port: u16) {
+    /// `db` is selected in the stream where this node stands, if it is of the same history.
+    pub(crate) fn follow_redis(&mut self, keys: &mut Keyspace, host: String, port: u16, db: u16) {
         tracing::info!(host, port, "replica of Redis");
         self.leave_master();
-        let db = self.sink.take().map_or(0, |sink| sink.db);
+        let db = self.sink.take().map_or(db, |sink| sink.db);
         self.sink = Some(Box::new(Sink { db, ..Sink::new(host, port) }));
         keys.set_replica(true);
         keys.stream_mut().relay();
         self.unblock_all(ROLE_CHANGED);
+    }
+
+    /// History, offset and selected database to be kept for the next start; `None`: nobody takes part in it.
+    pub(crate) fn replication_past(&self, keys: &Keyspace) -> Option<(String, u64, u16)> {
+        let stream = keys.stream();
+        let db = self.sink.as_ref().map_or(0, |sink| sink.db);
+        stream.is_open().then(|| (stream.id().to_owned(), stream.offset(), db))
     }
 
     /// REPLICAOF NO ONE: the data is this node's own, and the history goes on under a new name.

@@ -82,8 +82,8 @@ pub(crate) struct Source {
     replicas: Vec<Token>,
     next_beat: Tick,
     pinged_at: Tick,
-    /// When the last replica was seen.
-    lonely_since: Tick,
+    /// Since when there is no replica; `None`: there is one, or nobody has looked.
+    lonely_since: Option<Tick>,
     /// Somebody waits for acknowledgements.
     pub(crate) wants_acks: bool,
     /// Replicas that are online and not silent for longer than `min-replicas-max-lag`.
@@ -105,6 +105,7 @@ impl Source {
     pub(crate) fn add(&mut self, token: Token) {
         if self.replicas.is_empty() {
             self.pinged_at = monotonic_clock();
+            self.lonely_since = None;
         }
         self.replicas.push(token);
     }
@@ -221,7 +222,7 @@ impl Source {
     fn beat(&mut self, node: &Node, keys: &mut Keyspace, now: Tick) {
         let settings = node.config.settings();
         if !self.replicas.is_empty() {
-            self.lonely_since = now;
+            self.lonely_since = None;
             let period_ms = u64::from(settings.repl_ping_period_seconds) * 1000;
             if now.ms_since(self.pinged_at) >= period_ms && !node.holds.hold_writes() {
                 self.pinged_at = now;
@@ -230,7 +231,8 @@ impl Source {
             return;
         }
         let ttl_ms = settings.repl_backlog_ttl_seconds.saturating_mul(1000);
-        if ttl_ms > 0 && !keys.is_replica() && now.ms_since(self.lonely_since) >= ttl_ms {
+        let since = *self.lonely_since.get_or_insert(now);
+        if ttl_ms > 0 && !keys.is_replica() && now.ms_since(since) >= ttl_ms {
             keys.stream_mut().close();
         }
     }

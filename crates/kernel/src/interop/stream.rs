@@ -285,6 +285,12 @@ impl Stream {
         self.backlog = Some(Backlog::new(self.offset));
     }
 
+    /// The data is that of the history `id` at `offset`, as it was when the last process ended.
+    pub(crate) fn resume(&mut self, id: &str, offset: u64) {
+        self.begin_relay(id, offset);
+        self.is_relaying = false;
+    }
+
     /// Nobody has been interested for a long time: the history ends. Never while the node is a replica itself.
     pub(crate) fn close(&mut self) {
         self.backlog = None;

@@ -188,6 +188,30 @@ fn keys_migrate_to_a_real_server_and_back() {
     });
 }
 
+#[test]
+fn a_stopped_node_goes_on_where_it_was() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let mut replica = connect(&redis.address());
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, master| {
+        replicaof(&mut replica, address);
+        write(master, 9);
+        come_to_rest(master, &mut replica);
+        until("the replica has every byte of the stream", || {
+            let told = field(master, "replication", "master_repl_offset");
+            told == field(&mut replica, "replication", "slave_repl_offset")
+        });
+    });
+    with_node(dir.path(), |address, master| {
+        // It has another port now.
+        replicaof(&mut replica, address);
+        write(master, 10);
+        come_to_rest(master, &mut replica);
+        assert_equal(&redis.address(), address);
+        assert_eq!(field(master, "stats", "sync_full"), "0");
+    });
+}
+
 /// The old master becomes a replica of the new one, which was its replica, without a full synchronisation.
 #[test]
 fn roles_change_without_a_full_synchronisation() {
