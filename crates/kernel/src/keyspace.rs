@@ -387,9 +387,7 @@ impl Keyspace {
                 interest.changed(db, key);
                 interest.arrived(db, key);
             }
-            Effect::Delete { key }
-            | Effect::SetString { key, .. }
-            | Effect::StreamRemoveGroup { key, .. } => {
+            Effect::Delete { key } | Effect::SetString { key, .. } => {
                 interest.changed(db, key);
                 interest.arrived(db, key);
             }
@@ -413,14 +411,16 @@ impl Keyspace {
             | Effect::SetRemove { key, .. }
             | Effect::ZsetRemove { key, .. }
             | Effect::StreamDelete { key, .. }
-            | Effect::StreamTrim { key, .. }
-            | Effect::StreamSet { key, .. }
-            | Effect::StreamSetGroup { key, .. }
-            | Effect::StreamSetConsumer { key, .. }
-            | Effect::StreamRemoveConsumer { key, .. }
-            | Effect::StreamDeliver { key, .. }
-            | Effect::StreamClaim { key, .. }
-            | Effect::StreamAck { key, .. } => interest.changed(db, key),
+            | Effect::StreamTrim { key, .. } => interest.changed(db, key),
+            // To WATCH and to caches a stream is its entries, as in Redis: groups may read on.
+            Effect::StreamRemoveGroup { key, .. } => interest.arrived(db, key),
+            Effect::StreamSet { .. }
+            | Effect::StreamSetGroup { .. }
+            | Effect::StreamSetConsumer { .. }
+            | Effect::StreamRemoveConsumer { .. }
+            | Effect::StreamDeliver { .. }
+            | Effect::StreamClaim { .. }
+            | Effect::StreamAck { .. } => {}
         }
     }
 

@@ -218,6 +218,9 @@ fn put_stream(keys: &mut Keyspace, key: &[u8], stream: &Stream) {
         max_deleted: stream.max_deleted(),
         entries_added: stream.entries_added(),
     });
+    // An empty stream has no entries by which those who watch the key would know it.
+    let db = keys.db();
+    keys.interest.changed(db, key);
     for (group, about) in stream.groups() {
         let (last_id, entries_read) = (about.last_id, about.entries_read);
         keys.apply(Effect::StreamSetGroup { key, group, last_id, entries_read });

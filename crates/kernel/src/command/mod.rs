@@ -50,7 +50,7 @@ pub mod server;
 mod set;
 pub mod slowlog;
 mod sort;
-mod stream;
+pub(crate) mod stream;
 mod string;
 pub mod table;
 mod tracking;

@@ -8,6 +8,7 @@ mod info;
 mod pending;
 mod read;
 
+pub(crate) use read::asks_to_wait;
 use store::Stream;
 use wire::effect::Effect;
 use wire::resp::reply::{ErrorReply, ReplyWriter};

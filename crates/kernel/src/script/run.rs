@@ -24,7 +24,9 @@ use crate::access::Context;
 use crate::admit::{self, OUT_OF_MEMORY, READ_ONLY};
 use crate::blocking::Unserved;
 use crate::command::table::{self, Resolved};
-use crate::command::{Args, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply, Turn};
+use crate::command::{
+    Args, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply, Turn, stream,
+};
 use crate::execute;
 use crate::stats::Ended;
 use crate::turn::monotonic_clock;
@@ -178,6 +180,11 @@ impl Run<'_, '_> {
     fn refuse(&mut self, spec: &'static CommandSpec, args: &Args<'_>) -> Option<ErrorReply> {
         if spec.has(Flag::Noscript) && !self.cx.node.scripts.allows_all {
             return Some(ErrorReply::new("ERR This Redis command is not allowed from script"));
+        }
+        if matches!(spec.name, "xread" | "xreadgroup") && stream::asks_to_wait(args) {
+            let name = String::from_utf8_lossy(args.key(0));
+            let text = format!("ERR {name} command is not allowed with BLOCK option from scripts");
+            return Some(text.into());
         }
         if let Err(denial) = self.cx.turn.session.check(spec, args) {
             let session = &*self.cx.turn.session;

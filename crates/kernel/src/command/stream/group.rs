@@ -82,8 +82,13 @@ pub(super) fn create(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     if stream.is_some_and(|stream| stream.group(group).is_some()) {
         return Err(ErrorReply::new("BUSYGROUP Consumer Group name already exists").into());
     }
-    let entries_read = options.entries_read;
+    let (is_new, entries_read) = (stream.is_none(), options.entries_read);
     cx.keys.apply(Effect::StreamSetGroup { key, group, last_id, entries_read });
+    if is_new {
+        // A group alone is no change to those who watch the key, but a new stream is.
+        let db = cx.keys.db();
+        cx.keys.interest.changed(db, key);
+    }
     cx.keys.notify(Class::Stream, "xgroup-create", key);
     cx.reply.ok();
     Ok(())

@@ -110,6 +110,21 @@ impl<'a> Read<'a> {
     }
 }
 
+/// Whether the arguments of XREAD or XREADGROUP ask to wait, which scripts may not.
+pub(crate) fn asks_to_wait(args: &Args<'_>) -> bool {
+    let mut at = 1;
+    while at + 1 < args.len() {
+        at += match () {
+            () if args.is(at, "BLOCK") => return true,
+            () if args.is(at, "COUNT") => 2,
+            () if args.is(at, "GROUP") => 3,
+            () if args.is(at, "NOACK") => 1,
+            () => return false,
+        };
+    }
+    false
+}
+
 fn only_with_groups(option: &str, is_group: bool) -> Result<(), Stop> {
     if is_group {
         return Ok(());
