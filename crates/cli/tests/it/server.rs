@@ -35,7 +35,9 @@ impl Server {
         let mut server = Server { child, stdout, address: String::new() };
         let mut line = String::new();
         while server.stdout.read_line(&mut line).unwrap() > 0 {
-            if let Some((_, address)) = line.trim().split_once("Listening on ") {
+            if let Some((_, address)) = line.trim().split_once("Listening on ")
+                && server.address.is_empty()
+            {
                 server.address = address.to_owned();
             }
             if line.contains("Ready to accept connections tcp") {

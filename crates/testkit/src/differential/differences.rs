@@ -38,6 +38,22 @@ pub(super) const KNOWN: &[Known] = &[
     served_alone("BZPOPMAX"),
     served_alone("BZMPOP"),
     Known {
+        command: "XSETID",
+        release: Some(Release::V70),
+        redis: "-ERR The ID specified in XSETID is smaller than the target stream top item",
+        pollux: "-ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
+        reason: "since 7.2 the deleted entries are looked at first",
+        leaves_other_data: false,
+    },
+    Known {
+        command: "XSETID",
+        release: Some(Release::V70),
+        redis: "+OK",
+        pollux: "-ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
+        reason: "since 7.2 the deleted entries are looked at",
+        leaves_other_data: true,
+    },
+    Known {
         command: "OBJECT REFCOUNT",
         release: None,
         redis: ":",

@@ -7,7 +7,7 @@
 
 use base::UnixMs;
 
-use super::{Head, Writer, kind, put_length};
+use super::{Form, Head, Writer, kind, put_length};
 use crate::listpack::Listpack;
 use crate::stream::StreamId;
 
@@ -26,7 +26,12 @@ impl Writer {
     /// Exactly `nodes` calls of [`stream_node`](Self::stream_node) must follow, and one of
     /// [`stream_totals`](Self::stream_totals).
     pub fn begin_stream(&mut self, head: &Head<'_>, nodes: usize) {
-        self.head(head, kind::STREAM_3);
+        // Replicas of Redis 7.0 must be able to read our files; when consumers were last active is not in them.
+        let kind = match self.form {
+            Form::File => kind::STREAM_2,
+            Form::Dump => kind::STREAM_3,
+        };
+        self.head(head, kind);
         put_length(&mut self.out, nodes as u64);
     }
 
@@ -82,7 +87,9 @@ impl Writer {
     ) {
         self.strings.put(&mut self.out, name);
         self.put_time(Some(seen));
-        self.put_time(active);
+        if self.form == Form::Dump {
+            self.put_time(active);
+        }
         put_length(&mut self.out, pending as u64);
     }
 
