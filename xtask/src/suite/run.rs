@@ -19,8 +19,6 @@ use super::source::{self, Source};
 
 /// Tests of one file that may hang or end the suite before the rest is given up.
 const ATTEMPTS_MAX: usize = 12;
-/// Ports that the tests of the mode `spawn` take from.
-const BASE_PORT: &str = "41111";
 /// A file that is not through by then is cut off.
 const FILE_DEADLINE: Duration = Duration::from_secs(900);
 
@@ -106,13 +104,15 @@ impl<'a> Runner<'a> {
         log: &mut File,
         tally: &mut Tally,
     ) -> Result<End> {
+        // Where the suite and the servers of the mode `spawn` listen; two runs at a time shall not meet.
+        let base_port = (20_000 + std::process::id() % 100 * 80).to_string();
         let mut command = Command::new("tclsh");
         command.current_dir(&self.source.dir).args(["tests/test_helper.tcl", "--single", file]);
         match port {
             Some(port) => command.args(["--host", "127.0.0.1", "--port", &port.to_string()]),
             None => command.args(["--clients", "1"]),
         };
-        command.args(["--durable", "--dont-clean", "--baseport", BASE_PORT, "--timeout", "1200"]);
+        command.args(["--durable", "--dont-clean", "--baseport", &base_port, "--timeout", "1200"]);
         for test in skipped {
             command.args(["--skiptest", test]);
         }

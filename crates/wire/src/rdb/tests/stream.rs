@@ -75,7 +75,8 @@ pub(super) fn sample() -> Value {
             consumers: vec![Consumer {
                 name: b"alice".to_vec(),
                 seen: UnixMs(2000),
-                active: None,
+                // Files do not have it, and this is the best guess.
+                active: Some(UnixMs(2000)),
                 pending: vec![FIRST],
             }],
         }],
