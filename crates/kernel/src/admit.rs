@@ -57,6 +57,8 @@ pub(crate) struct House<'a> {
     pub(crate) is_read_only: bool,
     /// The link to the master is down, and `replica-serve-stale-data` rules out to answer from what is here.
     pub(crate) is_stale: bool,
+    /// The command calls a script that declares that it does not write.
+    pub(crate) is_reading_script: bool,
 }
 
 impl House<'_> {
@@ -135,7 +137,8 @@ impl House<'_> {
             return true;
         }
         let is_queueing = session.transaction.is_some() && spec.name != "exec";
-        let may_write = has(spec, session, Flag::Write) || holds(spec, session, may_replicate);
+        let may_write = has(spec, session, Flag::Write)
+            || (holds(spec, session, may_replicate) && !self.is_reading_script);
         may_write && !is_queueing
     }
 }

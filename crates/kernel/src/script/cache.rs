@@ -69,6 +69,12 @@ impl Cache {
         Some((sha, *script))
     }
 
+    /// What a script declares, without calling it.
+    pub(crate) fn flags(&self, sha: &[u8]) -> Option<ScriptFlags> {
+        let sha = Sha::try_from(sha.to_ascii_lowercase()).ok()?;
+        self.scripts.get(&sha)?.flags
+    }
+
     pub(crate) fn contains(&self, sha: &[u8]) -> bool {
         Sha::try_from(sha).is_ok_and(|sha| self.scripts.contains_key(&sha))
     }

@@ -23,6 +23,7 @@ use wire::resp::reply::ErrorReply;
 
 use crate::command::Args;
 pub use cache::Cache;
+use flags::{ScriptFlag, Shebang};
 pub use library::Functions;
 
 /// Bytes that all scripts of a node together may take at a time.
@@ -97,6 +98,18 @@ impl Scripts {
     /// Bytes of the interpreter for scripts.
     pub fn vm_bytes(&self) -> usize {
         self.sandbox.as_ref().map_or(0, |sandbox| sandbox.memory_bytes())
+    }
+
+    /// Whether this command calls a script that declares that it does not write.
+    #[cold]
+    pub(crate) fn only_reads(&self, command: &str, args: &Args<'_>) -> bool {
+        let flags = match command {
+            "eval" => Shebang::of(args.key(1)).ok().and_then(|shebang| shebang.flags),
+            "evalsha" => self.cache.flags(args.key(1)),
+            "fcall" => self.functions.find(args.key(1)).map(|function| function.flags),
+            _ => None,
+        };
+        flags.is_some_and(|flags| flags.has(ScriptFlag::NoWrites))
     }
 
     /// SCRIPT FLUSH: forgets all scripts, and what they have left in the interpreter.

@@ -16,6 +16,7 @@ mod monitor;
 mod pipeline;
 mod replication;
 mod save;
+mod script;
 mod server;
 mod shard;
 mod transcript;

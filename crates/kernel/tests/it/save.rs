@@ -13,7 +13,7 @@ fn directive(name: &str, word: &str) -> Directive {
 }
 
 /// The reply to words, raw; `None` when the server closes instead.
-fn hear(client: &mut Client, words: &str) -> Option<String> {
+pub(crate) fn hear(client: &mut Client, words: &str) -> Option<String> {
     let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
     let (_, raw) = client.call_raw(&words).ok()?;
     Some(String::from_utf8_lossy(&raw).into_owned())

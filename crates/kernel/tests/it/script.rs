@@ -1,0 +1,76 @@
+//! Scripts that last, and what stays of scripts and functions.
+
+use testkit::client::Client;
+
+use crate::save::{hear, with_node};
+
+/// Sends without waiting for the reply.
+fn say(client: &mut Client, words: &[&str]) {
+    let mut request = format!("*{}\r\n", words.len());
+    for word in words {
+        request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    client.send(request.as_bytes()).unwrap();
+}
+
+fn call(client: &mut Client, words: &[&str]) -> String {
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    String::from_utf8_lossy(&client.call_raw(&words).unwrap().1).into_owned()
+}
+
+/// Asks until the node says that a script runs for too long.
+fn until_busy(client: &mut Client) -> String {
+    loop {
+        let reply = call(client, &["GET", "k"]);
+        if reply.starts_with("-BUSY") {
+            return reply;
+        }
+    }
+}
+
+#[test]
+fn a_slow_script_is_ended_while_others_are_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, client| {
+        assert_eq!(call(client, &["CONFIG", "SET", "lua-time-limit", "20"]), "+OK\r\n");
+        let mut caller = Client::connect(address).unwrap();
+        for code in [
+            "while true do end",
+            "while true do pcall(error) end",
+            "while true do redis.call('GET', 'k') end",
+        ] {
+            say(&mut caller, &["EVAL", code, "0"]);
+            let busy = until_busy(client);
+            assert!(busy.contains("SCRIPT KILL or SHUTDOWN NOSAVE"), "{busy}");
+            let mut other = Client::connect(address).unwrap();
+            assert!(call(&mut other, &["FUNCTION", "KILL"]).starts_with("-BUSY"));
+            assert_eq!(call(&mut other, &["MULTI"]), "+OK\r\n");
+            assert!(call(&mut other, &["SET", "k", "v"]).starts_with("-BUSY"));
+            assert!(call(&mut other, &["EXEC"]).starts_with("-EXECABORT"));
+            assert_eq!(call(client, &["SCRIPT", "KILL"]), "+OK\r\n");
+            let reply = String::from_utf8_lossy(&caller.receive().unwrap().1).into_owned();
+            assert!(reply.starts_with("-ERR Script killed by user"), "{reply}");
+            assert_eq!(call(&mut caller, &["PING"]), "+PONG\r\n");
+        }
+    });
+}
+
+#[test]
+fn what_a_script_has_written_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = "#!lua name=lib\nredis.register_function('f', function() return 'kept' end)";
+    with_node(dir.path(), |_, client| {
+        let code = "for i = 1, 3 do redis.call('RPUSH', 'l', i) end return redis.call('LLEN', 'l')";
+        assert_eq!(call(client, &["EVAL", code, "0"]), ":3\r\n");
+        assert_eq!(call(client, &["FUNCTION", "LOAD", library]), "$3\r\nlib\r\n");
+    });
+    with_node(dir.path(), |_, client| {
+        assert_eq!(hear(client, "LLEN l").as_deref(), Some(":3\r\n"));
+        assert_eq!(hear(client, "FCALL f 0").as_deref(), Some("$4\r\nkept\r\n"));
+        assert_eq!(hear(client, "BGSAVE").as_deref(), Some("+Background saving started\r\n"));
+        assert_eq!(hear(client, "FUNCTION DELETE lib").as_deref(), Some("+OK\r\n"));
+    });
+    with_node(dir.path(), |_, client| {
+        assert_eq!(hear(client, "FCALL f 0").as_deref(), Some("-ERR Function not found\r\n"));
+    });
+}
