@@ -23,6 +23,7 @@ mod duel;
 mod frame;
 mod grammar;
 mod keyspace;
+mod lua;
 mod redis;
 mod script;
 mod shrink;
