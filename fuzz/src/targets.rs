@@ -42,6 +42,8 @@ pub const ALL: &[Target] = &[
     Target { name: "hyperloglog", run: sketch, seeds: sketch_seeds },
     Target { name: "glob", run: pattern, seeds: pattern_seeds },
     Target { name: "number", run: numbers, seeds: number_seeds },
+    Target { name: "acl", run: rules, seeds: rule_seeds },
+    Target { name: "lua", run: lua, seeds: lua_seeds },
     Target { name: "commands", run: commands, seeds: command_seeds },
 ];
 
@@ -232,6 +234,13 @@ const USES: &[&str] = &[
     "ZPOPMIN k",
     "GEOPOS k a member",
     "GEOSEARCH k FROMLONLAT 1 1 BYRADIUS 9000 km ASC",
+    "XRANGE k - +",
+    "XADD k * a b",
+    "XINFO STREAM k FULL",
+    "XREADGROUP GROUP g new STREAMS k >",
+    "XAUTOCLAIM k g new 0 0",
+    "XACK k g 1-1",
+    "XTRIM k MAXLEN 1",
     "SORT k ALPHA",
     "DUMP k",
     "DEL k",
@@ -245,8 +254,28 @@ fn restore_seeds() -> Vec<Vec<u8>> {
         let sealed = writer.finish();
         seeds.push(sealed[..sealed.len() - 10].to_vec());
     });
+    rig::with(|rig| {
+        for line in STREAM {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            rig.call(&words);
+            if let Response::Bulk(sealed) = rig.call(&[b"DUMP", b"k"]) {
+                seeds.push(sealed[..sealed.len() - 10].to_vec());
+            }
+        }
+    });
     seeds
 }
+
+/// A stream with all that one can have.
+const STREAM: &[&str] = &[
+    "XADD k 1-1 f v n 12",
+    "XADD k 1-2 other w",
+    "XADD k 5-0 f v",
+    "XGROUP CREATE k g 0",
+    "XREADGROUP GROUP g alice COUNT 2 STREAMS k >",
+    "XREADGROUP GROUP g bob STREAMS k >",
+    "XDEL k 1-2",
+];
 
 // --- packed values
 
@@ -481,6 +510,58 @@ fn numbers(data: &[u8]) {
 
 fn number_seeds() -> Vec<Vec<u8>> {
     texts(&[b"0", b"-9223372036854775808", b"1.5e300", b"0x1p-1074", b"inf", b"1e-4950", b"+.5"])
+}
+
+// --- rules and scripts
+
+/// Words of ACL SETUSER.
+fn rules(data: &[u8]) {
+    rig::with(|rig| {
+        let head = [b"ACL".as_slice(), b"SETUSER", b"u"];
+        let rules = data.split(u8::is_ascii_whitespace).filter(|rule| !rule.is_empty());
+        let words: Vec<&[u8]> = head.into_iter().chain(rules.take(40)).collect();
+        rig.call(&words);
+        rig.call(&[b"ACL", b"GETUSER", b"u"]);
+        rig.call(&[b"ACL", b"LIST"]);
+        rig.call(&[b"ACL", b"DRYRUN", b"u", b"COPY", b"key:1", b"x"]);
+        rig.call(&[b"ACL", b"DELUSER", b"u"]);
+    });
+}
+
+fn rule_seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        b"on >secret ~key:* %R~a %W~b &ch* +@all -@dangerous -get +config|get",
+        b"reset nopass allkeys resetchannels (+set ~x) (~y -@all +@read) clearselectors",
+        b"off <secret #9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 resetpass",
+    ])
+}
+
+/// What the libraries of scripts decode; of `struct`, the format stands before the first NUL.
+fn lua(data: &[u8]) {
+    const SCRIPTS: &[&[u8]] = &[
+        b"local ok, v = pcall(cjson.decode, ARGV[1]) if ok then return cjson.encode(v) end",
+        b"local ok, v = pcall(cmsgpack.unpack, ARGV[1]) if ok then return cmsgpack.pack(v) end",
+        b"return {pcall(struct.unpack, ARGV[2], ARGV[1])}",
+        b"return {pcall(struct.pack, ARGV[2], 1, 2.5, ARGV[1])}",
+        b"return {pcall(struct.size, ARGV[2])}",
+    ];
+    let format = data.split(|byte| *byte == 0).next().unwrap_or_default();
+    rig::with(|rig| {
+        for script in SCRIPTS {
+            rig.call(&[b"EVAL", script, b"0", data, format]);
+        }
+    });
+}
+
+fn lua_seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        br#"{"a":[1,2.5e3,null,true,"\u00e9\ud83d\ude00"],"b":{"c":[]}}"#,
+        b"[[[[[[1]]]]]]",
+        b"\x93\x01\xa3abc\x82\x01\xc0\xcb\x3f\xf8\0\0\0\0\0\0\xc3",
+        b"\xdd\xff\xff\xff\xff\xc1",
+        b"<i4>I2s!8d\0\x01\x02\x03\x04\x05\x06text\0",
+        b"c0i16\0\x09abc",
+    ])
 }
 
 // --- commands

@@ -16,21 +16,22 @@ use targets::{ALL, Target};
 const RUNS: usize = 3000;
 const RUNS_OF_NODES: usize = 250;
 
+fn needs_node(target: &Target) -> bool {
+    matches!(target.name, "restore" | "hyperloglog" | "acl" | "lua" | "commands")
+}
+
 fn play(target: &Target) {
     let seeds = (target.seeds)();
     seeds.iter().for_each(|seed| (target.run)(seed));
     let mut mutator = Mutator::new(1, seeds);
-    let needs_node = matches!(target.name, "restore" | "hyperloglog" | "commands");
-    for _ in 0..if needs_node { RUNS_OF_NODES } else { RUNS } {
+    for _ in 0..if needs_node(target) { RUNS_OF_NODES } else { RUNS } {
         (target.run)(&mutator.next_input());
     }
 }
 
 #[test]
 fn stop_no_decoder() {
-    let is_decoder =
-        |target: &&Target| !matches!(target.name, "restore" | "hyperloglog" | "commands");
-    ALL.iter().filter(is_decoder).for_each(play);
+    ALL.iter().filter(|target| !needs_node(target)).for_each(play);
 }
 
 fn play_named(name: &str) {
@@ -45,6 +46,16 @@ fn restored_values_are_values() {
 #[test]
 fn damaged_sketches_are_answered() {
     play_named("hyperloglog");
+}
+
+#[test]
+fn rules_of_any_kind_are_answered() {
+    play_named("acl");
+}
+
+#[test]
+fn scripts_decode_anything() {
+    play_named("lua");
 }
 
 #[test]
