@@ -79,7 +79,7 @@ impl Stage<'_> {
         let is_full = self.make_room() == Room::None;
         self.node.is_full = is_full;
         let is_reading_script = !self.node.holds.is_empty()
-            && admit::may_replicate(spec.name)
+            && admit::may_replicate(spec)
             && self.node.scripts.only_reads(spec.name, args);
         let house = House {
             is_reading_script,

@@ -101,9 +101,12 @@ fn sleep(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let seconds = std::str::from_utf8(args.key(2)).ok().and_then(|text| text.parse().ok());
     let duration = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default();
     std::thread::sleep(duration);
-    let node = &mut *cx.node;
-    node.now = wall_clock();
-    cx.turn.keys.begin_turn(node.now, node.is_still(monotonic_clock()));
+    if !cx.turn.keys.is_for_script {
+        // For a script time stands still.
+        let node = &mut *cx.node;
+        node.now = wall_clock();
+        cx.turn.keys.begin_turn(node.now, node.is_still(monotonic_clock()));
+    }
     cx.turn.reply.ok();
     Ok(())
 }
@@ -174,8 +177,10 @@ fn digest_values(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 /// The entry of a key, neither counted nor touched.
+/// Also of a key that is due and has not been removed yet.
 fn entry<'a>(cx: &'a mut NodeTurn<'_>, key: &[u8]) -> Result<&'a Entry, Stop> {
-    cx.turn.keys.peek_entry(key).ok_or(Stop::Error(ErrorReply::NO_SUCH_KEY))
+    let keys = &*cx.turn.keys;
+    keys.store().db(keys.db()).get(key).ok_or(Stop::Error(ErrorReply::NO_SUCH_KEY))
 }
 
 /// `DEBUG OBJECT key`. The serialized length is that of the value in memory.

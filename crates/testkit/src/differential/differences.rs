@@ -330,7 +330,6 @@ pub(super) fn known(
     })
 }
 
-
 /// Commands that Pollux executes and that are not compared at random, in the catalog's form.
 pub const EXEMPT: &[(&str, &str)] = &[
     ("bgrewriteaof", "starts work on files"),
