@@ -23,7 +23,6 @@ mod duel;
 mod frame;
 mod grammar;
 mod keyspace;
-mod lua;
 mod redis;
 mod script;
 mod shrink;

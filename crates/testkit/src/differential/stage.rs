@@ -147,8 +147,6 @@ impl<'a> Stage<'a> {
         stage.control.both(&[b"FLUSHALL"])?;
         stage.tells_events = script.tells_events();
         stage.remove_users()?;
-        stage.control.both(&[b"FUNCTION", b"FLUSH"])?;
-        stage.control.both(&[b"SCRIPT", b"FLUSH"])?;
         for (name, value) in &script.settings {
             stage.control.both(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()])?;
         }

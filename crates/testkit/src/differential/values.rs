@@ -1,6 +1,5 @@
 //! table: the values of which commands are made: what values, members, numbers and ranges tend to go wrong with.
 
-use super::lua;
 use super::script::CLIENTS;
 use crate::random::Random;
 
@@ -84,14 +83,6 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
         "blockms" => text(random.pick(&["1", "2", "-1", "x", "1.5"])),
         "db" => text(random.pick(&["0", "1", "2", "15", "16", "-1", "x"])),
         "pattern" => text(random.pick(&["*", "k*", "?", "[a-l]*", "z", "k[1-3]", "\\*", ""])),
-        "script" => lua::script(random),
-        "library" => lua::library(random),
-        "sha" => text(random.pick(&[
-            "e0e1f9fabfc9d4800c877a703b823ac0578ff8db",
-            "E0E1F9FABFC9D4800C877A703B823AC0578FF8DB",
-            "ffffffffffffffffffffffffffffffffffffffff",
-            "x",
-        ])),
         "cursor" if random.chance(90) => b"0".to_vec(),
         "cursor" => text(random.pick(&["x", "18446744073709551616", "", " 0"])),
         other => panic!("unknown kind {other}"),
