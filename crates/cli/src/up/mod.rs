@@ -45,7 +45,7 @@ const FAILED_STARTS_MAX: u32 = 3;
 /// The master serves for so long already: no reason to keep people waiting for its replicas.
 const REPLICAS_READY: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
-const WATCH: Duration = Duration::from_millis(250);
+const WATCH: Duration = Duration::from_millis(100);
 
 /// Runs until it is stopped.
 pub(crate) async fn run(args: args::Up) -> Result<()> {

@@ -11,8 +11,8 @@ use wire::resp::response::Response;
 
 use super::POLLUX;
 
-/// Enough that a full sync lasts some hundred milliseconds on any machine, and more than a master sends as log.
-const KEYS: usize = 800;
+/// Enough that a full sync is seen by `up`, which looks every 100 ms, on any machine, and more than a master sends as log.
+const KEYS: usize = 1200;
 const VALUE_BYTES: usize = 200_000;
 
 /// Bytes that do not compress, different for each key.
