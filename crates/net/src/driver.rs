@@ -194,7 +194,7 @@ impl Driver {
         tls: Option<TlsAcceptor>,
     ) -> io::Result<ListenerId> {
         let id = ListenerId(self.listeners_opened);
-        self.poll.add_source(&mut socket, LISTENER_BIT | id.0 as usize)?;
+        self.poll.add_source(socket.source(), LISTENER_BIT | id.0 as usize)?;
         self.listeners_opened += 1;
         self.listeners.push(Listener::new(id, socket, options.keepalive, tls));
         Ok(id)
@@ -205,7 +205,7 @@ impl Driver {
         if let Some(at) = self.listeners.iter().position(|listener| listener.id == id) {
             let mut listener = self.listeners.swap_remove(at);
             // Failing means that epoll does not know the socket, which is what is wanted.
-            let _ = self.poll.remove(&mut listener.socket);
+            let _ = self.poll.remove(listener.socket.source());
         }
     }
 
@@ -534,7 +534,7 @@ impl Driver {
         let entry = self.connections.vacant_entry();
         let index = u32::try_from(entry.key()).expect("fewer connections than 2^32");
         let token = Token { index, generation: self.generation };
-        self.poll.add_source_both(&mut socket, source_of(token))?;
+        self.poll.add_source_both(socket.source(), source_of(token))?;
         entry.insert(Connection::new(token.generation, socket, peer, local, encrypted));
         if tls.is_some() {
             self.handshakes.push_back((Instant::now() + HANDSHAKE_MAX, token));
@@ -629,7 +629,7 @@ impl Driver {
         self.get(token)?;
         let mut connection = self.connections.remove(token.index());
         // Failing means that epoll does not know the socket, which is what is wanted.
-        let _ = self.poll.remove(&mut connection.socket);
+        let _ = self.poll.remove(connection.socket.source());
         Some(connection)
     }
 }

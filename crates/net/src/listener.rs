@@ -95,35 +95,12 @@ impl Drop for Listener {
     }
 }
 
-impl mio::event::Source for Bound {
-    fn register(
-        &mut self,
-        to: &mio::Registry,
-        token: mio::Token,
-        interest: mio::Interest,
-    ) -> io::Result<()> {
+impl Bound {
+    /// What epoll watches.
+    pub(crate) fn source(&mut self) -> &mut dyn mio::event::Source {
         match self {
-            Bound::Tcp(socket) => socket.register(to, token, interest),
-            Bound::Unix(socket, _) => socket.register(to, token, interest),
-        }
-    }
-
-    fn reregister(
-        &mut self,
-        to: &mio::Registry,
-        token: mio::Token,
-        interest: mio::Interest,
-    ) -> io::Result<()> {
-        match self {
-            Bound::Tcp(socket) => socket.reregister(to, token, interest),
-            Bound::Unix(socket, _) => socket.reregister(to, token, interest),
-        }
-    }
-
-    fn deregister(&mut self, from: &mio::Registry) -> io::Result<()> {
-        match self {
-            Bound::Tcp(socket) => socket.deregister(from),
-            Bound::Unix(socket, _) => socket.deregister(from),
+            Bound::Tcp(socket) => socket,
+            Bound::Unix(socket, _) => socket,
         }
     }
 }

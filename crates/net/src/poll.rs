@@ -52,7 +52,7 @@ impl Poll {
 
     pub(crate) fn add_source(
         &self,
-        socket: &mut impl mio::event::Source,
+        socket: &mut dyn mio::event::Source,
         source: usize,
     ) -> io::Result<()> {
         self.poll.registry().register(socket, mio::Token(source), mio::Interest::READABLE)
@@ -60,14 +60,14 @@ impl Poll {
 
     pub(crate) fn add_source_both(
         &self,
-        socket: &mut impl mio::event::Source,
+        socket: &mut dyn mio::event::Source,
         source: usize,
     ) -> io::Result<()> {
         let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
         self.poll.registry().register(socket, mio::Token(source), both)
     }
 
-    pub(crate) fn remove(&self, socket: &mut impl mio::event::Source) -> io::Result<()> {
+    pub(crate) fn remove(&self, socket: &mut dyn mio::event::Source) -> io::Result<()> {
         self.poll.registry().deregister(socket)
     }
 

@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Source;
-use mio::{Interest, Registry, Token};
 
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -14,6 +13,14 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
+    /// What epoll watches.
+    pub(crate) fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Socket::Tcp(socket) => socket,
+            Socket::Unix(socket) => socket,
+        }
+    }
+
     /// The socket for blocking use; only TCP connections leave their driver.
     pub(crate) fn into_blocking(self) -> io::Result<TcpStream> {
         match self {
@@ -32,29 +39,6 @@ impl AsFd for Socket {
         match self {
             Socket::Tcp(socket) => socket.as_fd(),
             Socket::Unix(socket) => socket.as_fd(),
-        }
-    }
-}
-
-impl Source for Socket {
-    fn register(&mut self, to: &Registry, token: Token, interest: Interest) -> io::Result<()> {
-        match self {
-            Socket::Tcp(socket) => socket.register(to, token, interest),
-            Socket::Unix(socket) => socket.register(to, token, interest),
-        }
-    }
-
-    fn reregister(&mut self, to: &Registry, token: Token, interest: Interest) -> io::Result<()> {
-        match self {
-            Socket::Tcp(socket) => socket.reregister(to, token, interest),
-            Socket::Unix(socket) => socket.reregister(to, token, interest),
-        }
-    }
-
-    fn deregister(&mut self, from: &Registry) -> io::Result<()> {
-        match self {
-            Socket::Tcp(socket) => socket.deregister(from),
-            Socket::Unix(socket) => socket.deregister(from),
         }
     }
 }
