@@ -111,6 +111,9 @@ impl Unserved {
     pub(crate) fn timeout(on: &BlockOn, node: &Node, keys: &Keyspace) -> Unserved {
         match on.on_timeout {
             TimeoutReply::Ok => Unserved::Ok,
+            TimeoutReply::Busy => {
+                Unserved::Error(ErrorReply::new("ERR a snapshot is being written, try again later"))
+            }
             TimeoutReply::NullArray | TimeoutReply::NullArrayAfterWait => Unserved::NullArray,
             TimeoutReply::Reached(quorum) => Unserved::Reached(quorum, quorum.reached(node, keys)),
         }

@@ -19,6 +19,7 @@ use store::memory;
 
 use crate::client_list;
 use crate::execute::Stage;
+use crate::latency;
 use crate::turn::monotonic_clock;
 
 /// Evictions between two looks at the clock.
@@ -88,6 +89,10 @@ impl Stage<'_> {
         if evicted > 0 {
             // The command that follows is not to blame for this time.
             self.node.tick = monotonic_clock();
+            let took = self.node.tick.since(began);
+            if self.node.limits.latency_threshold.is_some_and(|bound| took >= bound) {
+                self.node.latency.note(latency::EVICTION_CYCLE, self.node.now.seconds(), took);
+            }
         }
         room
     }

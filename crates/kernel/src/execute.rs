@@ -492,6 +492,7 @@ impl Stage<'_> {
                     self.node.replication = Some(replication);
                 }
                 Request::Unblock { token, error } => self.end_wait(token, error.as_ref()),
+                Request::Rerun(token) => self.rerun(token),
                 Request::UnblockAll(error) => {
                     for token in self.blocking.parked().collect::<Vec<Token>>() {
                         self.end_wait(token, Some(&error));

@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use crate::latency;
 use crate::turn::{Executor, monotonic_clock};
 
 /// Time in one turn.
@@ -57,16 +58,23 @@ impl Executor {
         let budget = SLICE_KEYS + SLICE_KEYS_PER_EFFORT * self.effort() as usize;
         let allowance = self.expiry.left.min(TURN_TIME_MAX);
         let (began, mut spent) = (monotonic_clock(), Duration::ZERO);
-        while spent < allowance {
+        let is_over = loop {
+            if spent >= allowance {
+                break false;
+            }
             let has_more_keys = self.expire_keys(budget);
             let has_more_fields = self.expire_fields(budget);
-            if !has_more_keys && !has_more_fields {
-                self.expiry.left = Duration::ZERO;
-                return;
-            }
             spent = monotonic_clock().since(began);
+            if !has_more_keys && !has_more_fields {
+                break true;
+            }
+        };
+        if self.node.limits.latency_threshold.is_some_and(|bound| spent >= bound) {
+            self.node.latency.note(latency::EXPIRE_CYCLE, self.node.now.seconds(), spent);
         }
-        if self.expiry.is_running() {
+        if is_over {
+            self.expiry.left = Duration::ZERO;
+        } else if self.expiry.is_running() {
             self.expiry.left = self.expiry.left.saturating_sub(spent);
             self.node.counters.expired_time_cap_reached += u64::from(!self.expiry.is_running());
         }

@@ -22,6 +22,11 @@ pub const FAST_COMMAND: &str = "fast-command";
 /// Another command took too long.
 pub const COMMAND: &str = "command";
 
+/// A cycle of active expiry took too long.
+pub const EXPIRE_CYCLE: &str = "expire-cycle";
+/// Making room before a command took too long.
+pub const EVICTION_CYCLE: &str = "eviction-cycle";
+
 /// The longest duration of an event within one second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sample {

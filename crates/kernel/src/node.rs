@@ -67,6 +67,8 @@ pub struct Node {
     pub latency: LatencyMonitor,
     pub facts: Facts,
     pub saving: Saving,
+    /// What a command has asked for behind the checkpoint that runs.
+    pub save_next: Option<SaveKind>,
     /// Where checkpoints are ordered.
     pub desk: Arc<Desk>,
     /// The node's part in its cluster; `None`: it belongs to none.
@@ -104,8 +106,17 @@ pub enum Saving {
     #[default]
     Unavailable,
     Idle,
-    Wanted,
-    Running,
+    Wanted(SaveKind),
+    Running(SaveKind),
+}
+
+/// What a checkpoint is for. They are all alike; INFO tells them apart as Redis does its RDB files and AOF rewrites.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SaveKind {
+    /// SAVE, BGSAVE, a save point, a replica that needs everything.
+    Snapshot,
+    /// BGREWRITEAOF, or the log has become long: it is cut behind the checkpoint.
+    Rewrite,
 }
 
 /// How the executor shall end.
@@ -164,6 +175,8 @@ pub(crate) enum Request {
     },
     /// Ends every parked command with this error.
     UnblockAll(ErrorReply),
+    /// Runs the parked command of a client again.
+    Rerun(Token),
     /// The connection becomes the link of a replica.
     Attach(Token, Box<Ask>),
 }
@@ -192,6 +205,7 @@ impl Node {
             latency: LatencyMonitor::default(),
             facts: Facts::new(wall_clock()),
             saving: Saving::default(),
+            save_next: None,
             source: Source::default(),
             sink: None,
             is_active_expire_on: true,
@@ -276,9 +290,14 @@ impl Node {
         keys.set_wanted(Wanted::parse(&settings.notify_keyspace_events));
     }
 
-    /// A checkpoint is complete, or failed for the reason given; answers SAVE.
+    /// A checkpoint is complete, or failed for the reason given; answers SAVE, and lets those try again that waited
+    /// for its end.
     pub fn saved(&mut self, outcome: Result<(), &str>) {
-        self.saving = Saving::Idle;
+        let kind = match self.saving {
+            Saving::Wanted(kind) | Saving::Running(kind) => kind,
+            Saving::Unavailable | Saving::Idle => SaveKind::Snapshot,
+        };
+        self.saving = self.save_next.take().map_or(Saving::Idle, Saving::Wanted);
         let facts = &mut self.facts.persistence;
         facts.last_try_at = self.now;
         (facts.save_keys_done, facts.save_keys_total) = (0, 0);
@@ -286,17 +305,28 @@ impl Node {
         facts.last_save_failed = outcome.is_err();
         if outcome.is_ok() {
             facts.last_save_at = self.now;
-            facts.last_save_seconds = Some(self.now.0.saturating_sub(started_at.0) / 1000);
-            facts.saves += 1;
+            let seconds = self.now.0.saturating_sub(started_at.0) / 1000;
+            match kind {
+                SaveKind::Snapshot => {
+                    facts.last_save_seconds = Some(seconds);
+                    facts.saves += 1;
+                }
+                SaveKind::Rewrite => {
+                    facts.last_rewrite_seconds = Some(seconds);
+                    facts.rewrites += 1;
+                }
+            }
         }
         let error = outcome.err().map(|reason| ErrorReply::from(format!("ERR {reason}")));
-        let is_save = |session: &&Session| {
-            session.blocked.as_ref().is_some_and(|parked| parked.command.spec.name == "save")
-        };
-        let waiting: Vec<Token> =
-            self.clients.iter().filter(is_save).map(|session| session.token).collect();
-        for token in waiting {
-            self.unblock(token, error.clone());
+        for session in self.clients.iter() {
+            let token = session.token;
+            match session.blocked.as_ref().map(|parked| parked.command.spec.name) {
+                Some("save") if kind == SaveKind::Snapshot => {
+                    self.requests.push(Request::Unblock { token, error: error.clone() });
+                }
+                Some("debug") => self.requests.push(Request::Rerun(token)),
+                _ => {}
+            }
         }
     }
 

@@ -142,6 +142,14 @@ impl<'r> Reader<'r> {
                 stack.set_field(-2, "format")?;
                 stack.set_field(-2, "verbatim_string")
             }
+            b'|' => {
+                // Scripts do not see attributes, only the reply that they describe.
+                for _ in 0..2 * count {
+                    self.push(stack, depth + 1)?;
+                    stack.pop(1);
+                }
+                self.push(stack, depth + 1)
+            }
             b'%' => {
                 stack.push_table(0, 1)?;
                 stack.push_table(0, count)?;

@@ -10,8 +10,8 @@ use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
 
 use super::args::wrong_form;
 use super::table::Binding;
-use super::{Args, CmdResult, Handler, NodeTurn, Stop};
-use crate::persist;
+use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply};
+use crate::persist::{self, ReloadError};
 use crate::turn::{monotonic_clock, wall_clock};
 
 pub(crate) const COMMANDS: &[Binding] = &[("debug", Handler::Node(debug))];
@@ -242,16 +242,34 @@ fn populate(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 }
 
 /// `DEBUG RELOAD [NOSAVE] [NOFLUSH] [MERGE]`: the data as a snapshot holds it. Nothing of it is in the log, as
-/// nothing changes.
+/// nothing changes; so the snapshot is always one of now. NOFLUSH without MERGE is refused, as in Redis, where each
+/// key of the snapshot would be there already. Waits for the end of a checkpoint that runs.
 fn reload(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let known = ["NOSAVE", "NOFLUSH", "MERGE"];
     if !(2..args.len()).all(|at| known.iter().any(|word| args.is(at, word))) {
         return Err(ErrorReply::SYNTAX.into());
     }
-    persist::reload(cx.turn.keys.store_mut(), cx.node.now)
-        .map_err(|problem| Stop::Error(format!("ERR {problem}").into()))?;
-    cx.turn.reply.ok();
-    Ok(())
+    let has = |word: &str| (2..args.len()).any(|at| args.is(at, word));
+    let store = cx.turn.keys.store_mut();
+    let is_empty = store.is_empty() && store.libraries().is_empty();
+    if has("NOFLUSH") && !has("MERGE") && !is_empty {
+        let text = "ERR Error trying to load the RDB dump, check server logs.";
+        return Err(Stop::Error(ErrorReply::new(text)));
+    }
+    match persist::reload(store, cx.node.now) {
+        Ok(()) => {
+            cx.turn.reply.ok();
+            Ok(())
+        }
+        Err(ReloadError::Busy) => Err(Stop::Block(BlockOn {
+            keys: Vec::new(),
+            awaited: Awaited::List,
+            deadline: None,
+            on_timeout: TimeoutReply::Busy,
+            again: None,
+        })),
+        Err(problem) => Err(Stop::Error(format!("ERR {problem}").into())),
+    }
 }
 
 /// One value of each type, for the tests of clients.

@@ -113,6 +113,8 @@ pub enum Awaited {
 pub enum TimeoutReply {
     /// What was waited for has happened (SAVE).
     Ok,
+    /// A checkpoint is being written, and nobody waits for its end (DEBUG RELOAD inside MULTI).
+    Busy,
     NullArray,
     /// As `NullArray`, but null inside MULTI (BLMOVE): what RESP2 sees of the difference between a
     /// command that did not wait and one that waited in vain.

@@ -1,6 +1,6 @@
 //! OBJECT: what the store knows about one key. None of it counts as a use of the key.
 
-use store::Entry;
+use store::{Entry, StringRef, Value};
 use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
@@ -56,11 +56,18 @@ fn idletime(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// Values are never shared between keys.
+/// Integers below this one are part of the entry and cost nothing (Redis: OBJ_SHARED_INTEGERS, objects that all keys share).
+const FREE_INTEGERS_END: i64 = 10_000;
+/// What Redis says of an object that is shared and never freed.
+const SHARED: i64 = i32::MAX as i64;
+
+/// Values are never shared between keys; small integers need no memory of their own, and are told to be shared.
 fn refcount(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
-    match cx.keys.peek_entry(args.key(2)) {
-        Some(_) => cx.reply.integer(1),
-        None => cx.reply.null(),
-    }
+    let Some(entry) = cx.keys.peek_entry(args.key(2)) else {
+        cx.reply.null();
+        return Ok(());
+    };
+    let is_free = matches!(entry.value(), Value::String(StringRef::Int(0..FREE_INTEGERS_END)));
+    cx.reply.integer(if is_free { SHARED } else { 1 });
     Ok(())
 }

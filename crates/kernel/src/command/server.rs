@@ -6,7 +6,7 @@ use wire::resp::reply::ErrorReply;
 use super::table::Binding;
 use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply, Turn};
 use crate::info;
-use crate::node::{Saving, Shutdown};
+use crate::node::{SaveKind, Saving, Shutdown};
 use crate::replicate::refresh_facts;
 
 pub(crate) const COMMANDS: &[Binding] = &[
@@ -48,14 +48,32 @@ fn lastsave(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
 
 const IN_PROGRESS: &str = "ERR Background save already in progress";
 
-/// Asks for a checkpoint; refused when one is on its way.
-fn want_save(cx: &mut NodeTurn<'_>) -> CmdResult {
+const REWRITE_IN_PROGRESS: &str = "ERR Background append only file rewriting already in progress";
+const OTHER_IN_PROGRESS: &str = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE \
+                                 SCHEDULE in order to schedule a BGSAVE whenever possible.";
+
+/// What became of the wish for a checkpoint.
+enum Order {
+    Begins,
+    /// It comes behind the one that runs, which is of the other kind.
+    Follows,
+}
+
+/// Asks for a checkpoint; refused when one of its kind is on its way.
+fn want_save(cx: &mut NodeTurn<'_>, kind: SaveKind) -> Result<Order, Stop> {
     match cx.node.saving {
         Saving::Unavailable => Err(error("ERR This node keeps its data in memory only")),
-        Saving::Wanted | Saving::Running => Err(error(IN_PROGRESS)),
+        Saving::Wanted(running) | Saving::Running(running) if running == kind => {
+            let is_rewrite = kind == SaveKind::Rewrite;
+            Err(error(if is_rewrite { REWRITE_IN_PROGRESS } else { IN_PROGRESS }))
+        }
+        Saving::Wanted(_) | Saving::Running(_) => {
+            cx.node.save_next = Some(kind);
+            Ok(Order::Follows)
+        }
         Saving::Idle => {
-            cx.node.saving = Saving::Wanted;
-            Ok(())
+            cx.node.saving = Saving::Wanted(kind);
+            Ok(Order::Begins)
         }
     }
 }
@@ -66,21 +84,33 @@ fn bgsave(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     if args.len() > 1 && !is_schedule {
         return Err(ErrorReply::SYNTAX.into());
     }
-    want_save(cx)?;
-    cx.turn.reply.simple("Background saving started");
+    let is_rewriting = |saving| {
+        matches!(saving, Saving::Wanted(SaveKind::Rewrite) | Saving::Running(SaveKind::Rewrite))
+    };
+    if !is_schedule && is_rewriting(cx.node.saving) {
+        return Err(error(OTHER_IN_PROGRESS));
+    }
+    let text = match want_save(cx, SaveKind::Snapshot)? {
+        Order::Begins => "Background saving started",
+        Order::Follows => "Background saving scheduled",
+    };
+    cx.turn.reply.simple(text);
     Ok(())
 }
 
 /// A checkpoint is what makes the log short here.
 fn bgrewriteaof(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
-    want_save(cx)?;
-    cx.turn.reply.simple("Background append only file rewriting started");
+    let text = match want_save(cx, SaveKind::Rewrite)? {
+        Order::Begins => "Background append only file rewriting started",
+        Order::Follows => "Background append only file rewriting scheduled",
+    };
+    cx.turn.reply.simple(text);
     Ok(())
 }
 
 /// Answers when the checkpoint is complete; others are served meanwhile.
 fn save(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
-    want_save(cx)?;
+    want_save(cx, SaveKind::Snapshot)?;
     Err(Stop::Block(BlockOn {
         keys: Vec::new(),
         awaited: Awaited::List,

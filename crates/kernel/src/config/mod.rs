@@ -204,21 +204,22 @@ impl Config {
     /// Names and values that match one of the globs (case does not matter), each once; older names
     /// are entries of their own, and a whole name is given back as it was written, as in Redis.
     pub fn matching(&self, globs: &[&[u8]]) -> Vec<(String, &str)> {
-        let name_of = |name: &str| {
+        let name_of = |name: &str, is_hidden: bool| {
             let is_whole = |pattern: &&&[u8]| pattern.eq_ignore_ascii_case(name.as_bytes());
             if let Some(written) = globs.iter().find(is_whole) {
                 return Some(String::from_utf8_lossy(written).into_owned());
             }
             let is_wanted = |pattern: &&[u8]| glob::matches(pattern, name.as_bytes(), true);
-            globs.iter().any(is_wanted).then(|| name.to_owned())
+            (!is_hidden && globs.iter().any(is_wanted)).then(|| name.to_owned())
         };
         PARAMETERS
             .iter()
             .zip(&self.values)
             .flat_map(|(row, value)| {
-                std::iter::once(row.name).chain(row.alias).map(move |name| (name, value.as_str()))
+                let names = std::iter::once(row.name).chain(row.alias);
+                names.map(move |name| (name, row.is_hidden, value.as_str()))
             })
-            .filter_map(|(name, value)| Some((name_of(name)?, value)))
+            .filter_map(|(name, is_hidden, value)| Some((name_of(name, is_hidden)?, value)))
             .collect()
     }
 

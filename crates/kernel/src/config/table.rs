@@ -25,6 +25,8 @@ pub(super) struct Parameter {
     pub(super) change: Change,
     /// Never shown in the slow log.
     pub(super) is_secret: bool,
+    /// CONFIG GET shows it only by its whole name: it is for tests of Redis.
+    pub(super) is_hidden: bool,
 }
 
 /// When a parameter may get another value.
@@ -38,7 +40,15 @@ pub(super) enum Change {
 }
 
 const fn row(name: &'static str, kind: Kind, default: &'static str) -> Parameter {
-    Parameter { name, alias: None, kind, default, change: Change::Always, is_secret: false }
+    Parameter {
+        name,
+        alias: None,
+        kind,
+        default,
+        change: Change::Always,
+        is_secret: false,
+        is_hidden: false,
+    }
 }
 
 impl Parameter {
@@ -64,6 +74,11 @@ impl Parameter {
 
     const fn pinned(mut self) -> Parameter {
         self.change = Change::Pinned;
+        self
+    }
+
+    const fn hidden(mut self) -> Parameter {
+        self.is_hidden = true;
         self
     }
 
@@ -121,7 +136,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("activedefrag", BOOL, "no").fixed(),
     row("activerehashing", BOOL, "yes").pinned(),
     row("always-show-logo", BOOL, "no").at_start(),
-    row("aof-disable-auto-gc", BOOL, "no"),
+    row("aof-disable-auto-gc", BOOL, "no").hidden(),
     row("aof-load-truncated", BOOL, "yes"),
     row("aof-rewrite-incremental-fsync", BOOL, "yes"),
     row("aof-timestamp-enabled", BOOL, "no"),
@@ -154,6 +169,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("cluster-link-sendbuf-limit", memory(0, SIGNED_MAX), "0"),
     row("cluster-migration-barrier", NATURAL, "1"),
     row("cluster-node-timeout", LONG, "15000"),
+    row("cluster-ping-interval", LONG, "1000").pinned().hidden(),
     row("cluster-port", PORT, "0").at_start(),
     row(
         "cluster-preferred-endpoint-type",
@@ -182,6 +198,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("io-threads", int(1, 128), "1").at_start(),
     row("io-threads-do-reads", BOOL, "no").at_start(),
     row("jemalloc-bg-thread", BOOL, "yes"),
+    row("key-load-delay", int(-I32_MAX - 1, I32_MAX), "0").pinned().hidden(),
     row("latency-monitor-threshold", LONG, "0"),
     row("latency-tracking", BOOL, "yes"),
     row("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9"),
@@ -195,6 +212,9 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("list-compress-depth", NATURAL, "0"),
     row("list-max-listpack-size", int(i32::MIN as i64, I32_MAX), "-2")
         .alias("list-max-ziplist-size"),
+    row("loading-process-events-interval-bytes", memory(1024, I32_MAX as u64), "2097152")
+        .pinned()
+        .hidden(),
     row("locale-collate", TEXT, ""),
     row("logfile", TEXT, "").at_start(),
     row("loglevel", Kind::Choice(&["debug", "verbose", "notice", "warning", "nothing"]), "notice"),
@@ -216,7 +236,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("oom-score-adj-values", Kind::OomScores, "0 200 800").at_start(),
     row("pidfile", TEXT, "").at_start(),
     row("port", PORT, "6379"),
-    row("proc-title-template", TEXT, "{title} {listen-addr} {server-mode}").at_start(),
+    row("proc-title-template", TEXT, "{title} {listen-addr} {server-mode}"),
     row(
         "propagation-error-behavior",
         Kind::Choice(&["ignore", "panic", "panic-on-replicas"]),
@@ -225,6 +245,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("protected-mode", BOOL, "yes"),
     row("proto-max-bulk-len", memory(1024 * 1024, SIGNED_MAX), "536870912"),
     row("rdb-del-sync-files", BOOL, "no"),
+    row("rdb-key-save-delay", int(-I32_MAX - 1, I32_MAX), "0").pinned().hidden(),
     row("rdb-save-incremental-fsync", BOOL, "yes"),
     row("rdbchecksum", BOOL, "yes").at_start(),
     row("rdbcompression", BOOL, "yes"),
@@ -294,6 +315,8 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("tracking-table-max-keys", LONG, "1000000"),
     row("unixsocket", TEXT, "").at_start(),
     row("unixsocketperm", Kind::Octal { max: 0o777 }, "0").at_start(),
+    row("use-exit-on-panic", BOOL, "no").pinned().hidden(),
+    row("watchdog-period", NATURAL, "0").pinned().hidden(),
     row("zset-max-listpack-entries", LONG, "128").alias("zset-max-ziplist-entries"),
     row("zset-max-listpack-value", LONG, "64").alias("zset-max-ziplist-value"),
 ];

@@ -140,6 +140,8 @@ fn get_takes_globs() {
     assert_eq!(names(&["slave-priority"]), ["slave-priority"]);
     assert!(names(&["*"]).len() > 180);
     assert!(names(&["nothing"]).is_empty());
+    assert!(names(&["key-load-*"]).is_empty(), "hidden");
+    assert_eq!(names(&["Key-load-delay"]), ["Key-load-delay"]);
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub struct PersistenceFacts {
     /// A checkpoint is being written since.
     pub save_started_at: Option<UnixMs>,
     pub saves: u64,
+    /// Of the checkpoints, those that were to make the log short, and the duration of the newest.
+    pub rewrites: u64,
+    pub last_rewrite_seconds: Option<u64>,
     /// Keys of the checkpoint being written: all at its beginning, and those done.
     pub save_keys_total: u64,
     pub save_keys_done: u64,

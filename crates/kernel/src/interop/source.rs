@@ -370,6 +370,6 @@ fn put(node: &mut Node, token: Token, bytes: &[u8]) {
 
 /// Where the backlog must reach back to for a replica that asks for everything now.
 pub(crate) fn full_from(node: &Node, keys: &Keyspace) -> u64 {
-    let is_round = node.saving == Saving::Running;
+    let is_round = matches!(node.saving, Saving::Running(_));
     keys.stream().newest_mark().filter(|_| is_round).unwrap_or_else(|| keys.stream().offset())
 }

@@ -28,7 +28,7 @@ use super::pacer::{Pacer, SLICE};
 use super::{About, FileWriter, Snapshot, SnapshotStep};
 use crate::config::{SavePoint, Settings};
 use crate::keyspace::Keyspace;
-use crate::node::{Node, Saving};
+use crate::node::{Node, SaveKind, Saving};
 use crate::turn::monotonic_clock;
 
 /// Checkpoints streamed to replicas at the same time; the others wait their turn.
@@ -265,14 +265,16 @@ impl Checkpointer {
     }
 
     fn take_order(&mut self, node: &mut Node, keys: &mut Keyspace) {
-        if node.saving == Saving::Idle && self.is_due(node, keys) {
-            node.saving = Saving::Wanted;
+        if node.saving == Saving::Idle
+            && let Some(kind) = self.due(node, keys)
+        {
+            node.saving = Saving::Wanted(kind);
         }
         match (keys.log().is_some(), node.saving) {
             (true, Saving::Unavailable) => node.saving = Saving::Idle,
-            (true, Saving::Wanted) => {
+            (true, Saving::Wanted(kind)) => {
                 self.desk.want();
-                node.saving = Saving::Running;
+                node.saving = Saving::Running(kind);
             }
             (false, Saving::Idle) => node.saving = Saving::Unavailable,
             _ => {}
@@ -280,7 +282,9 @@ impl Checkpointer {
         if !self.desk.begin_round() {
             return;
         }
-        node.saving = Saving::Running;
+        if !matches!(node.saving, Saving::Running(_)) {
+            node.saving = Saving::Running(SaveKind::Snapshot);
+        }
         node.facts.persistence.save_started_at = Some(node.now);
         node.facts.persistence.save_keys_total = keys.store().len() as u64;
         match begin(node, keys) {
@@ -293,17 +297,17 @@ impl Checkpointer {
     }
 
     /// Whether `save` or the length of the log asks for a checkpoint. Looks once a second.
-    fn is_due(&mut self, node: &mut Node, keys: &Keyspace) -> bool {
+    fn due(&mut self, node: &mut Node, keys: &Keyspace) -> Option<SaveKind> {
         let (settings, facts) = (node.config.settings(), &mut node.facts.persistence);
         let silent_ms = |since: UnixMs| node.now.0.saturating_sub(since.0);
         if node.is_loading || silent_ms(self.looked_at) < LOOK_EVERY_MS {
-            return false;
+            return None;
         }
         self.looked_at = node.now;
-        let Some(log) = keys.log().map(binlog::Appender::log) else { return false };
+        let log = keys.log().map(binlog::Appender::log)?;
         facts.log_bytes = log.bytes_on_disk();
         if facts.last_save_failed && silent_ms(facts.last_try_at) < RETRY_AFTER_MS {
-            return false;
+            return None;
         }
         let elapsed_seconds = silent_ms(facts.last_save_at) / 1000;
         let is_reached = |point: &SavePoint| {
@@ -314,7 +318,10 @@ impl Checkpointer {
         let is_long = settings.auto_checkpoint_percentage > 0
             && bytes > 0
             && bytes >= settings.auto_checkpoint_bytes_min.max(share);
-        is_long || settings.save_points.iter().any(is_reached)
+        if settings.save_points.iter().any(is_reached) {
+            return Some(SaveKind::Snapshot);
+        }
+        is_long.then_some(SaveKind::Rewrite)
     }
 
     /// Walks on until the time `until`, and looks whether the file is complete.
@@ -481,7 +488,7 @@ mod tests {
 
         let desk = Arc::clone(&node.desk);
         let rounds = desk.want();
-        node.saving = Saving::Wanted;
+        node.saving = Saving::Wanted(SaveKind::Snapshot);
         checkpointer.poll(&mut node, &mut keys);
         desk.want();
         while desk.wait(rounds, Duration::ZERO).is_none() {
@@ -519,8 +526,9 @@ mod tests {
         checkpointer.poll(&mut node, &mut keys);
         node.now = node.now.plus_ms(1_000);
         checkpointer.poll(&mut node, &mut keys);
-        assert_eq!(node.saving, Saving::Running);
-        while node.saving == Saving::Running {
+        let is_running = |node: &Node| node.saving == Saving::Running(SaveKind::Snapshot);
+        assert!(is_running(&node));
+        while is_running(&node) {
             checkpointer.poll(&mut node, &mut keys);
             thread::yield_now();
         }

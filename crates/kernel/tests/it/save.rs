@@ -106,6 +106,48 @@ fn save_answers_when_the_image_is_there() {
     });
 }
 
+/// A rewrite of the log and a snapshot are told apart, and one may be ordered while the other is written.
+#[test]
+fn a_rewrite_and_a_snapshot_follow_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |_, client| {
+        let value = "v".repeat(1000);
+        for n in 0..1000 {
+            hear(client, &format!("SET k{n} {value}"));
+        }
+        // One turn of the executor, so that the first is still under way when the second is ordered.
+        let commands = [
+            "BGREWRITEAOF",
+            "BGREWRITEAOF",
+            "BGSAVE",
+            "INFO persistence",
+            "BGSAVE SCHEDULE",
+            "DEBUG RELOAD",
+            "SAVE",
+            "INFO persistence",
+        ];
+        client.send(commands.map(|line| format!("{line}\r\n")).concat().as_bytes()).unwrap();
+        let text = commands.map(|_| {
+            let (_, raw) = client.receive().unwrap();
+            String::from_utf8_lossy(&raw).into_owned()
+        });
+        assert_eq!(text[0], "+Background append only file rewriting started\r\n");
+        assert_eq!(text[1], "-ERR Background append only file rewriting already in progress\r\n");
+        assert!(text[2].starts_with("-ERR Another child process is active (AOF?)"), "{}", text[2]);
+        assert!(text[3].contains("aof_rewrite_in_progress:1\r\n"), "{}", text[3]);
+        assert!(text[3].contains("rdb_bgsave_in_progress:0\r\n"), "{}", text[3]);
+        assert_eq!(text[4], "+Background saving scheduled\r\n");
+        assert_eq!(text[5], "+OK\r\n", "a reload waits for the end of a checkpoint");
+        let scheduled_runs = "-ERR Background save already in progress\r\n";
+        assert!(["+OK\r\n", scheduled_runs].contains(&text[6].as_str()), "{}", text[6]);
+        assert!(text[7].contains("aof_rewrites:1\r\n"), "{}", text[7]);
+        assert_eq!(hear(client, "DBSIZE").as_deref(), Some(":1000\r\n"));
+        let error = "-ERR Error trying to load the RDB dump, check server logs.\r\n";
+        assert_eq!(hear(client, "DEBUG RELOAD NOFLUSH").as_deref(), Some(error));
+        assert_eq!(hear(client, "DEBUG RELOAD NOFLUSH MERGE NOSAVE").as_deref(), Some("+OK\r\n"));
+    });
+}
+
 /// The data is nobody else's, whatever the umask says.
 #[test]
 fn what_a_node_writes_is_for_its_user_only() {

@@ -44,6 +44,7 @@ fn replies_become_values() {
     raw("#t\\r\\n", "return tostring(r)", "$4 true");
     raw(",1.5\\r\\n", "return tostring(r.double)", "$3 1.5");
     raw("(99\\r\\n", "return r.big_number", "$2 99");
+    raw("|1\\r\\n+ttl\\r\\n*1\\r\\n:3\\r\\n$1\\r\\nx\\r\\n", "return r", "$1 x");
     raw("%1\\r\\n+a\\r\\n:2\\r\\n", "local k = next(r.map) return k.ok", "$1 a");
     raw("~1\\r\\n$1\\r\\na\\r\\n", "return r.set.a", ":1");
     raw(

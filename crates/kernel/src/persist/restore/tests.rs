@@ -8,7 +8,7 @@ use wire::effect::Expiry;
 
 use super::*;
 use crate::limits::Limits;
-use crate::node::{Node, Saving};
+use crate::node::{Node, SaveKind, Saving};
 use crate::persist::checkpoint::Checkpointer;
 
 const OWNER: Owner = Owner {
@@ -45,7 +45,7 @@ fn write(path: &Path, parts: &[&[&str]]) {
         keys.commit();
         if at + 1 < parts.len() {
             checkpointer.poll(&mut node, &mut keys);
-            node.saving = Saving::Wanted;
+            node.saving = Saving::Wanted(SaveKind::Snapshot);
             while node.facts.persistence.saves == at as u64 {
                 checkpointer.poll(&mut node, &mut keys);
                 std::thread::yield_now();
