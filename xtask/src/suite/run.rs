@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +22,13 @@ const ATTEMPTS_MAX: usize = 12;
 /// A file that is not through by then is cut off.
 const FILE_DEADLINE: Duration = Duration::from_secs(900);
 
+/// Ports that a run has to itself: the suite and its servers listen there, each server at one more than the one before.
+const LANE_PORTS: u16 = 500;
+const LANES: u16 = 20;
+const LANES_FIRST_PORT: u16 = 19_000;
+/// Who listens at the port of its lane has the lane. Below all lanes, and apart from them also in the ports of cluster buses.
+const LANE_KEYS_FIRST_PORT: u16 = 18_900;
+
 /// What became of one file. Names may come several times, as tests run in loops have one name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
@@ -35,6 +42,26 @@ pub(super) struct Runner<'a> {
     server: PathBuf,
     out: &'a Path,
     idle: Duration,
+    lane: Lane,
+}
+
+/// Where the suite and the servers that it starts listen; two runs at a time shall not meet.
+struct Lane {
+    /// Held as long as the run lasts.
+    _key: TcpListener,
+    base_port: u16,
+}
+
+impl Lane {
+    fn take() -> Result<Lane> {
+        for lane in 0..LANES {
+            if let Ok(key) = TcpListener::bind((Ipv4Addr::LOCALHOST, LANE_KEYS_FIRST_PORT + lane)) {
+                let base_port = LANES_FIRST_PORT + 100 + lane * LANE_PORTS;
+                return Ok(Lane { _key: key, base_port });
+            }
+        }
+        bail!("{LANES} runs of the suite at a time: there are no more ports")
+    }
 }
 
 /// How one process of the suite ended.
@@ -50,8 +77,8 @@ impl<'a> Runner<'a> {
         server: &Path,
         out: &'a Path,
         idle: Duration,
-    ) -> Runner<'a> {
-        Runner { source, server: server.to_owned(), out, idle }
+    ) -> Result<Runner<'a>> {
+        Ok(Runner { source, server: server.to_owned(), out, idle, lane: Lane::take()? })
     }
 
     pub(super) fn run(&self, file: &str) -> Result<Tally> {
@@ -104,8 +131,7 @@ impl<'a> Runner<'a> {
         log: &mut File,
         tally: &mut Tally,
     ) -> Result<End> {
-        // Where the suite and the servers of the mode `spawn` listen; two runs at a time shall not meet.
-        let base_port = (20_000 + std::process::id() % 100 * 80).to_string();
+        let base_port = self.lane.base_port.to_string();
         let mut command = Command::new("tclsh");
         command.current_dir(&self.source.dir).args(["tests/test_helper.tcl", "--single", file]);
         match port {

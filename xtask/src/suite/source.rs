@@ -20,13 +20,15 @@ pub(super) struct Source {
 const PROGRAMS: [&str; 4] = ["redis-cli", "redis-benchmark", "redis-check-rdb", "redis-check-aof"];
 
 impl Source {
-    pub(super) fn prepare(from: &Path, mode: Mode) -> Result<Source> {
+    /// `number` tells the copies of one run apart.
+    pub(super) fn prepare(from: &Path, mode: Mode, number: usize) -> Result<Source> {
         ensure!(
             from.join("tests/test_helper.tcl").is_file(),
             "{} holds no source tree of Redis: xtask/suite/fetch.sh brings it, or name one with --source",
             from.display()
         );
-        let dir = std::env::temp_dir().join(format!("pollux-suite-{}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("pollux-suite-{}-{number}", std::process::id()));
         let source = Source { dir, mode };
         fs::create_dir_all(source.dir.join("src"))?;
         fs::create_dir_all(source.dir.join("utils"))?;
