@@ -434,8 +434,10 @@ impl Keyspace {
         self.interest.mend(session.token);
     }
 
-    /// Whether a client that waits for `awaited` under this key may go on.
-    pub(crate) fn is_served(&self, db: u16, key: &[u8], awaited: Awaited) -> bool {
+    /// Whether a client that waits for `awaited` under this key may go on. A key that is due by now is met here, and
+    /// goes, so that replicas lose it at once.
+    pub(crate) fn is_served(&mut self, db: u16, key: &[u8], awaited: Awaited) -> bool {
+        self.settle_in(db, key);
         let kind = self.visible(db, key).map(store::Entry::kind);
         match awaited {
             Awaited::List => kind == Some(store::Kind::List),

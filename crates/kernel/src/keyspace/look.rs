@@ -141,7 +141,13 @@ impl Keyspace {
     /// Removes the key if it is due, where that is this node's to do.
     #[inline]
     pub fn settle(&mut self, key: &[u8]) {
-        self.is_visible(self.db, Place::of(key), key);
+        self.settle_in(self.db, key);
+    }
+
+    /// [`Keyspace::settle`] in another database than the selected one.
+    #[inline]
+    pub(crate) fn settle_in(&mut self, db: u16, key: &[u8]) {
+        self.is_visible(db, Place::of(key), key);
     }
 
     /// Whether the key is there, but due.
