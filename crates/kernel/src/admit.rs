@@ -12,6 +12,7 @@ use crate::command::transaction::is_never_queued;
 use crate::keyspace::Keyspace;
 use crate::node::{Holds, Node};
 use crate::replicate::Replication;
+use crate::script::Scripts;
 use crate::turn::monotonic_clock;
 
 /// What is to be done with a command.
@@ -57,8 +58,8 @@ pub(crate) struct House<'a> {
     pub(crate) is_read_only: bool,
     /// The link to the master is down, and `replica-serve-stale-data` rules out to answer from what is here.
     pub(crate) is_stale: bool,
-    /// The command calls a script that declares that it does not write.
-    pub(crate) is_reading_script: bool,
+    /// Which of them declare that they do not write.
+    pub(crate) scripts: &'a Scripts,
 }
 
 impl House<'_> {
@@ -118,7 +119,7 @@ impl House<'_> {
         if self.is_loading && !spec.has(Flag::Loading) {
             return Admission::Refuse(LOADING);
         }
-        if !self.holds.is_empty() && self.is_held(spec, session) {
+        if !self.holds.is_empty() && self.is_held(spec, args, session) {
             return Admission::Hold;
         }
         if session.transaction.is_some() && !is_never_queued(spec.name) {
@@ -129,7 +130,7 @@ impl House<'_> {
 
     /// A fence or CLIENT PAUSE holds what may write, and EXEC when it would; queueing goes on. Links
     /// of the cluster are never held: they end the fence.
-    fn is_held(&self, spec: &CommandSpec, session: &Session) -> bool {
+    fn is_held(&self, spec: &CommandSpec, args: &Args<'_>, session: &Session) -> bool {
         if session.is_internal {
             return false;
         }
@@ -137,9 +138,15 @@ impl House<'_> {
             return true;
         }
         let is_queueing = session.transaction.is_some() && spec.name != "exec";
-        let may_write = has(spec, session, Flag::Write)
-            || (holds(spec, session, may_replicate) && !self.is_reading_script);
-        may_write && !is_queueing
+        let may_write = |spec: &CommandSpec, args: &Args<'_>| {
+            spec.has(Flag::Write)
+                || may_replicate(spec) && !self.scripts.only_reads(spec.name, args)
+        };
+        let mut queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
+        let is_exec = spec.name == "exec";
+        !is_queueing
+            && (may_write(spec, args)
+                || is_exec && queue.any(|queued| may_write(queued.spec, &queued.args())))
     }
 }
 

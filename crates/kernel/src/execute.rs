@@ -11,7 +11,7 @@ use net::Token;
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::access::Denial;
-use crate::admit::{self, Admission, House};
+use crate::admit::{Admission, House};
 use crate::batch::Input;
 use crate::blocking::{Blocking, Unserved};
 use crate::client::{Blocked, ReplyMode, Session};
@@ -78,11 +78,8 @@ impl Stage<'_> {
         }
         let is_full = self.make_room() == Room::None;
         self.node.is_full = is_full;
-        let is_reading_script = !self.node.holds.is_empty()
-            && admit::may_replicate(spec)
-            && self.node.scripts.only_reads(spec.name, args);
         let house = House {
-            is_reading_script,
+            scripts: &self.node.scripts,
             holds: &self.node.holds,
             is_loading: self.node.is_loading,
             replication: self.node.replication.as_deref(),

@@ -31,12 +31,19 @@ fn info(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// The clock of now, not of the turn: clients measure with it.
+/// The clock of now, not of the turn: clients measure with it. In a script time stands still, to the millisecond.
 fn time(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    let now = clock_gettime(ClockId::Realtime);
+    let (seconds, microseconds) = if cx.keys.is_for_script {
+        let now = cx.keys.now().0;
+        (now / 1000, now % 1000 * 1000)
+    } else {
+        let now = clock_gettime(ClockId::Realtime);
+        let part = |value: i64| u64::try_from(value).unwrap_or(0);
+        (part(now.tv_sec), part(now.tv_nsec) / 1000)
+    };
     cx.reply.array(2);
-    cx.reply.bulk(now.tv_sec.to_string().as_bytes());
-    cx.reply.bulk((now.tv_nsec / 1000).to_string().as_bytes());
+    cx.reply.bulk(seconds.to_string().as_bytes());
+    cx.reply.bulk(microseconds.to_string().as_bytes());
     Ok(())
 }
 

@@ -56,6 +56,40 @@ fn a_slow_script_is_ended_while_others_are_answered() {
 }
 
 #[test]
+fn time_stands_still_in_a_script() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |_, client| {
+        let code = "local a = redis.call('TIME') redis.call('DEBUG', 'SLEEP', '0.01') \
+                    local b = redis.call('TIME') return a[1] == b[1] and a[2] == b[2]";
+        assert_eq!(call(client, &["DEBUG", "SET-DISABLE-DENY-SCRIPTS", "1"]), "+OK\r\n");
+        assert_eq!(call(client, &["EVAL", code, "0"]), ":1\r\n");
+    });
+}
+
+/// The pause has no end, so whoever is held by it is never answered.
+#[test]
+fn scripts_that_only_read_are_not_held_by_a_pause_in_a_transaction_either() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, client| {
+        assert_eq!(call(client, &["CLIENT", "PAUSE", "9000000000000", "WRITE"]), "+OK\r\n");
+        let reading = "#!lua flags=no-writes\nreturn 12";
+        assert_eq!(call(client, &["EVAL", reading, "0"]), ":12\r\n");
+        assert_eq!(call(client, &["MULTI"]), "+OK\r\n");
+        assert_eq!(call(client, &["EVAL", reading, "0"]), "+QUEUED\r\n");
+        assert_eq!(call(client, &["GET", "k"]), "+QUEUED\r\n");
+        assert_eq!(call(client, &["EXEC"]), "*2\r\n:12\r\n$-1\r\n");
+        let mut other = Client::connect(address).unwrap();
+        assert_eq!(call(&mut other, &["MULTI"]), "+OK\r\n");
+        assert_eq!(call(&mut other, &["EVAL", reading, "0"]), "+QUEUED\r\n");
+        assert_eq!(call(&mut other, &["EVAL", "return 13", "0"]), "+QUEUED\r\n");
+        say(&mut other, &["EXEC"]);
+        while !call(client, &["INFO", "clients"]).contains("\r\nblocked_clients:1\r\n") {}
+        assert_eq!(call(client, &["CLIENT", "UNPAUSE"]), "+OK\r\n");
+        assert_eq!(other.receive().unwrap().1, b"*2\r\n:12\r\n:13\r\n");
+    });
+}
+
+#[test]
 fn what_a_script_has_written_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let library = "#!lua name=lib\nredis.register_function('f', function() return 'kept' end)";
