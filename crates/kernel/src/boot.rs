@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use binlog::Options;
-use net::{Driver, ListenerId, TlsAcceptor, TlsError, Wake};
+use net::{Driver, ListenerId, TlsAcceptor, TlsConnector, TlsError, Wake};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use store::{Graveyard, Rng, Store};
@@ -95,6 +95,19 @@ pub fn provide_descriptors(clients: u32) -> io::Result<u32> {
 /// What makes connections at `tls-port` encrypted ones; `None` when that is 0.
 pub(crate) fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, TlsError> {
     (settings.tls_port != 0).then(|| TlsAcceptor::load(&settings.tls)).transpose()
+}
+
+/// What makes connections that this node begins encrypted ones, from the files as they are now.
+pub(crate) fn connector(settings: &Settings) -> Result<TlsConnector, TlsError> {
+    TlsConnector::load(&settings.tls)
+}
+
+/// Whether the files of TLS are there and fit together, as far as the settings need them.
+pub(crate) fn check_tls(settings: &Settings) -> Result<Option<TlsAcceptor>, TlsError> {
+    if settings.tls_links.any() {
+        connector(settings)?;
+    }
+    acceptor(settings)
 }
 
 /// Listens on every address of `bind`; returns those that are served. Port 0 lets the system choose

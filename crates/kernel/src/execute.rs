@@ -201,10 +201,12 @@ impl Stage<'_> {
         args: &Args<'_>,
     ) -> CmdResult {
         let op_before = self.keys.begin_command();
+        let is_quoted = self.keys.begin_call(spec);
         let result = match handler {
             Handler::Data(run) => self.call_data(token, run, args),
             Handler::Node(run) => self.call_node(token, run, args),
         };
+        self.keys.end_call(is_quoted, args);
         let op = self.keys.end_command();
         self.keys.commit_if_large();
         self.tell_news(Current::client(token));

@@ -38,7 +38,7 @@ impl Listeners {
             })?;
             listeners.unix = Some(path);
         }
-        if let Some(acceptor) = boot::acceptor(settings)? {
+        if let Some(acceptor) = boot::check_tls(settings)? {
             listeners.tls =
                 boot::listen_at(net, settings, settings.tls_port, Some(&acceptor), &[])?;
         }

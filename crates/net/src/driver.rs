@@ -12,6 +12,7 @@ use slab::Slab;
 
 use crate::address::Address;
 use crate::connection::{Connection, INPUT_AHEAD_MAX, Progress};
+use crate::connector::{Outgoing, TlsStream};
 use crate::encrypted::Encrypted;
 use crate::listener::{self, Bound, Listener, ListenerId, TcpOptions};
 use crate::output::Output;
@@ -224,13 +225,28 @@ impl Driver {
 
     // --- connections
 
-    /// Takes over a connected socket.
-    pub fn adopt(&mut self, socket: TcpStream, options: &TcpOptions) -> io::Result<Token> {
+    /// Takes over a connection that was begun elsewhere. What an encrypted one has opened already is input; no event tells
+    /// of it.
+    pub fn adopt(
+        &mut self,
+        connection: impl Into<Outgoing>,
+        options: &TcpOptions,
+    ) -> io::Result<Token> {
+        let mut input = Vec::new();
+        let (socket, encrypted) = match connection.into() {
+            Outgoing::Plain(socket) => (socket, None),
+            Outgoing::Encrypted(stream) => {
+                let TlsStream { socket, session } = *stream;
+                (socket, Some(Encrypted::adopted(session, &mut input)?))
+            }
+        };
         socket.set_nonblocking(true)?;
         let peer = Address::Ip(socket.peer_addr()?);
         let local = Address::Ip(socket.local_addr()?);
         let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
-        self.insert(socket, peer, local, options.keepalive, None)
+        let token = self.insert(socket, peer, local, options.keepalive, encrypted)?;
+        self.put_input(token, input, 0);
+        Ok(token)
     }
 
     /// Whether the connection speaks TLS.
@@ -495,7 +511,10 @@ impl Driver {
                 Ok((socket, peer)) => {
                     listener.has_failed = false;
                     let local = arrived_at(&socket, &peer);
-                    let token = self.insert(socket, peer.clone(), local, keepalive, tls.as_ref());
+                    let encrypted = tls.as_ref().map(Encrypted::new).transpose();
+                    let token = encrypted.and_then(|encrypted| {
+                        self.insert(socket, peer.clone(), local, keepalive, encrypted)
+                    });
                     token.map(|token| (token, peer))
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -526,17 +545,18 @@ impl Driver {
         peer: Address,
         local: Address,
         keepalive: Duration,
-        tls: Option<&TlsAcceptor>,
+        encrypted: Option<Box<Encrypted>>,
     ) -> io::Result<Token> {
         listener::set_up(&socket, keepalive)?;
-        let encrypted = tls.map(Encrypted::new).transpose()?;
         self.generation = self.generation.wrapping_add(1);
         let entry = self.connections.vacant_entry();
         let index = u32::try_from(entry.key()).expect("fewer connections than 2^32");
         let token = Token { index, generation: self.generation };
         self.poll.add_source_both(socket.source(), source_of(token))?;
-        entry.insert(Connection::new(token.generation, socket, peer, local, encrypted));
-        if tls.is_some() {
+        let connection = Connection::new(token.generation, socket, peer, local, encrypted);
+        let is_handshaking = connection.is_handshaking();
+        entry.insert(connection);
+        if is_handshaking {
             self.handshakes.push_back((Instant::now() + HANDSHAKE_MAX, token));
         }
         Ok(token)

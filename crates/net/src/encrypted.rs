@@ -14,7 +14,7 @@
 use std::io::{self, Read as _, Write as _};
 
 use rustix::net::{RecvFlags, SendFlags};
-use rustls::ServerConnection;
+use rustls::{ClientConnection, ServerConnection};
 
 use crate::connection::{Connection, Progress, READ_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::socket::Socket;
@@ -26,7 +26,7 @@ const SEALED_BYTES_MAX: usize = 64 << 10;
 /// The TLS state of one connection.
 #[derive(Debug)]
 pub(crate) struct Encrypted {
-    session: ServerConnection,
+    session: rustls::Connection,
     /// The end of the stream was announced to the peer.
     has_said_goodbye: bool,
     /// The peer has announced the end of its stream.
@@ -35,9 +35,23 @@ pub(crate) struct Encrypted {
 
 impl Encrypted {
     pub(crate) fn new(acceptor: &TlsAcceptor) -> io::Result<Box<Encrypted>> {
-        let mut session = ServerConnection::new(acceptor.0.clone()).map_err(io::Error::other)?;
+        let session = ServerConnection::new(acceptor.0.clone()).map_err(io::Error::other)?;
+        Ok(Encrypted::of(session.into()))
+    }
+
+    /// Goes on with a session that was begun elsewhere; what it has opened already is appended to `input`.
+    pub(crate) fn adopted(
+        session: ClientConnection,
+        input: &mut Vec<u8>,
+    ) -> io::Result<Box<Encrypted>> {
+        let mut encrypted = Encrypted::of(session.into());
+        encrypted.take_opened(input)?;
+        Ok(encrypted)
+    }
+
+    fn of(mut session: rustls::Connection) -> Box<Encrypted> {
         session.set_buffer_limit(Some(SEALED_BYTES_MAX));
-        Ok(Box::new(Encrypted { session, has_said_goodbye: false, has_ended: false }))
+        Box::new(Encrypted { session, has_said_goodbye: false, has_ended: false })
     }
 
     pub(crate) fn is_handshaking(&self) -> bool {
@@ -53,18 +67,24 @@ impl Encrypted {
     fn open(&mut self, mut sealed: &[u8], input: &mut Vec<u8>) -> io::Result<()> {
         while !sealed.is_empty() && !self.has_ended {
             self.session.read_tls(&mut sealed)?;
-            let state = self
-                .session
-                .process_new_packets()
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            let count = state.plaintext_bytes_to_read();
-            if count > 0 {
-                let start = input.len();
-                input.resize(start + count, 0);
-                self.session.reader().read_exact(&mut input[start..])?;
-            }
-            self.has_ended = state.peer_has_closed();
+            self.take_opened(input)?;
         }
+        Ok(())
+    }
+
+    /// Opens the records that are whole, and appends their plain text to `input`.
+    fn take_opened(&mut self, input: &mut Vec<u8>) -> io::Result<()> {
+        let state = self
+            .session
+            .process_new_packets()
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let count = state.plaintext_bytes_to_read();
+        if count > 0 {
+            let start = input.len();
+            input.resize(start + count, 0);
+            self.session.reader().read_exact(&mut input[start..])?;
+        }
+        self.has_ended = state.peer_has_closed();
         Ok(())
     }
 }
@@ -164,6 +184,6 @@ impl Connection {
 }
 
 /// Sends what rustls has to say about a broken connection, if the socket takes it at once.
-fn encrypted_alert(session: &mut ServerConnection, socket: &Socket) -> io::Result<usize> {
+fn encrypted_alert(session: &mut rustls::Connection, socket: &Socket) -> io::Result<usize> {
     session.write_tls(&mut Sink(socket))
 }

@@ -21,6 +21,7 @@
 
 mod address;
 mod connection;
+mod connector;
 mod driver;
 mod encrypted;
 mod listener;
@@ -30,6 +31,7 @@ mod socket;
 mod tls;
 
 pub use address::Address;
+pub use connector::{Outgoing, TlsConnector, TlsStream};
 pub use driver::{CloseReason, Detached, Driver, Event, Sent, Token};
 pub use listener::{ListenerId, TcpOptions};
 pub use output::Output;

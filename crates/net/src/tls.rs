@@ -1,4 +1,5 @@
-//! TLS for listeners: certificates and rules, read from files once and shared by all connections of a listener.
+//! TLS: certificates and rules from files. For listeners they are read once and shared by all connections of a listener;
+//! connections that begin here have them from a [`TlsConnector`](crate::TlsConnector).
 //!
 //! ```text
 //!   files, options --load--> TlsAcceptor (Arc)
@@ -41,7 +42,10 @@ pub struct TlsOptions {
     pub certificate_file: Option<PathBuf>,
     /// The private key, not encrypted (PEM).
     pub key_file: Option<PathBuf>,
-    /// Authorities of clients (PEM); both may be given.
+    /// Shown to servers that are connected to, instead of the two above (PEM).
+    pub client_certificate_file: Option<PathBuf>,
+    pub client_key_file: Option<PathBuf>,
+    /// Authorities of peers (PEM); both may be given.
     pub ca_file: Option<PathBuf>,
     pub ca_dir: Option<PathBuf>,
     pub client_certificates: ClientCertificates,
@@ -70,6 +74,8 @@ pub enum TlsError {
     NoCertificate(PathBuf),
     #[error("clients must show certificates, but there is no authority to check them with")]
     NoAuthorities,
+    #[error("servers are connected to, but there is no authority to check their certificates with")]
+    NoServerAuthorities,
     #[error("'{0}' is not a protocol that is offered: TLSv1.2, TLSv1.3")]
     UnknownProtocol(String),
     #[error("'{0}' is not a cipher that is offered")]
@@ -88,14 +94,8 @@ pub struct TlsAcceptor(pub(crate) Arc<ServerConfig>);
 impl TlsAcceptor {
     /// Reads all files and checks that they fit together.
     pub fn load(options: &TlsOptions) -> Result<TlsAcceptor, TlsError> {
-        let file = options.certificate_file.as_deref();
-        let file = file.ok_or(TlsError::Missing("certificate"))?;
-        let chain = certificates(file)?;
-        if chain.is_empty() {
-            return Err(TlsError::NoCertificate(file.to_owned()));
-        }
-        let file = options.key_file.as_deref().ok_or(TlsError::Missing("private key"))?;
-        let key = PrivateKeyDer::from_pem_file(file).map_err(|error| unreadable(file, error))?;
+        let (chain, key) =
+            identity(options.certificate_file.as_deref(), options.key_file.as_deref())?;
         let provider = Arc::new(provider(options)?);
         let verifier = verifier(options, &provider)?;
         let builder = ServerConfig::builder_with_provider(provider)
@@ -114,6 +114,21 @@ impl TlsAcceptor {
     }
 }
 
+/// What this side shows: certificates, its own first, and their key.
+pub(crate) fn identity(
+    certificate_file: Option<&Path>,
+    key_file: Option<&Path>,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let file = certificate_file.ok_or(TlsError::Missing("certificate"))?;
+    let chain = certificates(file)?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate(file.to_owned()));
+    }
+    let file = key_file.ok_or(TlsError::Missing("private key"))?;
+    let key = PrivateKeyDer::from_pem_file(file).map_err(|error| unreadable(file, error))?;
+    Ok((chain, key))
+}
+
 fn unreadable(path: &Path, error: pem::Error) -> TlsError {
     let path = path.to_owned();
     match error {
@@ -129,7 +144,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 /// The provider with the ciphers that are wanted, in the order in which they are named.
-fn provider(options: &TlsOptions) -> Result<CryptoProvider, TlsError> {
+pub(crate) fn provider(options: &TlsOptions) -> Result<CryptoProvider, TlsError> {
     let mut provider = aws_lc_rs::default_provider();
     let all = provider.cipher_suites.clone();
     let (mut new, mut old): (Vec<_>, Vec<_>) =
@@ -166,7 +181,7 @@ fn chosen(
     names.split([':', ' ', ',']).filter(|name| !name.is_empty()).map(find).collect()
 }
 
-fn versions(names: &str) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
+pub(crate) fn versions(names: &str) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
     let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
     for name in names.split_ascii_whitespace() {
         versions.push(match name.to_ascii_lowercase().as_str() {
@@ -189,15 +204,7 @@ fn verifier(
     if options.client_certificates == ClientCertificates::NotAsked {
         return Ok(None);
     }
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &options.ca_file {
-        for certificate in certificates(path)? {
-            roots.add(certificate)?;
-        }
-    }
-    if let Some(folder) = &options.ca_dir {
-        add_folder(&mut roots, folder)?;
-    }
+    let roots = roots(options)?;
     if roots.is_empty() {
         return Err(TlsError::NoAuthorities);
     }
@@ -208,6 +215,20 @@ fn verifier(
         ClientCertificates::Required | ClientCertificates::NotAsked => builder,
     };
     Ok(Some(builder.build()?))
+}
+
+/// Who may vouch for peers.
+pub(crate) fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = &options.ca_file {
+        for certificate in certificates(path)? {
+            roots.add(certificate)?;
+        }
+    }
+    if let Some(folder) = &options.ca_dir {
+        add_folder(&mut roots, folder)?;
+    }
+    Ok(roots)
 }
 
 /// Every certificate in the folder's files. As in OpenSSL, what is no certificate is passed over.

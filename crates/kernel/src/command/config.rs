@@ -45,7 +45,7 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     // Also when only the files have changed, and not their names.
     let mut acceptor = None;
     if let Some(name) = pairs.iter().map(|(name, _)| name).find(|name| is_of_tls(name)) {
-        acceptor = match boot::acceptor(cx.node.config.settings()) {
+        acceptor = match boot::check_tls(cx.node.config.settings()) {
             Ok(acceptor) => acceptor,
             Err(error) => {
                 cx.node.config = before;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use store::{Entry, digest};
+use store::Entry;
 use tracing::info;
 use wire::effect::{Effect, Expiry};
 use wire::record::HEADER_BYTES as RECORD_BYTES;
 use wire::resp::reply::{ErrorReply, Protocol, ReplyWriter};
 
 use super::args::wrong_form;
+use super::digest::{self, Digest, Scores};
 use super::table::Binding;
 use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply};
 use crate::persist::{self, ReloadError};
@@ -43,7 +44,7 @@ const fn row(
 #[rustfmt::skip]
 const SUBCOMMANDS: &[Subcommand] = &[
     row("CHANGE-REPL-ID", 2, change_repl_id, "", "Give the history of this node another id for Redis tools."),
-    row("DIGEST", 2, digest_all, "", "A fingerprint of all data; 0 when there is none."),
+    row("DIGEST", -2, digest_all, "[7.0|7.2]", "A fingerprint of all data, as that version makes it; 0 when there is none."),
     row("DIGEST-VALUE", -3, digest_values, "<key> [<key> ...]", "Fingerprints of values."),
     row("ERROR", 3, error, "<text>", "Reply with an error."),
     row("HELP", 2, help, "", "This list."),
@@ -155,23 +156,28 @@ fn log(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// A digest in the 40 digits that Redis' has.
-fn hex(digest: u64) -> String {
-    format!("{digest:040x}")
-}
-
-fn digest_all(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
-    let digest = digest::of_store(cx.turn.keys.store());
-    cx.turn.reply.simple(&hex(digest));
+/// `DEBUG DIGEST [7.0 | 7.2]`: the digest of a server of that version, which differ in scores with a fraction.
+fn digest_all(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let scores = match args.len() {
+        2 => Scores::default(),
+        3 if args.is(2, "7.0") => Scores::Long,
+        3 if args.is(2, "7.2") => Scores::Short,
+        _ => return Err(wrong_form(args)),
+    };
+    let digest = digest::of_store(cx.turn.keys.store(), scores);
+    cx.turn.reply.simple(&digest.hex());
     Ok(())
 }
 
-/// The digests do not depend on the names of the keys; those that are not there have 0.
+/// The digests do not depend on the names of the keys; those that are not there have 0, those that are due are still there.
 fn digest_values(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     cx.turn.reply.array(args.len() - 2);
     for key in args.iter_from(2) {
-        let value = cx.turn.keys.peek_value(key);
-        cx.turn.reply.simple(&hex(value.map_or(0, digest::of_value)));
+        let keys = &*cx.turn.keys;
+        let entry = keys.store().db(keys.db()).get(key);
+        let of_value = |entry| digest::of_value(entry, Scores::default());
+        let digest = entry.map_or(Digest::default(), of_value);
+        cx.turn.reply.simple(&digest.hex());
     }
     Ok(())
 }

@@ -3,12 +3,14 @@
 use base::UnixMs;
 use store::{Hash, List, Set, Stream, Zset};
 use wire::effect::{Claim, Effect, End, Expiry};
+use wire::rdb::VERSION;
 use wire::rdb::dump::{self, OpenError};
 use wire::rdb::load::Value;
 use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
+use crate::interop::Phrase;
 use crate::keyspace::{Class, Keyspace, in_parts};
 use crate::persist::{decode, encode};
 
@@ -102,6 +104,7 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         at if options.is_absolute => Some(UnixMs(at)),
         ms => Some(now.plus_ms(ms)),
     };
+    let phrase = cx.keys.stream().phrase();
     if is_there {
         cx.keys.apply(Effect::Delete { key });
     }
@@ -110,12 +113,36 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         if let Some(clock) = options.clock(cx.keys.store().access()) {
             cx.keys.apply(Effect::SetClock { key, clock });
         }
+        tell(cx.keys, phrase, args, &options, expiry);
         cx.keys.notify(Class::Generic, "restore", key);
     } else if is_there {
         cx.keys.notify(Class::Generic, "del", key);
     }
     cx.reply.ok();
     Ok(())
+}
+
+/// Replicas of Redis hear of it as it was said, with the time that it means, unless only newer ones can read the payload.
+fn tell(
+    keys: &mut Keyspace,
+    phrase: Phrase,
+    args: &Args<'_>,
+    options: &Options,
+    expiry: Option<UnixMs>,
+) {
+    if !keys.stream().is_open()
+        || dump::version(args.key(3)).is_none_or(|version| version > VERSION)
+    {
+        return;
+    }
+    let at = expiry.map(|at| at.0.to_string());
+    let mut words = args.from(0);
+    if let Some(at) = &at {
+        words[2] = at.as_bytes();
+        words.extend((!options.is_absolute).then_some(b"ABSTTL".as_slice()));
+    }
+    let db = keys.db();
+    keys.stream_mut().instead(phrase, db, &words);
 }
 
 /// A value that was found to be one that a key can hold.

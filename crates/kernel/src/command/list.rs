@@ -340,7 +340,11 @@ impl<'a> Lmpop<'a> {
             cx.reply.array(2);
             cx.reply.bulk(key);
             let count = reply_outermost(&mut cx.reply, list, self.end, self.count);
+            let phrase = cx.keys.stream().phrase();
             take(cx, key, self.end, count);
+            let name: &[u8] = if self.end == End::Head { b"LPOP" } else { b"RPOP" };
+            let (db, count) = (cx.keys.db(), count.to_string());
+            cx.keys.stream_mut().instead(phrase, db, &[name, key, count.as_bytes()]);
             return Ok(true);
         }
         Ok(false)

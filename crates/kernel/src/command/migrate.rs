@@ -5,23 +5,25 @@
 //!   < +OK, +OK ...                                                   a key that arrived is deleted here, unless COPY
 //! ```
 //!
-//! As in Redis the move is atomic for everybody: nothing else runs meanwhile. So every wait for the other server is bounded by the
+//! With `tls-cluster` the connection is encrypted. As in Redis the move is atomic for everybody: nothing else runs meanwhile. So every wait for the other server is bounded by the
 //! command's timeout, and what is not acknowledged stays.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
+use net::{Outgoing, TlsConnector};
 use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
 use wire::resp::response::{Response, ResponseLimits, decode, encode_command};
 
 use super::table::Binding;
-use super::{Args, CmdResult, Handler, Stop, Turn};
+use super::{Args, CmdResult, Handler, NodeTurn, Stop};
+use crate::boot;
 use crate::keyspace::Keyspace;
 use crate::persist::encode;
 
-pub(crate) const COMMANDS: &[Binding] = &[("migrate", Handler::Data(migrate))];
+pub(crate) const COMMANDS: &[Binding] = &[("migrate", Handler::Node(migrate))];
 
 const NO_CONNECTION: ErrorReply =
     ErrorReply::new("IOERR error or timeout connecting to the client");
@@ -88,8 +90,12 @@ impl<'a> Request<'a> {
     }
 }
 
-fn migrate(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+fn migrate(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let request = Request::parse(args)?;
+    let settings = cx.node.config.settings();
+    let tls = settings.tls_links.cluster.then(|| boot::connector(settings)).transpose();
+    let tls = tls.map_err(|_| NO_CONNECTION)?;
+    let cx = &mut cx.turn;
     let (mut commands, keys) = restores(cx.keys, &request);
     if keys.is_empty() {
         cx.reply.simple("NOKEY");
@@ -104,7 +110,7 @@ fn migrate(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     encode_command(&mut preface, &[b"SELECT", request.db.to_string().as_bytes()]);
     let prefaces = 1 + usize::from(!request.auth.is_empty());
     preface.append(&mut commands);
-    let mut target = Target::connect(&request)?;
+    let mut target = Target::connect(&request, tls.as_ref())?;
     target.write(&preface)?;
     for _ in 0..prefaces {
         target.expect_ok()?;
@@ -173,14 +179,14 @@ impl From<Failure> for Stop {
 
 /// The other server.
 struct Target {
-    socket: TcpStream,
+    socket: Outgoing,
     input: Vec<u8>,
     /// Longest wait for a single step.
     timeout: Duration,
 }
 
 impl Target {
-    fn connect(request: &Request<'_>) -> Result<Target, Stop> {
+    fn connect(request: &Request<'_>, tls: Option<&TlsConnector>) -> Result<Target, Stop> {
         let failed = |_: io::Error| Stop::Error(NO_CONNECTION);
         let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
         let port = text(request.port).parse::<u16>().map_err(|_| NO_CONNECTION)?;
@@ -190,6 +196,7 @@ impl Target {
         let socket = TcpStream::connect_timeout(&address, request.timeout).map_err(failed)?;
         socket.set_nodelay(true).map_err(failed)?;
         socket.set_write_timeout(Some(request.timeout)).map_err(failed)?;
+        let socket = Outgoing::begin(socket, tls, request.timeout).map_err(failed)?;
         Ok(Target { socket, input: Vec::new(), timeout: request.timeout })
     }
 
@@ -222,7 +229,7 @@ impl Target {
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            self.socket.set_read_timeout(Some(left))?;
+            self.socket.socket().set_read_timeout(Some(left))?;
             match self.socket.read(&mut chunk) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => self.input.extend_from_slice(&chunk[..count]),

@@ -24,6 +24,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 pub mod describe;
+mod digest;
 mod dump;
 mod element;
 mod expiry;

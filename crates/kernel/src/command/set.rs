@@ -132,10 +132,20 @@ fn spop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     if picked.is_empty() {
         return Ok(());
     }
-    if picked.len() == set.len() {
+    let is_all = picked.len() == set.len();
+    let members: Vec<Vec<u8>> = match is_all && count.is_some() {
+        true => Vec::new(),
+        false => picked.iter().map(|member| member.to_vec()).collect(),
+    };
+    if is_all {
+        let phrase = cx.keys.stream().phrase();
         cx.keys.apply(Effect::Delete { key });
+        if let [member] = members.as_slice() {
+            // Redis names the member, also when nothing is left behind it.
+            let db = cx.keys.db();
+            cx.keys.stream_mut().instead(phrase, db, &[b"SREM", key, member]);
+        }
     } else {
-        let members: Vec<Vec<u8>> = picked.iter().map(|member| member.to_vec()).collect();
         cx.keys.check_room(members.iter().map(Vec::len))?;
         in_parts(
             members.iter().map(Vec::as_slice),

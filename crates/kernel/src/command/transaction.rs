@@ -123,11 +123,13 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
     let is_monitor = command.spec.name == "monitor";
     let refusal = refusal.or_else(|| is_monitor.then_some(monitor::NOT_IN_TRANSACTION));
     cx.node.show_command(Shown::Before, cx.turn.session, command.spec, &args);
+    let is_quoted = cx.turn.keys.begin_call(command.spec);
     let result = match (refusal, command.handler) {
         (Some(error), _) => Err(Stop::Error(error)),
         (None, Handler::Data(run)) => run(&mut cx.turn, &args),
         (None, Handler::Node(run)) => run(cx, &args),
     };
+    cx.turn.keys.end_call(is_quoted, &args);
     cx.node.show_command(Shown::After, cx.turn.session, command.spec, &args);
     let ended = if matches!(result, Err(Stop::Error(_))) { Ended::Failed } else { Ended::Replied };
     let took = execute::count_call(cx.node, command.spec, ended);

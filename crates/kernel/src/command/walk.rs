@@ -1,6 +1,6 @@
 //! Walks through the keys of a database: SCAN, KEYS, RANDOMKEY.
 //!
-//! Due keys are passed over. SCAN removes those that it met when the step is done: a walk is no place to change the table
+//! Due keys are passed over; RANDOMKEY removes those that it draws. SCAN removes those that it met when the step is done: a walk is no place to change the table
 //! that is walked.
 
 use base::{UnixMs, glob};
@@ -71,15 +71,19 @@ fn keys(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// A database that seems full of due keys is answered like an empty one.
+/// Due keys that are drawn are removed. A database that seems full of them is answered like an empty one.
 fn randomkey(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
     let (number, now) = (cx.keys.db(), cx.keys.now());
-    let (store, rng) = cx.keys.store_and_rng();
-    let db = store.db(number);
-    let drawn = (0..DRAWS_MAX).map_while(|_| db.random(rng)).find(|entry| is_alive(entry, now));
-    match drawn {
-        Some(entry) => cx.reply.bulk(entry.key()),
-        None => cx.reply.null(),
+    for _ in 0..DRAWS_MAX {
+        let (store, rng) = cx.keys.store_and_rng();
+        let Some(entry) = store.db(number).random(rng) else { break };
+        if is_alive(entry, now) {
+            cx.reply.bulk(entry.key());
+            return Ok(());
+        }
+        let key = entry.key().to_vec();
+        cx.keys.settle(&key);
     }
+    cx.reply.null();
     Ok(())
 }

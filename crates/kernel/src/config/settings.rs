@@ -76,6 +76,7 @@ pub struct Settings {
     /// For encrypted connections; 0: none are taken.
     pub tls_port: u16,
     pub tls: TlsOptions,
+    pub tls_links: TlsLinks,
     pub databases: u16,
 
     // housekeeping and observation
@@ -268,6 +269,7 @@ impl Settings {
             goes_to_background: values.is_on("daemonize"),
             tls_port: values.number("tls-port"),
             tls: tls_options(values),
+            tls_links: TlsLinks::of(values),
             databases: values.number("databases"),
             hz: values.number::<u32>("hz").clamp(1, 500),
             slowlog_slower_than_us: values.number("slowlog-log-slower-than"),
@@ -342,6 +344,26 @@ fn policy(name: &str) -> Policy {
     Policy::parse(name).expect("the kind of maxmemory-policy lists these names")
 }
 
+/// The connections that this node begins and encrypts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TlsLinks {
+    /// To a master of Redis.
+    pub replication: bool,
+    /// To other servers of a cluster, that is MIGRATE.
+    pub cluster: bool,
+}
+
+impl TlsLinks {
+    fn of(values: &Values<'_>) -> TlsLinks {
+        let is_on = |name| values.is_on(name);
+        TlsLinks { replication: is_on("tls-replication"), cluster: is_on("tls-cluster") }
+    }
+
+    pub fn any(self) -> bool {
+        self.replication || self.cluster
+    }
+}
+
 /// Files are relative to `dir`.
 fn tls_options(values: &Values<'_>) -> TlsOptions {
     let path = |name: &str| -> Option<PathBuf> {
@@ -355,6 +377,8 @@ fn tls_options(values: &Values<'_>) -> TlsOptions {
     TlsOptions {
         certificate_file: path("tls-cert-file"),
         key_file: path("tls-key-file"),
+        client_certificate_file: path("tls-client-cert-file"),
+        client_key_file: path("tls-client-key-file"),
         ca_file: path("tls-ca-cert-file"),
         ca_dir: path("tls-ca-cert-dir"),
         client_certificates: match values.text("tls-auth-clients") {

@@ -66,8 +66,9 @@ fn a_wrong_file_is_refused_with_the_reason() {
     assert_eq!(error("nonsense 1"), "unknown parameter 'nonsense' or wrong number of arguments");
     assert_eq!(error("port 1 2"), "unknown parameter 'port' or wrong number of arguments");
     assert_eq!(error("port x"), "'port': argument couldn't be parsed into an integer");
-    assert_eq!(error("tls-cluster yes"), "'tls-cluster' is not available in this edition");
-    assert!(load("tls-cluster no\nappendonly no\n").is_ok());
+    let unavailable = "'tls-key-file-pass' is not available in this edition";
+    assert_eq!(error("tls-key-file-pass secret"), unavailable);
+    assert!(load("tls-key-file-pass \"\"\nappendonly no\n").is_ok());
     assert!(parse("requirepass \"abc").is_err());
     assert!(parse("requirepass \"abc\"d").is_err());
 }

@@ -2,7 +2,7 @@
 //! itself, asks to continue, and receives the image if it must.
 //!
 //! ```text
-//!   connect -> PING -> [AUTH] -> REPLCONF listening-port, capa -> PSYNC id offset
+//!   connect -> [TLS] -> PING -> [AUTH] -> REPLCONF listening-port, capa -> PSYNC id offset
 //!     +CONTINUE [id]                                  -> Event::Continue: socket, bytes behind the answer
 //!     +FULLRESYNC id offset, $length | $EOF:<mark>    -> image to a file, fsynced -> Event::Image: the same, and the file
 //! ```
@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use net::Wake;
+use net::{Outgoing, TlsConnector, Wake};
 
 /// Between two looks whether the link is still wanted.
 const POLL: Duration = Duration::from_millis(500);
@@ -37,6 +37,8 @@ const MARK_BYTES: usize = 40;
 pub(super) struct Request {
     pub(super) host: String,
     pub(super) port: u16,
+    /// The link is encrypted.
+    pub(super) tls: Option<TlsConnector>,
     /// `masteruser` and `masterauth`; empty: none.
     pub(super) user: String,
     pub(super) password: String,
@@ -57,7 +59,7 @@ pub(super) struct Request {
 /// A connection at the beginning of the stream.
 #[derive(Debug)]
 pub(super) struct Attached {
-    pub(super) socket: TcpStream,
+    pub(super) socket: Outgoing,
     /// Bytes of the stream that have come already.
     pub(super) rest: Vec<u8>,
 }
@@ -148,7 +150,7 @@ struct Talk {
 
 /// Bytes from the master, read ahead.
 struct Input {
-    socket: TcpStream,
+    socket: Outgoing,
     bytes: Vec<u8>,
     timeout: Duration,
     progress: Arc<Progress>,
@@ -268,7 +270,10 @@ impl Talk {
         let mut failure = format!("{host} has no address");
         for address in addresses {
             match TcpStream::connect_timeout(&address, *timeout) {
-                Ok(socket) => return self.prepare(socket).map_err(|error| error.to_string()),
+                Ok(socket) => {
+                    let failed = |error| format!("cannot begin with {address}: {error}");
+                    return self.prepare(socket).map_err(failed);
+                }
                 Err(error) => failure = format!("cannot connect to {address}: {error}"),
             }
         }
@@ -276,11 +281,13 @@ impl Talk {
     }
 
     fn prepare(&self, socket: TcpStream) -> io::Result<Input> {
+        let Request { tls, timeout, .. } = &self.request;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(POLL))?;
-        socket.set_write_timeout(Some(self.request.timeout))?;
+        socket.set_write_timeout(Some(*timeout))?;
+        let socket = Outgoing::begin(socket, tls.as_ref(), *timeout)?;
+        socket.socket().set_read_timeout(Some(POLL))?;
         let progress = Arc::clone(&self.progress);
-        Ok(Input { socket, bytes: Vec::new(), timeout: self.request.timeout, progress })
+        Ok(Input { socket, bytes: Vec::new(), timeout: *timeout, progress })
     }
 
     fn introduce(&self, input: &mut Input) -> Result<(), String> {

@@ -17,11 +17,13 @@
 mod backlog;
 mod image;
 mod link;
+mod quote;
 mod sink;
 mod source;
 mod stream;
 mod translate;
 
+pub(crate) use quote::is_quoted;
 pub(crate) use sink::Sink;
 pub(crate) use source::{Downstream, Phase, Source, full_from, refresh_replicas};
 pub(crate) use stream::Phrase;

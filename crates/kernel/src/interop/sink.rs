@@ -12,13 +12,12 @@
 //! - Bytes of the master are relayed when their commands have run; those of an open transaction after its end.
 //! - The log begins anew with the image, by one step (`Directory::start_over`).
 
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::{Position, Tick};
 use binlog::OpenError;
-use net::{Address, TcpOptions, Token};
+use net::{Address, Outgoing, TcpOptions, Token};
 use store::{Rng, Store};
 use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
@@ -237,13 +236,21 @@ impl Executor {
         let image = log.log().directory().join(format!("redis-{}.tmp", sink.images));
         let settings = self.node.config.settings();
         let stream = self.keys.stream();
+        let tls =
+            match settings.tls_links.replication.then(|| boot::connector(settings)).transpose() {
+                Ok(tls) => tls,
+                Err(error) => return sink.retry(&error.to_string()),
+            };
+        // Where we are served in the way in which we follow.
+        let own_port = if tls.is_some() { settings.tls_port } else { settings.port };
         let port = match settings.replica_announce_port {
-            0 => settings.port,
+            0 => own_port,
             port => port,
         };
         let request = Request {
             host: sink.host.clone(),
             port: sink.port,
+            tls,
             user: settings.masteruser.clone(),
             password: settings.masterauth.clone(),
             listening_port: port,
@@ -353,8 +360,8 @@ impl Executor {
             keepalive: Duration::from_secs(u64::from(keepalive_seconds)),
             ..TcpOptions::default()
         };
-        let adopted =
-            socket.peer_addr().and_then(|peer| Ok((node.net.adopt(socket, &options)?, peer)));
+        let peer = socket.socket().peer_addr();
+        let adopted = peer.and_then(|peer| Ok((node.net.adopt(socket, &options)?, peer)));
         let (token, peer) = match adopted {
             Ok(adopted) => adopted,
             Err(error) => return sink.retry(&error.to_string()),
@@ -409,7 +416,7 @@ impl Executor {
 }
 
 /// A master waits for a sign of life while an image is loaded. When the connection is broken, that shows later.
-fn say_newline(socket: &mut TcpStream) {
+fn say_newline(socket: &mut Outgoing) {
     use std::io::Write as _;
     let _ = socket.write(b"\n");
 }

@@ -54,6 +54,8 @@ struct Group {
     expired: usize,
     /// Database of the first command, and of the last.
     dbs: Option<(u16, u16)>,
+    /// The running command is told in its own words: its effects so far.
+    quoted: Option<usize>,
 }
 
 /// A place in the open group.
@@ -167,6 +169,11 @@ impl Stream {
         if self.is_relaying {
             return;
         }
+        let is_own = !flags.contains(Flags::EXPIRED) && !flags.contains(Flags::EVICTED);
+        if let Some(effects) = self.group.quoted.as_mut().filter(|_| is_own) {
+            *effects += usize::from(!matches!(effect, Effect::SetClock { .. }));
+            return;
+        }
         let unlinks = (flags.contains(Flags::EXPIRED) && self.unlinks_expired)
             || (flags.contains(Flags::EVICTED) && self.unlinks_evicted);
         let group = &mut self.group;
@@ -187,6 +194,20 @@ impl Stream {
         }
     }
 
+    /// The command that begins is told in its own words: until [`Stream::end_quote`] its effects are only counted. What
+    /// leaves because its time has come, or to make room, is told as ever, in front of it.
+    pub(crate) fn begin_quote(&mut self) {
+        self.group.quoted = Some(0);
+    }
+
+    /// The command has run in `db`; if it has changed anything, it is put into the group.
+    pub(crate) fn end_quote(&mut self, db: u16, words: &[&[u8]]) {
+        let effects = self.group.quoted.take().unwrap_or(0);
+        if effects > 0 && !self.is_relaying {
+            self.say_in_group(db, words);
+        }
+    }
+
     /// Where effects begin for which Redis has a command of its own.
     pub(crate) fn phrase(&self) -> Phrase {
         let Group { bytes, commands, expired, dbs, .. } = &self.group;
@@ -200,12 +221,18 @@ impl Stream {
             return;
         }
         group.bytes.truncate(phrase.bytes);
-        if phrase.dbs.is_some_and(|(_, last)| last != db) {
+        (group.commands, group.expired, group.dbs) = (phrase.commands, phrase.expired, phrase.dbs);
+        self.say_in_group(db, words);
+    }
+
+    fn say_in_group(&mut self, db: u16, words: &[&[u8]]) {
+        let group = &mut self.group;
+        if group.dbs.is_some_and(|(_, last)| last != db) {
             select(&mut group.bytes, db);
         }
         translate::command(&mut group.bytes, words);
-        (group.commands, group.expired) = (phrase.commands + 1, phrase.expired);
-        group.dbs = Some((phrase.dbs.map_or(db, |(first, _)| first), db));
+        group.commands += 1;
+        group.dbs = Some((group.dbs.map_or(db, |(first, _)| first), db));
     }
 
     /// A message to subscribers, which the replicas tell theirs: `command` is PUBLISH or SPUBLISH. Only in a group.

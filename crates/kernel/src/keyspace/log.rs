@@ -1,8 +1,11 @@
 //! The keyspace's end of the log: atomic groups, commits, and how far promises have come true.
 
 use binlog::{Appender, Barrier, Health, SyncPolicy};
+use catalog::CommandSpec;
 
 use super::Keyspace;
+use crate::command::Args;
+use crate::interop;
 
 impl Keyspace {
     /// From now on changes are written to this log, which must end where the data stands.
@@ -42,6 +45,25 @@ impl Keyspace {
                 log.position().opid
             }
             None => 0,
+        }
+    }
+
+    /// A command begins, to be followed by [`Keyspace::end_call`] with what this returns: whether replicas of Redis hear it in
+    /// its own words.
+    #[inline]
+    pub(crate) fn begin_call(&mut self, spec: &CommandSpec) -> bool {
+        let is_quoted = self.stream.is_open() && interop::is_quoted(spec.name);
+        if is_quoted {
+            self.stream.begin_quote();
+        }
+        is_quoted
+    }
+
+    /// The command has run, in the database that is selected.
+    #[inline]
+    pub(crate) fn end_call(&mut self, is_quoted: bool, args: &Args<'_>) {
+        if is_quoted {
+            self.stream.end_quote(self.db, &args.from(0));
         }
     }
 

@@ -229,6 +229,7 @@ impl Run<'_, '_> {
         let cx = &mut *self.cx;
         cx.turn.session.protocol = protocol;
         cx.turn.keys.select(cx.turn.session.db);
+        let is_quoted = cx.turn.keys.begin_call(spec);
         let result = {
             let turn = Turn {
                 keys: &mut *cx.turn.keys,
@@ -238,6 +239,7 @@ impl Run<'_, '_> {
             let (node, blocking) = (&mut *cx.node, &mut *cx.blocking);
             call_handler(NodeTurn { turn, node, blocking, later: &mut *cx.later }, handler, args)
         };
+        cx.turn.keys.end_call(is_quoted, args);
         cx.remember_read(spec, args);
         cx.node.show_scripted(cx.turn.session.db, spec, args);
         let is_error = matches!(result, Err(Stop::Error(_)));

@@ -12,19 +12,23 @@ const STEPS: usize = 3000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The reply to words, as text.
-fn ask(client: &mut Client, words: &str) -> String {
+pub(crate) fn ask(client: &mut Client, words: &str) -> String {
     let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
     let (_, raw) = client.call_raw(&words).unwrap();
     String::from_utf8_lossy(&raw).into_owned()
 }
 
-fn connect(address: &str) -> Client {
+pub(crate) fn connect(address: &str) -> Client {
     Client::connect(address).unwrap()
 }
 
-/// Sends the writes of a script that nobody has to wait for, some of them in transactions.
 fn write(client: &mut Client, seed: u64) {
-    let script = Script::generate(seed, STEPS);
+    write_some(client, seed, STEPS);
+}
+
+/// Sends the writes of a script of so many steps that nobody has to wait for, some of them in transactions.
+pub(crate) fn write_some(client: &mut Client, seed: u64, steps: usize) {
+    let script = Script::generate(seed, steps);
     let is_write = |name: &[u8]| {
         catalog::find(name).is_some_and(|spec| {
             spec.has(Flag::Write) && !spec.has(Flag::Blocking) && spec.name != "migrate"
@@ -52,7 +56,7 @@ fn write(client: &mut Client, seed: u64) {
 }
 
 /// Takes all expiries off, so that time changes nothing any more, and waits until the replica has everything.
-fn come_to_rest(master: &mut Client, replica: &mut Client) {
+pub(crate) fn come_to_rest(master: &mut Client, replica: &mut Client) {
     for db in 0..3 {
         ask(master, &format!("SELECT {db}"));
         let Response::Array(keys) = master.call(&[b"KEYS", b"*"]).unwrap() else {
@@ -69,7 +73,7 @@ fn come_to_rest(master: &mut Client, replica: &mut Client) {
     until("the replica has everything", || ask(master, "WAIT 1 1000") == ":1\r\n");
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "in vain: {what}");
@@ -83,13 +87,13 @@ fn assert_equal(redis: &str, pollux: &str) {
     assert!(found.is_none(), "{}", found.unwrap());
 }
 
-fn replicaof(client: &mut Client, master: &str) {
+pub(crate) fn replicaof(client: &mut Client, master: &str) {
     let (host, port) = master.split_once(':').unwrap();
     assert_eq!(ask(client, &format!("REPLICAOF {host} {port}")), "+OK\r\n");
 }
 
 /// The value of a field of INFO.
-fn field(client: &mut Client, section: &str, name: &str) -> String {
+pub(crate) fn field(client: &mut Client, section: &str, name: &str) -> String {
     let info = ask(client, &format!("INFO {section}"));
     let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     value.unwrap_or_else(|| panic!("no {name} in {info}")).to_owned()

@@ -4,6 +4,7 @@
 
 mod counted;
 mod differential;
+mod digest;
 mod dump;
 mod hostile;
 mod hostile_bytes;
@@ -19,6 +20,7 @@ mod save;
 mod script;
 mod server;
 mod shard;
+mod tls;
 mod transcript;
 
 #[global_allocator]

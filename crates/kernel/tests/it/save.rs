@@ -21,14 +21,24 @@ pub(crate) fn hear(client: &mut Client, words: &str) -> Option<String> {
 
 /// Runs a node over `dir` while `act` talks to it; it gets the node's address and a client.
 pub(crate) fn with_node(dir: &Path, act: impl FnOnce(&str, &mut Client)) {
+    with_node_of(dir, &[], act);
+}
+
+/// As [`with_node`], with settings of the caller.
+pub(crate) fn with_node_of(
+    dir: &Path,
+    settings: &[(&str, &str)],
+    act: impl FnOnce(&str, &mut Client),
+) {
     let mut config = Config::default();
-    let directives = [
+    let mut directives = vec![
         directive("dir", dir.to_str().unwrap()),
         directive("port", "0"),
         directive("bind", "127.0.0.1"),
         directive("save", ""),
         directive("enable-debug-command", "local"),
     ];
+    directives.extend(settings.iter().map(|(name, word)| directive(name, word)));
     config.load(&directives).unwrap();
     let node = Alone::open(config).unwrap();
     let address = node.addresses()[0].to_string();

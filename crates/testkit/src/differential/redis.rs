@@ -25,6 +25,11 @@ pub struct RedisServer {
 impl RedisServer {
     /// Starts the program that `REDIS_SERVER` names, or else `redis-server`, and waits until it answers.
     pub fn start() -> io::Result<RedisServer> {
+        RedisServer::start_with(&[])
+    }
+
+    /// As [`RedisServer::start`], with more words on its command line.
+    pub fn start_with(words: &[String]) -> io::Result<RedisServer> {
         let program = std::env::var(PROGRAM_VARIABLE).unwrap_or_else(|_| "redis-server".to_owned());
         let dir = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -33,6 +38,7 @@ impl RedisServer {
             .args(["--bind", "127.0.0.1", "--enable-debug-command", "local"])
             .arg("--dir")
             .arg(dir.path())
+            .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

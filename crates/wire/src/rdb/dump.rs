@@ -23,6 +23,12 @@ pub enum OpenError {
     Value(#[from] RdbError),
 }
 
+/// The version of RDB that a payload names; `None` when it is too short to name one.
+pub fn version(payload: &[u8]) -> Option<u16> {
+    let (_, seal) = payload.split_last_chunk::<10>()?;
+    Some(u16::from_le_bytes([seal[0], seal[1]]))
+}
+
 /// The value in a payload. Nothing is decoded before the checksum is found right; hostile bytes can have a right
 /// one, so everything behind it is checked as well.
 pub fn open(payload: &[u8]) -> Result<Value, OpenError> {

@@ -4,10 +4,11 @@ use store::Stream;
 use store::stream::{Effort, Trim};
 use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
-use wire::stream::{Sequence, StreamId, node};
+use wire::stream::{IdText, Sequence, StreamId, node};
 
 use super::{ids, put_id};
 use crate::command::{Args, CmdResult, Stop, Turn};
+use crate::interop::Phrase;
 use crate::keyspace::{Class, Keyspace};
 
 /// Nodes that trimming with `~` empties at most, unless LIMIT says otherwise.
@@ -56,6 +57,38 @@ struct Options {
     trimming: Option<(Trim, Effort)>,
     /// Of XADD, with its argument. Missing when nothing is left for it.
     id: Option<(usize, Wanted)>,
+}
+
+/// Replicas of Redis hear of an XADD that trims as one command, which says what is left where this one said about how much.
+fn tell_added(
+    keys: &mut Keyspace,
+    phrase: Phrase,
+    args: &Args<'_>,
+    options: &Options,
+    (at, id): (usize, StreamId),
+) {
+    let Some((trim, effort)) = options.trimming.filter(|_| keys.stream().is_open()) else { return };
+    let (key, id) = (args.key(1), IdText::of(id));
+    let stream = keys.view_stream(key).ok().flatten();
+    let left = match trim {
+        Trim::MaxLen(_) => stream.map_or(0, Stream::len).to_string().into_bytes(),
+        Trim::MinId(least) => {
+            let first = stream.filter(|stream| !stream.is_empty()).map_or(least, Stream::first_id);
+            IdText::of(first).as_bytes().to_vec()
+        }
+    };
+    let strategy: &[u8] = if matches!(trim, Trim::MaxLen(_)) { b"MAXLEN" } else { b"MINID" };
+    let mut words = vec![args.key(0), key];
+    if effort == Effort::Exact {
+        words.extend(args.iter_from(2).take(at - 2));
+    } else {
+        words.extend(options.must_exist.then_some(b"NOMKSTREAM".as_slice()));
+        words.extend([strategy, b"=", &left]);
+    }
+    words.push(id.as_bytes());
+    words.extend(args.iter_from(at + 1));
+    let db = keys.db();
+    keys.stream_mut().instead(phrase, db, &words);
 }
 
 /// The options while they are read.
@@ -189,11 +222,13 @@ pub(super) fn xadd(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     if !node::has_room_for(&pairs) {
         return error("ERR Elements are too large to be stored");
     }
+    let phrase = cx.keys.stream().phrase();
     cx.keys.apply(Effect::StreamAdd { key, id, pairs });
     cx.keys.notify(Class::Stream, "xadd", key);
     put_id(&mut cx.reply, id);
     if let Some((trim, effort)) = options.trimming {
         trim_stream(cx.keys, key, trim, effort)?;
+        tell_added(cx.keys, phrase, args, &options, (at, id));
     }
     Ok(())
 }

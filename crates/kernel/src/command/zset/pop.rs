@@ -29,6 +29,14 @@ impl End {
         }
     }
 
+    /// The command that takes from this end without waiting.
+    fn command(self) -> &'static [u8] {
+        match self {
+            End::Min => b"ZPOPMIN",
+            End::Max => b"ZPOPMAX",
+        }
+    }
+
     /// Those members, outermost first.
     fn entries(self, zset: &Zset, ranks: &Range<usize>) -> Members {
         let owned = |(score, member): Entry<'_>| (score, member.to_vec());
@@ -107,8 +115,12 @@ impl<'a> Zmpop<'a> {
 
     /// Pops from the first sorted set that is there; `false`, and no reply, when there is none.
     fn serve(&self, cx: &mut Turn<'_>) -> Result<bool, Stop> {
-        for key in &self.keys {
+        for &key in &self.keys {
+            let phrase = cx.keys.stream().phrase();
             let Some(taken) = take(cx, key, self.end, self.count)? else { continue };
+            let (db, count) = (cx.keys.db(), taken.len().to_string());
+            let words = [self.end.command(), key, count.as_bytes()];
+            cx.keys.stream_mut().instead(phrase, db, &words);
             cx.reply.array(2);
             cx.reply.bulk(key);
             cx.reply.array(taken.len());
@@ -155,7 +167,10 @@ fn pop_or_wait(cx: &mut Turn<'_>, args: &Args<'_>, end: End) -> CmdResult {
     let deadline = args.deadline(last, cx.keys.now())?;
     let keys = || args.iter_from(1).take(last - 1);
     for key in keys() {
+        let phrase = cx.keys.stream().phrase();
         let Some(taken) = take(cx, key, end, 1)? else { continue };
+        let db = cx.keys.db();
+        cx.keys.stream_mut().instead(phrase, db, &[end.command(), key]);
         cx.reply.array(3);
         cx.reply.bulk(key);
         for (found, member) in &taken {

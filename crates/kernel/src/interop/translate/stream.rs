@@ -65,7 +65,7 @@ pub(super) fn effect(out: &mut Vec<u8>, effect: &Effect<'_>, outcome: Outcome, d
             command(out, &words);
             return if outcome.0 == 1 { 3 } else { 1 };
         }
-        _ => return of_group(out, effect, outcome),
+        _ => return of_group(out, effect, outcome, db),
     }
     1
 }
@@ -82,7 +82,18 @@ fn add_all(out: &mut Vec<u8>, key: &[u8], stream: &Stream, first: StreamId) -> u
     stream.range(first, StreamId::MAX).map(add).count()
 }
 
-fn of_group(out: &mut Vec<u8>, effect: &Effect<'_>, outcome: Outcome) -> usize {
+/// One pending entry: whose it is, since when, how often it was delivered; and how far its group has read.
+fn xclaim(out: &mut Vec<u8>, [key, group, consumer]: [&[u8]; 3], claim: &Claim, last: &[u8]) {
+    let Claim { id: one, at, count } = claim;
+    let (one, at, count) = (id(*one), number(at.0), number(*count));
+    let whose: [&[u8]; 6] = [b"XCLAIM", key, group, consumer, b"0", &one];
+    let options: [&[u8]; 8] =
+        [b"TIME", &at, b"RETRYCOUNT", &count, b"FORCE", b"JUSTID", b"LASTID", last];
+    command(out, &[&whose[..], &options].concat());
+}
+
+/// How far a group has read in entries (`ENTRIESREAD`) a replica learns only by SETID, as from a master of Redis.
+fn of_group(out: &mut Vec<u8>, effect: &Effect<'_>, outcome: Outcome, db: &Db) -> usize {
     match effect {
         Effect::StreamSetGroup { key, group, last_id, entries_read: read } => {
             let (last, read) = (id(*last_id), entries_read(*read));
@@ -106,35 +117,23 @@ fn of_group(out: &mut Vec<u8>, effect: &Effect<'_>, outcome: Outcome) -> usize {
             command(out, &[b"XGROUP", b"DELCONSUMER", key, group, consumer]);
         }
         Effect::StreamDeliver { key, group, consumer, at, last_id, entries_read: read, ids } => {
-            let (last, read, at) = (id(*last_id), entries_read(*read), number(at.0));
-            let options: [&[u8]; 6] = [b"TIME", &at, b"RETRYCOUNT", b"1", b"FORCE", b"JUSTID"];
-            let head = [&b"XCLAIM"[..], key, group, consumer, b"0"];
-            header(out, head.len() + ids.len() + options.len());
-            head.iter().for_each(|word| bulk(out, word));
-            ids.iter().for_each(|one| bulk(out, &id(*one)));
-            options.iter().for_each(|word| bulk(out, word));
-            command(out, &[b"XGROUP", b"SETID", key, group, &last, b"ENTRIESREAD", &read]);
-            return 2;
+            let (last, read) = (id(*last_id), entries_read(*read));
+            if ids.is_empty() {
+                // NOACK: nothing waits for an acknowledgement.
+                command(out, &[b"XGROUP", b"SETID", key, group, &last, b"ENTRIESREAD", &read]);
+                return 1;
+            }
+            ids.iter().for_each(|one| {
+                let claim = Claim { id: *one, at: *at, count: 1 };
+                xclaim(out, [key, group, consumer], &claim, &last);
+            });
+            return ids.len();
         }
         Effect::StreamClaim { key, group, consumer, claims } => {
-            for Claim { id: one, at, count } in claims {
-                let (one, at, count) = (id(*one), number(at.0), number(*count));
-                let words: [&[u8]; 12] = [
-                    b"XCLAIM",
-                    key,
-                    group,
-                    consumer,
-                    b"0",
-                    &one,
-                    b"TIME",
-                    &at,
-                    b"RETRYCOUNT",
-                    &count,
-                    b"FORCE",
-                    b"JUSTID",
-                ];
-                command(out, &words);
-            }
+            let last = of(db, key).group(group).map_or(StreamId::MIN, |group| group.last_id);
+            claims.iter().for_each(|claim| {
+                xclaim(out, [key, group, consumer], claim, &id(last));
+            });
             return claims.len();
         }
         Effect::StreamAck { key, group, ids } => with_ids(out, &[b"XACK", key, group], ids),
@@ -174,8 +173,8 @@ mod tests {
                 Effect::StreamAck { key, group, ids: vec![at(1)] },
             ],
             "XGROUP CREATE k g 0-0 MKSTREAM ENTRIESREAD -1; XADD k 1-0 f v; XADD k 2-0 f w; \
-             XCLAIM k g alice 0 1-0 2-0 TIME 99 RETRYCOUNT 1 FORCE JUSTID | \
-             XGROUP SETID k g 2-0 ENTRIESREAD 2; ; XTRIM k MAXLEN = 1; XACK k g 1-0",
+             XCLAIM k g alice 0 1-0 TIME 99 RETRYCOUNT 1 FORCE JUSTID LASTID 2-0 | \
+             XCLAIM k g alice 0 2-0 TIME 99 RETRYCOUNT 1 FORCE JUSTID LASTID 2-0; ; XTRIM k MAXLEN = 1; XACK k g 1-0",
         );
     }
 }

@@ -1,0 +1,52 @@
+//! Commands that replicas of Redis hear in their own words.
+//!
+//! Most effects are one command of Redis each. Some commands are several effects here, or one that looks like another command;
+//! Redis sends them as they were said, and so do we, as they give the same everywhere: no chance, no clock, no arithmetic that differs
+//! between C libraries (why GEOSEARCHSTORE is not among them), no listing of what only this node can know.
+
+/// Whether the command of this name (lower case) is sent as it was said.
+pub(crate) fn is_quoted(name: &str) -> bool {
+    matches!(
+        name,
+        "bitfield"
+            | "bitop"
+            | "copy"
+            | "decrby"
+            | "del"
+            | "getset"
+            | "hincrby"
+            | "hmset"
+            | "hsetnx"
+            | "incrby"
+            | "linsert"
+            | "lpushx"
+            | "lrem"
+            | "lset"
+            | "ltrim"
+            | "mset"
+            | "msetnx"
+            | "pfadd"
+            | "pfmerge"
+            | "renamenx"
+            | "rpushx"
+            | "sdiffstore"
+            | "setbit"
+            | "setnx"
+            | "sinterstore"
+            | "smove"
+            | "sort"
+            | "sunionstore"
+            | "unlink"
+            | "zadd"
+            | "zdiffstore"
+            | "zincrby"
+            | "zinterstore"
+            | "zpopmax"
+            | "zpopmin"
+            | "zrangestore"
+            | "zremrangebylex"
+            | "zremrangebyrank"
+            | "zremrangebyscore"
+            | "zunionstore"
+    )
+}
