@@ -159,6 +159,7 @@ const fn argument(name: &'static str, kind: ArgumentKind) -> Argument {
         kind,
         key_spec: None,
         token: None,
+        display: None,
         since: None,
         deprecated_since: None,
         is_optional: false,
@@ -214,6 +215,18 @@ pub(crate) const fn unix_time(name: &'static str) -> Argument {
 impl Argument {
     pub(crate) const fn token(mut self, token: &'static str) -> Argument {
         self.token = Some(token);
+        self
+    }
+
+    /// Shown by another name than its own.
+    pub(crate) const fn display(mut self, text: &'static str) -> Argument {
+        self.display = Some(text);
+        self
+    }
+
+    /// Names keys, though it is no key: which of the command's key specs finds it.
+    pub(crate) const fn found_by(mut self, spec: u8) -> Argument {
+        self.key_spec = Some(spec);
         self
     }
 

@@ -339,9 +339,11 @@ pub struct Docs {
 pub struct Argument {
     pub name: &'static str,
     pub kind: ArgumentKind,
-    /// Index into [`CommandSpec::keys`] for arguments of kind `Key`.
+    /// Index into [`CommandSpec::keys`] for arguments that name keys.
     pub key_spec: Option<u8>,
     pub token: Option<&'static str>,
+    /// What a syntax line shows instead of the name.
+    pub display: Option<&'static str>,
     pub since: Option<&'static str>,
     pub deprecated_since: Option<&'static str>,
     pub is_optional: bool,

@@ -64,7 +64,7 @@ fn write_value(f: &mut fmt::Formatter<'_>, argument: &Argument) -> fmt::Result {
         | ArgumentKind::Key
         | ArgumentKind::Pattern
         | ArgumentKind::String
-        | ArgumentKind::UnixTime => f.write_str(argument.name),
+        | ArgumentKind::UnixTime => f.write_str(argument.display.unwrap_or(argument.name)),
     }
 }
 

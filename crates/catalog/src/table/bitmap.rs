@@ -7,16 +7,16 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("bitcount", -2, &[F::Readonly], &[C::Bitmap])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs("2.6.0", "O(N)", "Count set bits in a string")
+        .docs("2.6.0", "O(N)", "Counts the number of set bits (population counting) in a string.")
         .history(&[("7.0.0", "Added the `BYTE|BIT` option.")])
         .arguments(&[
             key("key", 0),
             block(
-                "index",
+                "range",
                 &[
                     integer("start"),
                     integer("end"),
-                    one_of("index_unit", &[token("byte", "BYTE"), token("bit", "BIT")])
+                    one_of("unit", &[token("byte", "BYTE"), token("bit", "BIT")])
                         .since("7.0.0")
                         .optional(),
                 ],
@@ -30,19 +30,19 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "3.2.0",
             "O(1) for each subcommand specified",
-            "Perform arbitrary bitfield integer operations on strings",
+            "Performs arbitrary bitfield integer operations on strings.",
         )
         .arguments(&[
             key("key", 0),
             one_of(
                 "operation",
                 &[
-                    block("encoding_offset", &[string("encoding"), integer("offset")]).token("GET"),
+                    block("get-block", &[string("encoding"), integer("offset")]).token("GET"),
                     block(
                         "write",
                         &[
                             one_of(
-                                "wrap_sat_fail",
+                                "overflow-block",
                                 &[
                                     token("wrap", "WRAP"),
                                     token("sat", "SAT"),
@@ -52,15 +52,15 @@ pub(super) const ROWS: &[CommandSpec] = &[
                             .token("OVERFLOW")
                             .optional(),
                             one_of(
-                                "write_operation",
+                                "write-operation",
                                 &[
                                     block(
-                                        "encoding_offset_value",
+                                        "set-block",
                                         &[string("encoding"), integer("offset"), integer("value")],
                                     )
                                     .token("SET"),
                                     block(
-                                        "encoding_offset_increment",
+                                        "incrby-block",
                                         &[
                                             string("encoding"),
                                             integer("offset"),
@@ -83,12 +83,11 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "6.0.0",
             "O(1) for each subcommand specified",
-            "Perform arbitrary bitfield integer operations on strings. Read-only \
-             variant of BITFIELD",
+            "Performs arbitrary read-only bitfield integer operations on strings.",
         )
         .arguments(&[
             key("key", 0),
-            block("encoding_offset", &[string("encoding"), integer("offset")])
+            block("get-block", &[string("encoding"), integer("offset")])
                 .token("GET")
                 .optional()
                 .multiple()
@@ -97,25 +96,36 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("bitop", -4, &[F::Write, F::Denyoom], &[C::Bitmap])
         .range(2, -1, 1)
         .keys(&[at(2, ONE, &[K::Ow, K::Update]), at(3, up_to(-1, 1, 0), &[K::Ro, K::Access])])
-        .docs("2.6.0", "O(N)", "Perform bitwise operations between strings")
-        .arguments(&[string("operation"), key("destkey", 0), key("key", 1).multiple()]),
+        .docs(
+            "2.6.0",
+            "O(N)",
+            "Performs bitwise operations on multiple strings, and stores the result.",
+        )
+        .arguments(&[
+            one_of(
+                "operation",
+                &[token("and", "AND"), token("or", "OR"), token("xor", "XOR"), token("not", "NOT")],
+            ),
+            key("destkey", 0),
+            key("key", 1).multiple(),
+        ]),
     row("bitpos", -3, &[F::Readonly], &[C::Bitmap])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs("2.8.7", "O(N)", "Find first bit set or clear in a string")
+        .docs("2.8.7", "O(N)", "Finds the first set (1) or clear (0) bit in a string.")
         .history(&[("7.0.0", "Added the `BYTE|BIT` option.")])
         .arguments(&[
             key("key", 0),
             integer("bit"),
             block(
-                "index",
+                "range",
                 &[
                     integer("start"),
                     block(
-                        "end_index",
+                        "end-unit-block",
                         &[
                             integer("end"),
-                            one_of("index_unit", &[token("byte", "BYTE"), token("bit", "BIT")])
+                            one_of("unit", &[token("byte", "BYTE"), token("bit", "BIT")])
                                 .since("7.0.0")
                                 .optional(),
                         ],
@@ -128,11 +138,16 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("getbit", 3, &[F::Readonly, F::Fast], &[C::Bitmap])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs("2.2.0", "O(1)", "Returns the bit value at offset in the string value stored at key")
+        .docs("2.2.0", "O(1)", "Returns a bit value by offset.")
         .arguments(&[key("key", 0), integer("offset")]),
     row("setbit", 4, &[F::Write, F::Denyoom], &[C::Bitmap])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("2.2.0", "O(1)", "Sets or clears the bit at offset in the string value stored at key")
+        .docs(
+            "2.2.0",
+            "O(1)",
+            "Sets or clears the bit at offset of the string value. Creates the key if it \
+             doesn't exist.",
+        )
         .arguments(&[key("key", 0), integer("offset"), integer("value")]),
 ];

@@ -7,61 +7,57 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("asking", 1, &[F::Fast], &[C::Connection]).docs(
         "3.0.0",
         "O(1)",
-        "Sent by cluster clients after an -ASK redirect",
+        "Signals that a cluster client is following an -ASK redirect.",
     ),
     row("cluster", -2, &[], &[]).docs(
         "3.0.0",
         "Depends on subcommand.",
-        "A container for cluster commands",
+        "A container for Redis Cluster commands.",
     ),
     row("cluster|addslots", -3, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
         .docs(
             "3.0.0",
             "O(N) where N is the total number of hash slot arguments",
-            "Assign new hash slots to receiving node",
+            "Assigns new hash slots to a node.",
         )
         .arguments(&[integer("slot").multiple()]),
     row("cluster|addslotsrange", -4, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
         .docs(
             "7.0.0",
-            "O(N) where N is the total number of the slots between the start slot and \
-             end slot arguments.",
-            "Assign new hash slots to receiving node",
+            "O(N) where N is the total number of the slots between the start slot and end \
+             slot arguments.",
+            "Assigns new hash slot ranges to a node.",
         )
-        .arguments(&[
-            block("start-slot_end-slot", &[integer("start-slot"), integer("end-slot")]).multiple()
-        ]),
+        .arguments(&[block("range", &[integer("start-slot"), integer("end-slot")]).multiple()]),
     row("cluster|bumpepoch", 2, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
         .tips(&["nondeterministic_output"])
-        .docs("3.0.0", "O(1)", "Advance the cluster config epoch"),
+        .docs("3.0.0", "O(1)", "Advances the cluster config epoch."),
     row("cluster|count-failure-reports", 3, &[F::Admin, F::Stale], &[])
         .tips(&["nondeterministic_output"])
         .docs(
             "3.0.0",
             "O(N) where N is the number of failure reports",
-            "Return the number of failure reports active for a given node",
+            "Returns the number of active failure reports active for a node.",
         )
         .arguments(&[string("node-id")]),
     row("cluster|countkeysinslot", 3, &[F::Stale], &[])
-        .docs("3.0.0", "O(1)", "Return the number of local keys in the specified hash slot")
+        .docs("3.0.0", "O(1)", "Returns the number of keys in a hash slot.")
         .arguments(&[integer("slot")]),
     row("cluster|delslots", -3, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
         .docs(
             "3.0.0",
             "O(N) where N is the total number of hash slot arguments",
-            "Set hash slots as unbound in receiving node",
+            "Sets hash slots as unbound for a node.",
         )
         .arguments(&[integer("slot").multiple()]),
     row("cluster|delslotsrange", -4, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
         .docs(
             "7.0.0",
-            "O(N) where N is the total number of the slots between the start slot and \
-             end slot arguments.",
-            "Set hash slots as unbound in receiving node",
+            "O(N) where N is the total number of the slots between the start slot and end \
+             slot arguments.",
+            "Sets hash slot ranges as unbound for a node.",
         )
-        .arguments(&[
-            block("start-slot_end-slot", &[integer("start-slot"), integer("end-slot")]).multiple()
-        ]),
+        .arguments(&[block("range", &[integer("start-slot"), integer("end-slot")]).multiple()]),
     row("cluster|failover", -2, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
         .docs("3.0.0", "O(1)", "Forces a replica to perform a manual failover of its master.")
         .arguments(&[
@@ -70,113 +66,123 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("cluster|flushslots", 2, &[F::Admin, F::Stale, F::NoAsyncLoading], &[]).docs(
         "3.0.0",
         "O(1)",
-        "Delete a node's own slots information",
+        "Deletes all slots information from a node.",
     ),
     row("cluster|forget", 3, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
-        .docs("3.0.0", "O(1)", "Remove a node from the nodes table")
+        .docs("3.0.0", "O(1)", "Removes a node from the nodes table.")
         .arguments(&[string("node-id")]),
     row("cluster|getkeysinslot", 4, &[F::Stale], &[])
         .tips(&["nondeterministic_output"])
         .docs(
             "3.0.0",
-            "O(log(N)) where N is the number of requested keys",
-            "Return local key names in the specified hash slot",
+            "O(N) where N is the number of requested keys",
+            "Returns the key names in a hash slot.",
         )
         .arguments(&[integer("slot"), integer("count")]),
     row("cluster|help", 2, &[F::Loading, F::Stale], &[]).docs(
         "5.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("cluster|info", 2, &[F::Stale], &[]).tips(&["nondeterministic_output"]).docs(
         "3.0.0",
         "O(1)",
-        "Provides info about Redis Cluster node state",
+        "Returns information about the state of a node.",
     ),
     row("cluster|keyslot", 3, &[F::Stale], &[])
         .docs(
             "3.0.0",
             "O(N) where N is the number of bytes in the key",
-            "Returns the hash slot of the specified key",
+            "Returns the hash slot for a key.",
         )
         .arguments(&[string("key")]),
     row("cluster|links", 2, &[F::Stale], &[]).tips(&["nondeterministic_output"]).docs(
         "7.0.0",
         "O(N) where N is the total number of Cluster nodes",
-        "Returns a list of all TCP links to and from peer nodes in cluster",
+        "Returns a list of all TCP links to and from peer nodes.",
     ),
     row("cluster|meet", -4, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
-        .docs("3.0.0", "O(1)", "Force a node cluster to handshake with another node")
+        .docs("3.0.0", "O(1)", "Forces a node to handshake with another node.")
         .history(&[("4.0.0", "Added the optional `cluster_bus_port` argument.")])
         .arguments(&[
             string("ip"),
             integer("port"),
-            integer("cluster_bus_port").since("4.0.0").optional(),
+            integer("cluster-bus-port").since("4.0.0").optional(),
         ]),
-    row("cluster|myid", 2, &[F::Stale], &[]).docs("3.0.0", "O(1)", "Return the node id"),
-    row("cluster|myshardid", 2, &[F::Loading, F::Stale], &[])
-        .tips(&["nondeterministic_output"])
-        .docs("7.2.0", "O(1)", "Return the shard ID of the node"),
+    row("cluster|myid", 2, &[F::Stale], &[]).docs("3.0.0", "O(1)", "Returns the ID of a node."),
+    row("cluster|myshardid", 2, &[F::Stale], &[]).tips(&["nondeterministic_output"]).docs(
+        "7.2.0",
+        "O(1)",
+        "Returns the shard ID of a node.",
+    ),
     row("cluster|nodes", 2, &[F::Stale], &[]).tips(&["nondeterministic_output"]).docs(
         "3.0.0",
         "O(N) where N is the total number of Cluster nodes",
-        "Get Cluster config for the node",
+        "Returns the cluster configuration for a node.",
     ),
     row("cluster|replicas", 3, &[F::Admin, F::Stale], &[])
         .tips(&["nondeterministic_output"])
-        .docs("5.0.0", "O(1)", "List replica nodes of the specified master node")
+        .docs(
+            "5.0.0",
+            "O(N) where N is the number of replicas.",
+            "Lists the replica nodes of a master node.",
+        )
         .arguments(&[string("node-id")]),
     row("cluster|replicate", 3, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
-        .docs("3.0.0", "O(1)", "Reconfigure a node as a replica of the specified master node")
+        .docs("3.0.0", "O(1)", "Configure a node as replica of a master node.")
         .arguments(&[string("node-id")]),
     row("cluster|reset", -2, &[F::Admin, F::Noscript, F::Stale], &[])
         .docs(
             "3.0.0",
             "O(N) where N is the number of known nodes. The command may execute a \
              FLUSHALL as a side effect.",
-            "Reset a Redis Cluster node",
+            "Resets a node.",
         )
         .arguments(&[
-            one_of("hard_soft", &[token("hard", "HARD"), token("soft", "SOFT")]).optional()
+            one_of("reset-type", &[token("hard", "HARD"), token("soft", "SOFT")]).optional()
         ]),
     row("cluster|saveconfig", 2, &[F::Admin, F::Stale, F::NoAsyncLoading], &[]).docs(
         "3.0.0",
         "O(1)",
-        "Forces the node to save cluster state on disk",
+        "Forces a node to save the cluster configuration to disk.",
     ),
     row("cluster|set-config-epoch", 3, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
-        .docs("3.0.0", "O(1)", "Set the configuration epoch in a new node")
+        .docs("3.0.0", "O(1)", "Sets the configuration epoch for a new node.")
         .arguments(&[integer("config-epoch")]),
     row("cluster|setslot", -4, &[F::Admin, F::Stale, F::NoAsyncLoading], &[])
-        .docs("3.0.0", "O(1)", "Bind a hash slot to a specific node")
+        .docs("3.0.0", "O(1)", "Binds a hash slot to a node.")
         .arguments(&[
             integer("slot"),
             one_of(
                 "subcommand",
                 &[
-                    string("node-id").token("IMPORTING"),
-                    string("node-id").token("MIGRATING"),
-                    string("node-id").token("NODE"),
+                    string("importing").token("IMPORTING").display("node-id"),
+                    string("migrating").token("MIGRATING").display("node-id"),
+                    string("node").token("NODE").display("node-id"),
                     token("stable", "STABLE"),
                 ],
             ),
         ]),
-    row("cluster|shards", 2, &[F::Stale], &[]).tips(&["nondeterministic_output"]).docs(
+    row("cluster|shards", 2, &[F::Loading, F::Stale], &[]).tips(&["nondeterministic_output"]).docs(
         "7.0.0",
         "O(N) where N is the total number of cluster nodes",
-        "Get array of cluster slots to node mappings",
+        "Returns the mapping of cluster slots to shards.",
     ),
     row("cluster|slaves", 3, &[F::Admin, F::Stale], &[])
         .tips(&["nondeterministic_output"])
-        .docs("3.0.0", "O(1)", "List replica nodes of the specified master node")
+        .docs(
+            "3.0.0",
+            "O(N) where N is the number of replicas.",
+            "Lists the replica nodes of a master node.",
+        )
         .deprecated("5.0.0", "`CLUSTER REPLICAS`")
         .arguments(&[string("node-id")]),
-    row("cluster|slots", 2, &[F::Stale], &[])
+    row("cluster|slots", 2, &[F::Loading, F::Stale], &[])
         .tips(&["nondeterministic_output"])
         .docs(
             "3.0.0",
             "O(N) where N is the total number of Cluster nodes",
-            "Get array of Cluster slot to node mappings",
+            "Returns the mapping of cluster slots to nodes.",
         )
         .history(&[
             ("4.0.0", "Added node IDs."),
@@ -186,11 +192,11 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("readonly", 1, &[F::Loading, F::Stale, F::Fast], &[C::Connection]).docs(
         "3.0.0",
         "O(1)",
-        "Enables read queries for a connection to a cluster replica node",
+        "Enables read-only queries for a connection to a Redis Cluster replica node.",
     ),
     row("readwrite", 1, &[F::Loading, F::Stale, F::Fast], &[C::Connection]).docs(
         "3.0.0",
         "O(1)",
-        "Disables read queries for a connection to a cluster replica node",
+        "Enables read-write queries for a connection to a Reids Cluster replica node.",
     ),
 ];

@@ -13,46 +13,51 @@ pub(super) const ROWS: &[CommandSpec] = &[
     .docs(
         "1.0.0",
         "O(N) where N is the number of passwords defined for the user",
-        "Authenticate to the server",
+        "Authenticates the connection.",
     )
     .history(&[("6.0.0", "Added ACL style (username and password).")])
     .arguments(&[string("username").since("6.0.0").optional(), string("password")]),
     row("client", -2, &[], &[]).docs(
         "2.4.0",
         "Depends on subcommand.",
-        "A container for client connection commands",
+        "A container for client connection commands.",
     ),
     row("client|caching", 3, &[F::Noscript, F::Loading, F::Stale], &[C::Connection])
-        .docs("6.0.0", "O(1)", "Instruct the server about tracking or not keys in the next request")
+        .docs(
+            "6.0.0",
+            "O(1)",
+            "Instructs the server whether to track the keys in the next request.",
+        )
         .arguments(&[one_of("mode", &[token("yes", "YES"), token("no", "NO")])]),
     row("client|getname", 2, &[F::Noscript, F::Loading, F::Stale], &[C::Connection]).docs(
         "2.6.9",
         "O(1)",
-        "Get the current connection name",
+        "Returns the name of the connection.",
     ),
     row("client|getredir", 2, &[F::Noscript, F::Loading, F::Stale], &[C::Connection]).docs(
         "6.0.0",
         "O(1)",
-        "Get tracking notifications redirection client ID if any",
+        "Returns the client ID to which the connection's tracking notifications are \
+             redirected.",
     ),
     row("client|help", 2, &[F::Loading, F::Stale], &[C::Connection]).docs(
         "5.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("client|id", 2, &[F::Noscript, F::Loading, F::Stale], &[C::Connection]).docs(
         "5.0.0",
         "O(1)",
-        "Returns the client ID for the current connection",
+        "Returns the unique client ID of the connection.",
     ),
     row("client|info", 2, &[F::Noscript, F::Loading, F::Stale], &[C::Connection])
         .tips(&["nondeterministic_output"])
-        .docs("6.2.0", "O(1)", "Returns information about the current client connection."),
+        .docs("6.2.0", "O(1)", "Returns information about the connection."),
     row("client|kill", -3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[C::Connection])
         .docs(
             "2.4.0",
             "O(N) where N is the number of client connections",
-            "Kill the connection of a client",
+            "Terminates open connections.",
         )
         .history(&[
             ("2.8.12", "Added new filter format."),
@@ -60,21 +65,21 @@ pub(super) const ROWS: &[CommandSpec] = &[
             ("3.2.0", "Added `master` type in for `TYPE` option."),
             (
                 "5.0.0",
-                "Replaced `slave` `TYPE` with `replica`. `slave` still supported for \
-             backward compatibility.",
+                "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward \
+             compatibility.",
             ),
             ("6.2.0", "`LADDR` option."),
         ])
         .arguments(&[one_of(
             "filter",
             &[
-                string("ip:port").deprecated_since("2.8.12"),
+                string("old-format").display("ip:port").deprecated_since("2.8.12"),
                 one_of(
                     "new-format",
                     &[
                         integer("client-id").token("ID").since("2.8.12").optional(),
                         one_of(
-                            "normal_master_slave_pubsub",
+                            "client-type",
                             &[
                                 token("normal", "NORMAL"),
                                 token("master", "MASTER").since("3.2.0"),
@@ -87,9 +92,11 @@ pub(super) const ROWS: &[CommandSpec] = &[
                         .since("2.8.12")
                         .optional(),
                         string("username").token("USER").optional(),
-                        string("ip:port").token("ADDR").optional(),
-                        string("ip:port").token("LADDR").since("6.2.0").optional(),
-                        string("yes/no").token("SKIPME").optional(),
+                        string("addr").token("ADDR").display("ip:port").optional(),
+                        string("laddr").token("LADDR").display("ip:port").since("6.2.0").optional(),
+                        one_of("skipme", &[token("yes", "YES"), token("no", "NO")])
+                            .token("SKIPME")
+                            .optional(),
                     ],
                 )
                 .multiple(),
@@ -100,7 +107,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.4.0",
             "O(N) where N is the number of client connections",
-            "Get the list of client connections",
+            "Lists open connections.",
         )
         .history(&[
             ("2.8.12", "Added unique client `id` field."),
@@ -116,7 +123,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         ])
         .arguments(&[
             one_of(
-                "normal_master_replica_pubsub",
+                "client-type",
                 &[
                     token("normal", "NORMAL"),
                     token("master", "MASTER"),
@@ -127,21 +134,21 @@ pub(super) const ROWS: &[CommandSpec] = &[
             .token("TYPE")
             .since("5.0.0")
             .optional(),
-            block("id", &[integer("client-id").multiple()]).token("ID").since("6.2.0").optional(),
+            integer("client-id").token("ID").since("6.2.0").optional().multiple(),
         ]),
     row("client|no-evict", 3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[C::Connection])
-        .docs("7.0.0", "O(1)", "Set client eviction mode for the current connection")
+        .docs("7.0.0", "O(1)", "Sets the client eviction mode of the connection.")
         .arguments(&[one_of("enabled", &[token("on", "ON"), token("off", "OFF")])]),
     row("client|no-touch", 3, &[F::Noscript, F::Loading, F::Stale], &[C::Connection])
         .docs(
             "7.2.0",
             "O(1)",
-            "Control whether commands sent by the client alter the LRU/LFU of the keys \
-             they access",
+            "Controls whether commands sent by the client affect the LRU/LFU of accessed \
+             keys.",
         )
         .arguments(&[one_of("enabled", &[token("on", "ON"), token("off", "OFF")])]),
     row("client|pause", -3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[C::Connection])
-        .docs("3.0.0", "O(1)", "Stop processing commands from clients for some time")
+        .docs("3.0.0", "O(1)", "Suspends commands processing.")
         .history(&[("6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option.")])
         .arguments(&[
             integer("timeout"),
@@ -150,27 +157,27 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 .optional(),
         ]),
     row("client|reply", 3, &[F::Noscript, F::Loading, F::Stale], &[C::Connection])
-        .docs("3.2.0", "O(1)", "Instruct the server whether to reply to commands")
+        .docs("3.2.0", "O(1)", "Instructs the server whether to reply to commands.")
         .arguments(&[one_of(
-            "on_off_skip",
+            "action",
             &[token("on", "ON"), token("off", "OFF"), token("skip", "SKIP")],
         )]),
     row("client|setinfo", 4, &[F::Noscript, F::Loading, F::Stale], &[C::Connection])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .docs("7.2.0", "O(1)", "Set information specific to the client or connection")
+        .docs("7.2.0", "O(1)", "Sets information specific to the client or connection.")
         .arguments(&[one_of(
             "attr",
             &[string("libname").token("LIB-NAME"), string("libver").token("LIB-VER")],
         )]),
     row("client|setname", 3, &[F::Noscript, F::Loading, F::Stale], &[C::Connection])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .docs("2.6.9", "O(1)", "Set the current connection name")
+        .docs("2.6.9", "O(1)", "Sets the connection name.")
         .arguments(&[string("connection-name")]),
     row("client|tracking", -3, &[F::Noscript, F::Loading, F::Stale], &[C::Connection])
         .docs(
             "6.0.0",
             "O(1). Some options may introduce additional complexity.",
-            "Enable or disable server assisted client side caching support",
+            "Controls server-assisted client-side caching for the connection.",
         )
         .arguments(&[
             one_of("status", &[token("on", "ON"), token("off", "OFF")]),
@@ -184,28 +191,28 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("client|trackinginfo", 2, &[F::Noscript, F::Loading, F::Stale], &[C::Connection]).docs(
         "6.2.0",
         "O(1)",
-        "Return information about server assisted client side caching for the \
-             current connection",
+        "Returns information about server-assisted client-side caching for the \
+             connection.",
     ),
     row("client|unblock", -3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[C::Connection])
         .docs(
             "5.0.0",
             "O(log N) where N is the number of client connections",
-            "Unblock a client blocked in a blocking command from a different connection",
+            "Unblocks a client blocked by a blocking command from a different connection.",
         )
         .arguments(&[
             integer("client-id"),
-            one_of("timeout_error", &[token("timeout", "TIMEOUT"), token("error", "ERROR")])
+            one_of("unblock-type", &[token("timeout", "TIMEOUT"), token("error", "ERROR")])
                 .optional(),
         ]),
     row("client|unpause", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[C::Connection])
         .docs(
             "6.2.0",
             "O(N) Where N is the number of paused clients",
-            "Resume processing of clients that were paused",
+            "Resumes processing commands from paused clients.",
         ),
     row("echo", 2, &[F::Loading, F::Stale, F::Fast], &[C::Connection])
-        .docs("1.0.0", "O(1)", "Echo the given string")
+        .docs("1.0.0", "O(1)", "Returns the given string.")
         .arguments(&[string("message")]),
     row(
         "hello",
@@ -213,26 +220,24 @@ pub(super) const ROWS: &[CommandSpec] = &[
         &[F::Noscript, F::Loading, F::Stale, F::Fast, F::NoAuth, F::AllowBusy],
         &[C::Connection],
     )
-    .docs("6.0.0", "O(1)", "Handshake with Redis")
+    .docs("6.0.0", "O(1)", "Handshakes with the Redis server.")
     .history(&[(
         "6.2.0",
-        "`protover` made optional; when called without arguments the command \
-             reports the current connection's context.",
+        "`protover` made optional; when called without arguments the command reports \
+             the current connection's context.",
     )])
     .arguments(&[block(
         "arguments",
         &[
             integer("protover"),
-            block("username_password", &[string("username"), string("password")])
-                .token("AUTH")
-                .optional(),
+            block("auth", &[string("username"), string("password")]).token("AUTH").optional(),
             string("clientname").token("SETNAME").optional(),
         ],
     )
     .optional()]),
     row("ping", -1, &[F::Fast], &[C::Connection])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .docs("1.0.0", "O(1)", "Ping the server")
+        .docs("1.0.0", "O(1)", "Returns the server's liveliness response.")
         .arguments(&[string("message").optional()]),
     row(
         "quit",
@@ -240,7 +245,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         &[F::Noscript, F::Loading, F::Stale, F::Fast, F::NoAuth, F::AllowBusy],
         &[C::Connection],
     )
-    .docs("1.0.0", "O(1)", "Close the connection")
+    .docs("1.0.0", "O(1)", "Closes the connection.")
     .deprecated("7.2.0", "just closing the connection"),
     row(
         "reset",
@@ -248,8 +253,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         &[F::Noscript, F::Loading, F::Stale, F::Fast, F::NoAuth, F::AllowBusy],
         &[C::Connection],
     )
-    .docs("6.2.0", "O(1)", "Reset the connection"),
+    .docs("6.2.0", "O(1)", "Resets the connection."),
     row("select", 2, &[F::Loading, F::Stale, F::Fast], &[C::Connection])
-        .docs("1.0.0", "O(1)", "Change the selected database for the current connection")
+        .docs("1.0.0", "O(1)", "Changes the selected database.")
         .arguments(&[integer("index")]),
 ];

@@ -12,9 +12,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ro, K::Access]), at(2, ONE, &[K::Ow, K::Update])])
         .docs(
             "6.2.0",
-            "O(N) worst case for collections, where N is the number of nested items. \
-             O(1) for string values.",
-            "Copy a key",
+            "O(N) worst case for collections, where N is the number of nested items. O(1) \
+             for string values.",
+            "Copies the value of a key to a new key.",
         )
         .arguments(&[
             key("source", 0),
@@ -29,11 +29,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the number of keys that will be removed. When a key to \
-             remove holds a value other than a string, the individual complexity for \
-             this key is O(M) where M is the number of elements in the list, set, \
-             sorted set or hash. Removing a single key that holds a string value is \
-             O(1).",
-            "Delete a key",
+             remove holds a value other than a string, the individual complexity for this \
+             key is O(M) where M is the number of elements in the list, set, sorted set \
+             or hash. Removing a single key that holds a string value is O(1).",
+            "Deletes one or more keys.",
         )
         .arguments(&[key("key", 0).multiple()]),
     row("dump", 2, &[F::Readonly], &[C::Keyspace])
@@ -42,24 +41,28 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output"])
         .docs(
             "2.6.0",
-            "O(1) to access the key and additional O(N*M) to serialize it, where N is \
-             the number of Redis objects composing the value and M their average size. \
-             For small string values the time complexity is thus O(1)+O(1*M) where M is \
+            "O(1) to access the key and additional O(N*M) to serialize it, where N is the \
+             number of Redis objects composing the value and M their average size. For \
+             small string values the time complexity is thus O(1)+O(1*M) where M is \
              small, so simply O(1).",
-            "Return a serialized version of the value stored at the specified key.",
+            "Returns a serialized representation of the value stored at a key.",
         )
         .arguments(&[key("key", 0)]),
     row("exists", -2, &[F::Readonly, F::Fast], &[C::Keyspace])
         .range(1, -1, 1)
         .keys(&[at(1, up_to(-1, 1, 0), &[K::Ro])])
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
-        .docs("1.0.0", "O(N) where N is the number of keys to check.", "Determine if a key exists")
+        .docs(
+            "1.0.0",
+            "O(N) where N is the number of keys to check.",
+            "Determines whether one or more keys exist.",
+        )
         .history(&[("3.0.3", "Accepts multiple `key` arguments.")])
         .arguments(&[key("key", 0).multiple()]),
     row("expire", -3, &[F::Write, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Update])])
-        .docs("1.0.0", "O(1)", "Set a key's time to live in seconds")
+        .docs("1.0.0", "O(1)", "Sets the expiration time of a key in seconds.")
         .history(&[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")])
         .arguments(&[
             key("key", 0),
@@ -74,7 +77,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("expireat", -3, &[F::Write, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Update])])
-        .docs("1.2.0", "O(1)", "Set the expiration for a key as a UNIX timestamp")
+        .docs("1.2.0", "O(1)", "Sets the expiration time of a key to a Unix timestamp.")
         .history(&[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")])
         .arguments(&[
             key("key", 0),
@@ -89,7 +92,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("expiretime", 2, &[F::Readonly, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs("7.0.0", "O(1)", "Get the expiration Unix timestamp for a key")
+        .docs("7.0.0", "O(1)", "Returns the expiration time of a key as a Unix timestamp.")
         .arguments(&[key("key", 0)]),
     row("keys", 2, &[F::Readonly], &[C::Keyspace, C::Dangerous])
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
@@ -98,7 +101,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "O(N) with N being the number of keys in the database, under the assumption \
              that the key names in the database and the given pattern have limited \
              length.",
-            "Find all keys matching the given pattern",
+            "Returns all key names that match a pattern.",
         )
         .arguments(&[pattern("pattern")]),
     row("migrate", -6, &[F::Write, F::MovableKeys], &[C::Keyspace, C::Dangerous])
@@ -114,7 +117,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
              RESTORE in the target instance. See the pages of these commands for time \
              complexity. Also an O(N) data transfer between the two instances is \
              performed.",
-            "Atomically transfer a key from a Redis instance to another one.",
+            "Atomically transfers a key from one Redis instance to another.",
         )
         .history(&[
             ("3.0.0", "Added the `COPY` and `REPLACE` options."),
@@ -125,7 +128,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .arguments(&[
             string("host"),
             integer("port"),
-            one_of("key_or_empty_string", &[key("key", 0), token("empty_string", "")]),
+            one_of("key-selector", &[key("key", 0), token("empty-string", "")]),
             integer("destination-db"),
             integer("timeout"),
             token("copy", "COPY").since("3.0.0").optional(),
@@ -133,64 +136,67 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of(
                 "authentication",
                 &[
-                    string("password").token("AUTH").since("4.0.7").optional(),
-                    block("username_password", &[string("username"), string("password")])
+                    string("auth").token("AUTH").display("password").since("4.0.7"),
+                    block("auth2", &[string("username"), string("password")])
                         .token("AUTH2")
-                        .since("6.0.0")
-                        .optional(),
+                        .since("6.0.0"),
                 ],
             )
             .optional(),
-            key("key", 1).token("KEYS").since("3.0.6").optional().multiple(),
+            key("keys", 1).token("KEYS").display("key").since("3.0.6").optional().multiple(),
         ]),
     row("move", 3, &[F::Write, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("1.0.0", "O(1)", "Move a key to another database")
+        .docs("1.0.0", "O(1)", "Moves a key to another database.")
         .arguments(&[key("key", 0), integer("db")]),
     row("object", -2, &[], &[]).docs(
         "2.2.3",
         "Depends on subcommand.",
-        "A container for object introspection commands",
+        "A container for object introspection commands.",
     ),
     row("object|encoding", 3, &[F::Readonly], &[C::Keyspace])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Ro])])
         .tips(&["nondeterministic_output"])
-        .docs("2.2.3", "O(1)", "Inspect the internal encoding of a Redis object")
+        .docs("2.2.3", "O(1)", "Returns the internal encoding of a Redis object.")
         .arguments(&[key("key", 0)]),
     row("object|freq", 3, &[F::Readonly], &[C::Keyspace])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Ro])])
         .tips(&["nondeterministic_output"])
-        .docs("4.0.0", "O(1)", "Get the logarithmic access frequency counter of a Redis object")
+        .docs(
+            "4.0.0",
+            "O(1)",
+            "Returns the logarithmic access frequency counter of a Redis object.",
+        )
         .arguments(&[key("key", 0)]),
     row("object|help", 2, &[F::Loading, F::Stale], &[C::Keyspace]).docs(
         "6.2.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("object|idletime", 3, &[F::Readonly], &[C::Keyspace])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Ro])])
         .tips(&["nondeterministic_output"])
-        .docs("2.2.3", "O(1)", "Get the time since a Redis object was last accessed")
+        .docs("2.2.3", "O(1)", "Returns the time since the last access to a Redis object.")
         .arguments(&[key("key", 0)]),
     row("object|refcount", 3, &[F::Readonly], &[C::Keyspace])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Ro])])
         .tips(&["nondeterministic_output"])
-        .docs("2.2.3", "O(1)", "Get the number of references to the value of the key")
+        .docs("2.2.3", "O(1)", "Returns the reference count of a value of a key.")
         .arguments(&[key("key", 0)]),
     row("persist", 2, &[F::Write, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Update])])
-        .docs("2.2.0", "O(1)", "Remove the expiration from a key")
+        .docs("2.2.0", "O(1)", "Removes the expiration time of a key.")
         .arguments(&[key("key", 0)]),
     row("pexpire", -3, &[F::Write, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Update])])
-        .docs("2.6.0", "O(1)", "Set a key's time to live in milliseconds")
+        .docs("2.6.0", "O(1)", "Sets the expiration time of a key in milliseconds.")
         .history(&[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")])
         .arguments(&[
             key("key", 0),
@@ -208,7 +214,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.6.0",
             "O(1)",
-            "Set the expiration for a key as a UNIX timestamp specified in milliseconds",
+            "Sets the expiration time of a key to a Unix milliseconds timestamp.",
         )
         .history(&[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")])
         .arguments(&[
@@ -224,31 +230,35 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("pexpiretime", 2, &[F::Readonly, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs("7.0.0", "O(1)", "Get the expiration Unix timestamp for a key in milliseconds")
+        .docs(
+            "7.0.0",
+            "O(1)",
+            "Returns the expiration time of a key as a Unix milliseconds timestamp.",
+        )
         .arguments(&[key("key", 0)]),
     row("pttl", 2, &[F::Readonly, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .tips(&["nondeterministic_output"])
-        .docs("2.6.0", "O(1)", "Get the time to live for a key in milliseconds")
+        .docs("2.6.0", "O(1)", "Returns the expiration time in milliseconds of a key.")
         .history(&[("2.8.0", "Added the -2 reply.")])
         .arguments(&[key("key", 0)]),
     row("randomkey", 1, &[F::Readonly], &[C::Keyspace])
         .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"])
-        .docs("1.0.0", "O(1)", "Return a random key from the keyspace"),
+        .docs("1.0.0", "O(1)", "Returns a random key name from the database."),
     row("rename", 3, &[F::Write], &[C::Keyspace])
         .range(1, 2, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Ow, K::Update])])
-        .docs("1.0.0", "O(1)", "Rename a key")
+        .docs("1.0.0", "O(1)", "Renames a key and overwrites the destination.")
         .arguments(&[key("key", 0), key("newkey", 1)]),
     row("renamenx", 3, &[F::Write, F::Fast], &[C::Keyspace])
         .range(1, 2, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Ow, K::Insert])])
-        .docs("1.0.0", "O(1)", "Rename a key, only if the new key does not exist")
+        .docs("1.0.0", "O(1)", "Renames a key only when the target key name doesn't exist.")
         .history(&[(
             "3.2.0",
-            "The command no longer returns an error when source and destination names \
-             are the same.",
+            "The command no longer returns an error when source and destination names are \
+             the same.",
         )])
         .arguments(&[key("key", 0), key("newkey", 1)]),
     row("restore", -4, &[F::Write, F::Denyoom], &[C::Keyspace, C::Dangerous])
@@ -257,13 +267,12 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.6.0",
             "O(1) to create the new key and additional O(N*M) to reconstruct the \
-             serialized value, where N is the number of Redis objects composing the \
-             value and M their average size. For small string values the time \
-             complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However \
-             for sorted set values the complexity is O(N*M*log(N)) because inserting \
-             values into sorted sets is O(log(N)).",
-            "Create a key using the provided serialized value, previously obtained \
-             using DUMP.",
+             serialized value, where N is the number of Redis objects composing the value \
+             and M their average size. For small string values the time complexity is \
+             thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set \
+             values the complexity is O(N*M*log(N)) because inserting values into sorted \
+             sets is O(log(N)).",
+            "Creates a key from the serialized representation of a value.",
         )
         .history(&[
             ("3.0.0", "Added the `REPLACE` modifier."),
@@ -283,10 +292,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"])
         .docs(
             "2.8.0",
-            "O(1) for every call. O(N) for a complete iteration, including enough \
-             command calls for the cursor to return back to 0. N is the number of \
-             elements inside the collection.",
-            "Incrementally iterate the keys space",
+            "O(1) for every call. O(N) for a complete iteration, including enough command \
+             calls for the cursor to return back to 0. N is the number of elements inside \
+             the collection.",
+            "Iterates over the key names in the database.",
         )
         .history(&[("6.0.0", "Added the `TYPE` subcommand.")])
         .arguments(&[
@@ -315,16 +324,23 @@ pub(super) const ROWS: &[CommandSpec] = &[
     ])
     .docs(
         "1.0.0",
-        "O(N+M*log(M)) where N is the number of elements in the list or set to \
-             sort, and M the number of returned elements. When the elements are not \
-             sorted, complexity is O(N).",
-        "Sort the elements in a list, set or sorted set",
+        "O(N+M*log(M)) where N is the number of elements in the list or set to sort, \
+             and M the number of returned elements. When the elements are not sorted, \
+             complexity is O(N).",
+        "Sorts the elements in a list, a set, or a sorted set, optionally storing the \
+             result.",
     )
     .arguments(&[
         key("key", 0),
-        pattern("pattern").token("BY").optional(),
-        block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
-        pattern("pattern").token("GET").optional().multiple().repeats_token(),
+        pattern("by-pattern").found_by(1).token("BY").display("pattern").optional(),
+        block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+        pattern("get-pattern")
+            .found_by(1)
+            .token("GET")
+            .display("pattern")
+            .optional()
+            .multiple()
+            .repeats_token(),
         one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
         token("sorting", "ALPHA").optional(),
         key("destination", 2).token("STORE").optional(),
@@ -345,16 +361,22 @@ pub(super) const ROWS: &[CommandSpec] = &[
     ])
     .docs(
         "7.0.0",
-        "O(N+M*log(M)) where N is the number of elements in the list or set to \
-             sort, and M the number of returned elements. When the elements are not \
-             sorted, complexity is O(N).",
-        "Sort the elements in a list, set or sorted set. Read-only variant of SORT.",
+        "O(N+M*log(M)) where N is the number of elements in the list or set to sort, \
+             and M the number of returned elements. When the elements are not sorted, \
+             complexity is O(N).",
+        "Returns the sorted elements of a list, a set, or a sorted set.",
     )
     .arguments(&[
         key("key", 0),
-        pattern("pattern").token("BY").optional(),
-        block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
-        pattern("pattern").token("GET").optional().multiple().repeats_token(),
+        pattern("by-pattern").found_by(1).token("BY").display("pattern").optional(),
+        block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+        pattern("get-pattern")
+            .found_by(1)
+            .token("GET")
+            .display("pattern")
+            .optional()
+            .multiple()
+            .repeats_token(),
         one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
         token("sorting", "ALPHA").optional(),
     ]),
@@ -365,21 +387,21 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "3.2.1",
             "O(N) where N is the number of keys that will be touched.",
-            "Alters the last access time of a key(s). Returns the number of existing \
-             keys specified.",
+            "Returns the number of existing keys out of those specified after updating \
+             the time they were last accessed.",
         )
         .arguments(&[key("key", 0).multiple()]),
     row("ttl", 2, &[F::Readonly, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .tips(&["nondeterministic_output"])
-        .docs("1.0.0", "O(1)", "Get the time to live for a key in seconds")
+        .docs("1.0.0", "O(1)", "Returns the expiration time in seconds of a key.")
         .history(&[("2.8.0", "Added the -2 reply.")])
         .arguments(&[key("key", 0)]),
     row("type", 2, &[F::Readonly, F::Fast], &[C::Keyspace])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("1.0.0", "O(1)", "Determine the type stored at key")
+        .docs("1.0.0", "O(1)", "Determines the type of value stored at a key.")
         .arguments(&[key("key", 0)]),
     row("unlink", -2, &[F::Write, F::Fast], &[C::Keyspace])
         .range(1, -1, 1)
@@ -387,11 +409,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
         .docs(
             "4.0.0",
-            "O(1) for each key removed regardless of its size. Then the command does \
-             O(N) work in a different thread in order to reclaim memory, where N is the \
-             number of allocations the deleted objects where composed of.",
-            "Delete a key asynchronously in another thread. Otherwise it is just as \
-             DEL, but non blocking.",
+            "O(1) for each key removed regardless of its size. Then the command does O(N) \
+             work in a different thread in order to reclaim memory, where N is the number \
+             of allocations the deleted objects where composed of.",
+            "Asynchronously deletes one or more keys.",
         )
         .arguments(&[key("key", 0).multiple()]),
     row("wait", 3, &[], &[C::Connection])
@@ -399,8 +420,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "3.0.0",
             "O(1)",
-            "Wait for the synchronous replication of all the write commands sent in the \
-             context of the current connection",
+            "Blocks until the asynchronous replication of all preceding write commands \
+             sent by the connection is completed.",
         )
         .arguments(&[integer("numreplicas"), integer("timeout")]),
     row("waitaof", 4, &[F::Noscript], &[C::Connection])
@@ -408,8 +429,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "7.2.0",
             "O(1)",
-            "Wait until the preceding writes of the connection are on the disks of this \
-             node and of replicas",
+            "Blocks until all of the preceding write commands sent by the connection are \
+             written to the append-only file of the master and/or replicas.",
         )
         .arguments(&[integer("numlocal"), integer("numreplicas"), integer("timeout")]),
 ];

@@ -11,28 +11,20 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "3.2.0",
             "O(log(N)) for each item added, where N is the number of elements in the \
              sorted set.",
-            "Add one or more geospatial items in the geospatial index represented using \
-             a sorted set",
+            "Adds one or more members to a geospatial index. The key is created if it \
+             doesn't exist.",
         )
         .history(&[("6.2.0", "Added the `CH`, `NX` and `XX` options.")])
         .arguments(&[
             key("key", 0),
             one_of("condition", &[token("nx", "NX"), token("xx", "XX")]).since("6.2.0").optional(),
             token("change", "CH").since("6.2.0").optional(),
-            block(
-                "longitude_latitude_member",
-                &[double("longitude"), double("latitude"), string("member")],
-            )
-            .multiple(),
+            block("data", &[double("longitude"), double("latitude"), string("member")]).multiple(),
         ]),
     row("geodist", -4, &[F::Readonly], &[C::Geo])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs(
-            "3.2.0",
-            "O(log(N))",
-            "Returns the distance between two members of a geospatial index",
-        )
+        .docs("3.2.0", "O(1)", "Returns the distance between two members of a geospatial index.")
         .arguments(&[
             key("key", 0),
             string("member1"),
@@ -48,20 +40,19 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "3.2.0",
-            "O(log(N)) for each member requested, where N is the number of elements in \
-             the sorted set.",
-            "Returns members of a geospatial index as standard geohash strings",
+            "O(1) for each member requested.",
+            "Returns members from a geospatial index as geohash strings.",
         )
-        .arguments(&[key("key", 0), string("member").multiple()]),
+        .arguments(&[key("key", 0), string("member").optional().multiple()]),
     row("geopos", -2, &[F::Readonly], &[C::Geo])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "3.2.0",
-            "O(N) where N is the number of members requested.",
-            "Returns longitude and latitude of members of a geospatial index",
+            "O(1) for each member requested.",
+            "Returns the longitude and latitude of members from a geospatial index.",
         )
-        .arguments(&[key("key", 0), string("member").multiple()]),
+        .arguments(&[key("key", 0), string("member").optional().multiple()]),
     row("georadius", -6, &[F::Write, F::Denyoom, F::MovableKeys], &[C::Geo])
         .range(1, 1, 1)
         .keys(&[
@@ -71,11 +62,11 @@ pub(super) const ROWS: &[CommandSpec] = &[
         ])
         .docs(
             "3.2.0",
-            "O(N+log(M)) where N is the number of elements inside the bounding box of \
-             the circular area delimited by center and radius and M is the number of \
-             items inside the index.",
-            "Query a sorted set representing a geospatial index to fetch members \
-             matching a given maximum distance from a point",
+            "O(N+log(M)) where N is the number of elements inside the bounding box of the \
+             circular area delimited by center and radius and M is the number of items \
+             inside the index.",
+            "Queries a geospatial index for members within a distance from a coordinate, \
+             optionally stores the result.",
         )
         .history(&[
             ("6.2.0", "Added the `ANY` option for `COUNT`."),
@@ -95,23 +86,30 @@ pub(super) const ROWS: &[CommandSpec] = &[
             token("withdist", "WITHDIST").optional(),
             token("withhash", "WITHHASH").optional(),
             block(
-                "count",
+                "count-block",
                 &[integer("count").token("COUNT"), token("any", "ANY").since("6.2.0").optional()],
             )
             .optional(),
             one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
-            key("key", 1).token("STORE").optional(),
-            key("key", 2).token("STOREDIST").optional(),
+            one_of(
+                "store",
+                &[
+                    key("storekey", 1).token("STORE").display("key"),
+                    key("storedistkey", 2).token("STOREDIST").display("key"),
+                ],
+            )
+            .optional(),
         ]),
     row("georadius_ro", -6, &[F::Readonly], &[C::Geo])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "3.2.10",
-            "O(N+log(M)) where N is the number of elements inside the bounding box of \
-             the circular area delimited by center and radius and M is the number of \
-             items inside the index.",
-            "A read-only variant for GEORADIUS",
+            "O(N+log(M)) where N is the number of elements inside the bounding box of the \
+             circular area delimited by center and radius and M is the number of items \
+             inside the index.",
+            "Returns members from a geospatial index that are within a distance from a \
+             coordinate.",
         )
         .history(&[("6.2.0", "Added the `ANY` option for `COUNT`.")])
         .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")
@@ -128,7 +126,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             token("withdist", "WITHDIST").optional(),
             token("withhash", "WITHHASH").optional(),
             block(
-                "count",
+                "count-block",
                 &[integer("count").token("COUNT"), token("any", "ANY").since("6.2.0").optional()],
             )
             .optional(),
@@ -143,17 +141,16 @@ pub(super) const ROWS: &[CommandSpec] = &[
         ])
         .docs(
             "3.2.0",
-            "O(N+log(M)) where N is the number of elements inside the bounding box of \
-             the circular area delimited by center and radius and M is the number of \
-             items inside the index.",
-            "Query a sorted set representing a geospatial index to fetch members \
-             matching a given maximum distance from a member",
+            "O(N+log(M)) where N is the number of elements inside the bounding box of the \
+             circular area delimited by center and radius and M is the number of items \
+             inside the index.",
+            "Queries a geospatial index for members within a distance from a member, \
+             optionally stores the result.",
         )
         .history(&[("7.0.0", "Added support for uppercase unit names.")])
         .deprecated(
             "6.2.0",
-            "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` \
-             arguments",
+            "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",
         )
         .arguments(&[
             key("key", 0),
@@ -166,21 +163,31 @@ pub(super) const ROWS: &[CommandSpec] = &[
             token("withcoord", "WITHCOORD").optional(),
             token("withdist", "WITHDIST").optional(),
             token("withhash", "WITHHASH").optional(),
-            block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()])
-                .optional(),
+            block(
+                "count-block",
+                &[integer("count").token("COUNT"), token("any", "ANY").optional()],
+            )
+            .optional(),
             one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
-            key("key", 1).token("STORE").optional(),
-            key("key", 2).token("STOREDIST").optional(),
+            one_of(
+                "store",
+                &[
+                    key("storekey", 1).token("STORE").display("key"),
+                    key("storedistkey", 2).token("STOREDIST").display("key"),
+                ],
+            )
+            .optional(),
         ]),
     row("georadiusbymember_ro", -5, &[F::Readonly], &[C::Geo])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "3.2.10",
-            "O(N+log(M)) where N is the number of elements inside the bounding box of \
-             the circular area delimited by center and radius and M is the number of \
-             items inside the index.",
-            "A read-only variant for GEORADIUSBYMEMBER",
+            "O(N+log(M)) where N is the number of elements inside the bounding box of the \
+             circular area delimited by center and radius and M is the number of items \
+             inside the index.",
+            "Returns members from a geospatial index that are within a distance from a \
+             member.",
         )
         .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments")
         .arguments(&[
@@ -194,8 +201,11 @@ pub(super) const ROWS: &[CommandSpec] = &[
             token("withcoord", "WITHCOORD").optional(),
             token("withdist", "WITHDIST").optional(),
             token("withhash", "WITHHASH").optional(),
-            block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()])
-                .optional(),
+            block(
+                "count-block",
+                &[integer("count").token("COUNT"), token("any", "ANY").optional()],
+            )
+            .optional(),
             one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
         ]),
     row("geosearch", -7, &[F::Readonly], &[C::Geo])
@@ -206,8 +216,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "O(N+log(M)) where N is the number of elements in the grid-aligned bounding \
              box area around the shape provided as the filter and M is the number of \
              items inside the shape",
-            "Query a sorted set representing a geospatial index to fetch members inside \
-             an area of a box or a circle.",
+            "Queries a geospatial index for members inside an area of a box or a circle.",
         )
         .history(&[("7.0.0", "Added support for uppercase unit names.")])
         .arguments(&[
@@ -216,7 +225,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 "from",
                 &[
                     string("member").token("FROMMEMBER"),
-                    block("longitude_latitude", &[double("longitude"), double("latitude")])
+                    block("fromlonlat", &[double("longitude"), double("latitude")])
                         .token("FROMLONLAT"),
                 ],
             ),
@@ -257,8 +266,11 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 ],
             ),
             one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
-            block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()])
-                .optional(),
+            block(
+                "count-block",
+                &[integer("count").token("COUNT"), token("any", "ANY").optional()],
+            )
+            .optional(),
             token("withcoord", "WITHCOORD").optional(),
             token("withdist", "WITHDIST").optional(),
             token("withhash", "WITHHASH").optional(),
@@ -271,8 +283,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "O(N+log(M)) where N is the number of elements in the grid-aligned bounding \
              box area around the shape provided as the filter and M is the number of \
              items inside the shape",
-            "Query a sorted set representing a geospatial index to fetch members inside \
-             an area of a box or a circle, and store the result in another key.",
+            "Queries a geospatial index for members inside an area of a box or a circle, \
+             optionally stores the result.",
         )
         .history(&[("7.0.0", "Added support for uppercase unit names.")])
         .arguments(&[
@@ -282,7 +294,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 "from",
                 &[
                     string("member").token("FROMMEMBER"),
-                    block("longitude_latitude", &[double("longitude"), double("latitude")])
+                    block("fromlonlat", &[double("longitude"), double("latitude")])
                         .token("FROMLONLAT"),
                 ],
             ),
@@ -323,8 +335,11 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 ],
             ),
             one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional(),
-            block("count", &[integer("count").token("COUNT"), token("any", "ANY").optional()])
-                .optional(),
+            block(
+                "count-block",
+                &[integer("count").token("COUNT"), token("any", "ANY").optional()],
+            )
+            .optional(),
             token("storedist", "STOREDIST").optional(),
         ]),
 ];

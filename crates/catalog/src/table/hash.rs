@@ -19,14 +19,15 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.0.0",
             "O(N) where N is the number of fields to be removed.",
-            "Delete one or more hash fields",
+            "Deletes one or more fields and their values from a hash. Deletes the hash if \
+             no fields remain.",
         )
         .history(&[("2.4.0", "Accepts multiple `field` arguments.")])
         .arguments(&[key("key", 0), string("field").multiple()]),
     row("hexists", 3, &[F::Readonly, F::Fast], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("2.0.0", "O(1)", "Determine if a hash field exists")
+        .docs("2.0.0", "O(1)", "Determines whether a field exists in a hash.")
         .arguments(&[key("key", 0), string("field")]),
     row("hexpire", -6, &[F::Write, F::Denyoom, F::Fast], &[C::Hash])
         .range(1, 1, 1)
@@ -46,7 +47,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("hget", 3, &[F::Readonly, F::Fast], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs("2.0.0", "O(1)", "Get the value of a hash field")
+        .docs("2.0.0", "O(1)", "Returns the value of a field in a hash.")
         .arguments(&[key("key", 0), string("field")]),
     row("hgetall", 2, &[F::Readonly], &[C::Hash])
         .range(1, 1, 1)
@@ -55,29 +56,39 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.0.0",
             "O(N) where N is the size of the hash.",
-            "Get all the fields and values in a hash",
+            "Returns all fields and values in a hash.",
         )
         .arguments(&[key("key", 0)]),
     row("hincrby", 4, &[F::Write, F::Denyoom, F::Fast], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("2.0.0", "O(1)", "Increment the integer value of a hash field by the given number")
+        .docs(
+            "2.0.0",
+            "O(1)",
+            "Increments the integer value of a field in a hash by a number. Uses 0 as \
+             initial value if the field doesn't exist.",
+        )
         .arguments(&[key("key", 0), string("field"), integer("increment")]),
     row("hincrbyfloat", 4, &[F::Write, F::Denyoom, F::Fast], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("2.6.0", "O(1)", "Increment the float value of a hash field by the given amount")
+        .docs(
+            "2.6.0",
+            "O(1)",
+            "Increments the floating point value of a field by a number. Uses 0 as \
+             initial value if the field doesn't exist.",
+        )
         .arguments(&[key("key", 0), string("field"), double("increment")]),
     row("hkeys", 2, &[F::Readonly], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .tips(&["nondeterministic_output_order"])
-        .docs("2.0.0", "O(N) where N is the size of the hash.", "Get all the fields in a hash")
+        .docs("2.0.0", "O(N) where N is the size of the hash.", "Returns all fields in a hash.")
         .arguments(&[key("key", 0)]),
     row("hlen", 2, &[F::Readonly, F::Fast], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("2.0.0", "O(1)", "Get the number of fields in a hash")
+        .docs("2.0.0", "O(1)", "Returns the number of fields in a hash.")
         .arguments(&[key("key", 0)]),
     row("hmget", -3, &[F::Readonly, F::Fast], &[C::Hash])
         .range(1, 1, 1)
@@ -85,7 +96,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.0.0",
             "O(N) where N is the number of fields being requested.",
-            "Get the values of all the given hash fields",
+            "Returns the values of all fields in a hash.",
         )
         .arguments(&[key("key", 0), string("field").multiple()]),
     row("hmset", -4, &[F::Write, F::Denyoom, F::Fast], &[C::Hash])
@@ -94,13 +105,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.0.0",
             "O(N) where N is the number of fields being set.",
-            "Set multiple hash fields to multiple values",
+            "Sets the values of multiple fields.",
         )
         .deprecated("4.0.0", "`HSET` with multiple field-value pairs")
-        .arguments(&[
-            key("key", 0),
-            block("field_value", &[string("field"), string("value")]).multiple(),
-        ]),
+        .arguments(&[key("key", 0), block("data", &[string("field"), string("value")]).multiple()]),
     row("hpersist", -5, &[F::Write, F::Fast], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Update])])
@@ -137,7 +145,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "6.2.0",
             "O(N) where N is the number of fields returned",
-            "Get one or multiple random fields from a hash",
+            "Returns one or more random fields from a hash.",
         )
         .arguments(&[
             key("key", 0),
@@ -150,10 +158,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output"])
         .docs(
             "2.8.0",
-            "O(1) for every call. O(N) for a complete iteration, including enough \
-             command calls for the cursor to return back to 0. N is the number of \
-             elements inside the collection.",
-            "Incrementally iterate hash fields and associated values",
+            "O(1) for every call. O(N) for a complete iteration, including enough command \
+             calls for the cursor to return back to 0. N is the number of elements inside \
+             the collection.",
+            "Iterates over fields and values of a hash.",
         )
         .arguments(&[
             key("key", 0),
@@ -168,22 +176,23 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "2.0.0",
             "O(1) for each field/value pair added, so O(N) to add N field/value pairs \
              when the command is called with multiple field/value pairs.",
-            "Set the string value of a hash field",
+            "Creates or modifies the value of a field in a hash.",
         )
         .history(&[("4.0.0", "Accepts multiple `field` and `value` arguments.")])
-        .arguments(&[
-            key("key", 0),
-            block("field_value", &[string("field"), string("value")]).multiple(),
-        ]),
+        .arguments(&[key("key", 0), block("data", &[string("field"), string("value")]).multiple()]),
     row("hsetnx", 4, &[F::Write, F::Denyoom, F::Fast], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Insert])])
-        .docs("2.0.0", "O(1)", "Set the value of a hash field, only if the field does not exist")
+        .docs(
+            "2.0.0",
+            "O(1)",
+            "Sets the value of a field in a hash only when the field doesn't exist.",
+        )
         .arguments(&[key("key", 0), string("field"), string("value")]),
     row("hstrlen", 3, &[F::Readonly, F::Fast], &[C::Hash])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("3.2.0", "O(1)", "Get the length of the value of a hash field")
+        .docs("3.2.0", "O(1)", "Returns the length of the value of a field.")
         .arguments(&[key("key", 0), string("field")]),
     row("httl", -5, &[F::Readonly, F::Fast], &[C::Hash])
         .range(1, 1, 1)
@@ -194,6 +203,6 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .tips(&["nondeterministic_output_order"])
-        .docs("2.0.0", "O(N) where N is the size of the hash.", "Get all the values in a hash")
+        .docs("2.0.0", "O(N) where N is the size of the hash.", "Returns all values in a hash.")
         .arguments(&[key("key", 0)]),
 ];

@@ -10,8 +10,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "6.2.0",
             "O(1)",
-            "Pop an element from a list, push it to another list and return it; or \
-             block until one is available",
+            "Pops an element from a list, pushes it to another list and returns it. \
+             Blocks until an element is available otherwise. Deletes the list if the last \
+             element was moved.",
         )
         .arguments(&[
             key("source", 0),
@@ -26,7 +27,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "7.0.0",
             "O(N+M) where N is the number of provided keys and M is the number of \
              elements returned.",
-            "Pop elements from a list, or block until one is available",
+            "Pops the first element from one of multiple lists. Blocks until an element \
+             is available otherwise. Deletes the list if the last element was popped.",
         )
         .arguments(&[
             double("timeout"),
@@ -41,8 +43,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.0.0",
             "O(N) where N is the number of provided keys.",
-            "Remove and get the first element in a list, or block until one is \
-             available",
+            "Removes and returns the first element in a list. Blocks until an element is \
+             available otherwise. Deletes the list if the last element was popped.",
         )
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
         .arguments(&[key("key", 0).multiple(), double("timeout")]),
@@ -52,7 +54,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.0.0",
             "O(N) where N is the number of provided keys.",
-            "Remove and get the last element in a list, or block until one is available",
+            "Removes and returns the last element in a list. Blocks until an element is \
+             available otherwise. Deletes the list if the last element was popped.",
         )
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
         .arguments(&[key("key", 0).multiple(), double("timeout")]),
@@ -62,8 +65,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.2.0",
             "O(1)",
-            "Pop an element from a list, push it to another list and return it; or \
-             block until one is available",
+            "Pops an element from a list, pushes it to another list and returns it. Block \
+             until an element is available otherwise. Deletes the list if the last \
+             element was popped.",
         )
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
         .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")
@@ -73,10 +77,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "1.0.0",
-            "O(N) where N is the number of elements to traverse to get to the element \
-             at index. This makes asking for the first or the last element of the list \
-             O(1).",
-            "Get an element from a list by its index",
+            "O(N) where N is the number of elements to traverse to get to the element at \
+             index. This makes asking for the first or the last element of the list O(1).",
+            "Returns an element from a list by its index.",
         )
         .arguments(&[key("key", 0), integer("index")]),
     row("linsert", 5, &[F::Write, F::Denyoom], &[C::List])
@@ -88,7 +91,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
              pivot. This means that inserting somewhere on the left end on the list \
              (head) can be considered O(1) and inserting somewhere on the right end \
              (tail) is O(N).",
-            "Insert an element before or after another element in a list",
+            "Inserts an element before or after another element in a list.",
         )
         .arguments(&[
             key("key", 0),
@@ -99,12 +102,17 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("llen", 2, &[F::Readonly, F::Fast], &[C::List])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("1.0.0", "O(1)", "Get the length of a list")
+        .docs("1.0.0", "O(1)", "Returns the length of a list.")
         .arguments(&[key("key", 0)]),
     row("lmove", 5, &[F::Write, F::Denyoom], &[C::List])
         .range(1, 2, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
-        .docs("6.2.0", "O(1)", "Pop an element from a list, push it to another list and return it")
+        .docs(
+            "6.2.0",
+            "O(1)",
+            "Returns an element after popping it from one list and pushing it to another. \
+             Deletes the list if the last element was moved.",
+        )
         .arguments(&[
             key("source", 0),
             key("destination", 1),
@@ -117,7 +125,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "7.0.0",
             "O(N+M) where N is the number of provided keys and M is the number of \
              elements returned.",
-            "Pop elements from a list",
+            "Returns multiple elements from a list after removing them. Deletes the list \
+             if the last element was popped.",
         )
         .arguments(&[
             integer("numkeys"),
@@ -131,7 +140,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the number of elements returned",
-            "Remove and get the first elements in a list",
+            "Returns the first elements in a list after removing it. Deletes the list if \
+             the last element was popped.",
         )
         .history(&[("6.2.0", "Added the `count` argument.")])
         .arguments(&[key("key", 0), integer("count").since("6.2.0").optional()]),
@@ -143,7 +153,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "O(N) where N is the number of elements in the list, for the average case. \
              When searching for elements near the head or the tail of the list, or when \
              the MAXLEN option is provided, the command may run in constant time.",
-            "Return the index of matching elements on a list",
+            "Returns the index of matching elements in a list.",
         )
         .arguments(&[
             key("key", 0),
@@ -159,7 +169,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "1.0.0",
             "O(1) for each element added, so O(N) to add N elements when the command is \
              called with multiple arguments.",
-            "Prepend one or multiple elements to a list",
+            "Prepends one or more elements to a list. Creates the key if it doesn't exist.",
         )
         .history(&[("2.4.0", "Accepts multiple `element` arguments.")])
         .arguments(&[key("key", 0), string("element").multiple()]),
@@ -170,7 +180,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "2.2.0",
             "O(1) for each element added, so O(N) to add N elements when the command is \
              called with multiple arguments.",
-            "Prepend an element to a list, only if the list exists",
+            "Prepends one or more elements to a list only when the list exists.",
         )
         .history(&[("4.0.0", "Accepts multiple `element` arguments.")])
         .arguments(&[key("key", 0), string("element").multiple()]),
@@ -182,7 +192,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "O(S+N) where S is the distance of start offset from HEAD for small lists, \
              from nearest end (HEAD or TAIL) for large lists; and N is the number of \
              elements in the specified range.",
-            "Get a range of elements from a list",
+            "Returns a range of elements from a list.",
         )
         .arguments(&[key("key", 0), integer("start"), integer("stop")]),
     row("lrem", 4, &[F::Write], &[C::List])
@@ -192,7 +202,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "1.0.0",
             "O(N+M) where N is the length of the list and M is the number of elements \
              removed.",
-            "Remove elements from a list",
+            "Removes elements from a list. Deletes the list if the last element was removed.",
         )
         .arguments(&[key("key", 0), integer("count"), string("element")]),
     row("lset", 4, &[F::Write, F::Denyoom], &[C::List])
@@ -200,9 +210,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Rw, K::Update])])
         .docs(
             "1.0.0",
-            "O(N) where N is the length of the list. Setting either the first or the \
-             last element of the list is O(1).",
-            "Set the value of an element in a list by its index",
+            "O(N) where N is the length of the list. Setting either the first or the last \
+             element of the list is O(1).",
+            "Sets the value of an element in a list by its index.",
         )
         .arguments(&[key("key", 0), integer("index"), string("element")]),
     row("ltrim", 4, &[F::Write], &[C::List])
@@ -211,7 +221,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the number of elements to be removed by the operation.",
-            "Trim a list to the specified range",
+            "Removes elements from both ends a list. Deletes the list if all elements \
+             were trimmed.",
         )
         .arguments(&[key("key", 0), integer("start"), integer("stop")]),
     row("rpop", -2, &[F::Write, F::Fast], &[C::List])
@@ -220,7 +231,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the number of elements returned",
-            "Remove and get the last elements in a list",
+            "Returns and removes the last elements of a list. Deletes the list if the \
+             last element was popped.",
         )
         .history(&[("6.2.0", "Added the `count` argument.")])
         .arguments(&[key("key", 0), integer("count").since("6.2.0").optional()]),
@@ -230,8 +242,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.2.0",
             "O(1)",
-            "Remove the last element in a list, prepend it to another list and return \
-             it",
+            "Returns the last element of a list after removing and pushing it to another \
+             list. Deletes the list if the last element was popped.",
         )
         .deprecated("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments")
         .arguments(&[key("source", 0), key("destination", 1)]),
@@ -242,7 +254,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "1.0.0",
             "O(1) for each element added, so O(N) to add N elements when the command is \
              called with multiple arguments.",
-            "Append one or multiple elements to a list",
+            "Appends one or more elements to a list. Creates the key if it doesn't exist.",
         )
         .history(&[("2.4.0", "Accepts multiple `element` arguments.")])
         .arguments(&[key("key", 0), string("element").multiple()]),
@@ -253,7 +265,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "2.2.0",
             "O(1) for each element added, so O(N) to add N elements when the command is \
              called with multiple arguments.",
-            "Append an element to a list, only if the list exists",
+            "Appends an element to a list only when the list exists.",
         )
         .history(&[("4.0.0", "Accepts multiple `element` arguments.")])
         .arguments(&[key("key", 0), string("element").multiple()]),

@@ -14,7 +14,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         "We cannot tell how the keys will be used so we assume the worst, RW and \
              UPDATE",
     )])
-    .docs("2.6.0", "Depends on the script that is executed.", "Execute a Lua script server side")
+    .docs("2.6.0", "Depends on the script that is executed.", "Executes a server-side Lua script.")
     .arguments(&[
         string("script"),
         integer("numkeys"),
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
     .docs(
         "7.0.0",
         "Depends on the script that is executed.",
-        "Execute a read-only Lua script server side",
+        "Executes a read-only server-side Lua script.",
     )
     .arguments(&[
         string("script"),
@@ -49,7 +49,11 @@ pub(super) const ROWS: &[CommandSpec] = &[
         &[C::Scripting],
     )
     .keys(&[at(2, counted(0, 1, 1), &[K::Rw, K::Access, K::Update])])
-    .docs("2.6.0", "Depends on the script that is executed.", "Execute a Lua script server side")
+    .docs(
+        "2.6.0",
+        "Depends on the script that is executed.",
+        "Executes a server-side Lua script by SHA1 digest.",
+    )
     .arguments(&[
         string("sha1"),
         integer("numkeys"),
@@ -66,7 +70,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
     .docs(
         "7.0.0",
         "Depends on the script that is executed.",
-        "Execute a read-only Lua script server side",
+        "Executes a read-only server-side Lua script by SHA1 digest.",
     )
     .arguments(&[
         string("sha1"),
@@ -84,7 +88,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         "We cannot tell how the keys will be used so we assume the worst, RW and \
              UPDATE",
     )])
-    .docs("7.0.0", "Depends on the function that is executed.", "Invoke a function")
+    .docs("7.0.0", "Depends on the function that is executed.", "Invokes a function.")
     .arguments(&[
         string("function"),
         integer("numkeys"),
@@ -101,7 +105,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         "We cannot tell how the keys will be used so we assume the worst, RO and \
              ACCESS",
     )])
-    .docs("7.0.0", "Depends on the function that is executed.", "Invoke a read-only function")
+    .docs("7.0.0", "Depends on the function that is executed.", "Invokes a read-only function.")
     .arguments(&[
         string("function"),
         integer("numkeys"),
@@ -111,37 +115,41 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("function", -2, &[], &[]).docs(
         "7.0.0",
         "Depends on subcommand.",
-        "A container for function commands",
+        "A container for function commands.",
     ),
     row("function|delete", 3, &[F::Write, F::Noscript], &[C::Scripting])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .docs("7.0.0", "O(1)", "Delete a function by name")
+        .docs("7.0.0", "O(1)", "Deletes a library and its functions.")
         .arguments(&[string("library-name")]),
     row("function|dump", 2, &[F::Noscript], &[C::Scripting]).docs(
         "7.0.0",
         "O(N) where N is the number of functions",
-        "Dump all functions into a serialized binary payload",
+        "Dumps all libraries into a serialized binary payload.",
     ),
     row("function|flush", -2, &[F::Write, F::Noscript], &[C::Scripting])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .docs("7.0.0", "O(N) where N is the number of functions deleted", "Deleting all functions")
-        .arguments(
-            &[one_of("async", &[token("async", "ASYNC"), token("sync", "SYNC")]).optional()],
-        ),
+        .docs(
+            "7.0.0",
+            "O(N) where N is the number of functions deleted",
+            "Deletes all libraries and functions.",
+        )
+        .arguments(&[
+            one_of("flush-type", &[token("async", "ASYNC"), token("sync", "SYNC")]).optional()
+        ]),
     row("function|help", 2, &[F::Loading, F::Stale], &[C::Scripting]).docs(
         "7.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("function|kill", 2, &[F::Noscript, F::AllowBusy], &[C::Scripting])
         .tips(&["request_policy:all_shards", "response_policy:one_succeeded"])
-        .docs("7.0.0", "O(1)", "Kill the function currently in execution."),
+        .docs("7.0.0", "O(1)", "Terminates a function during execution."),
     row("function|list", -2, &[F::Noscript], &[C::Scripting])
         .tips(&["nondeterministic_output_order"])
         .docs(
             "7.0.0",
             "O(N) where N is the number of functions",
-            "List information about all the functions",
+            "Returns information about all libraries.",
         )
         .arguments(&[
             string("library-name-pattern").token("LIBRARYNAME").optional(),
@@ -149,18 +157,14 @@ pub(super) const ROWS: &[CommandSpec] = &[
         ]),
     row("function|load", -3, &[F::Write, F::Denyoom, F::Noscript], &[C::Scripting])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .docs(
-            "7.0.0",
-            "O(1) (considering compilation time is redundant)",
-            "Create a function with the given arguments (name, code, description)",
-        )
+        .docs("7.0.0", "O(1) (considering compilation time is redundant)", "Creates a library.")
         .arguments(&[token("replace", "REPLACE").optional(), string("function-code")]),
     row("function|restore", -3, &[F::Write, F::Denyoom, F::Noscript], &[C::Scripting])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .docs(
             "7.0.0",
             "O(N) where N is the number of functions on the payload",
-            "Restore all the functions on the given payload",
+            "Restores all libraries from a payload.",
         )
         .arguments(&[
             string("serialized-value"),
@@ -172,19 +176,14 @@ pub(super) const ROWS: &[CommandSpec] = &[
         ]),
     row("function|stats", 2, &[F::Noscript, F::AllowBusy], &[C::Scripting])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
-        .docs(
-            "7.0.0",
-            "O(1)",
-            "Return information about the function currently running (name, \
-             description, duration)",
-        ),
+        .docs("7.0.0", "O(1)", "Returns information about a function during execution."),
     row("script", -2, &[], &[]).docs(
         "2.6.0",
         "Depends on subcommand.",
-        "A container for Lua scripts management commands",
+        "A container for Lua scripts management commands.",
     ),
     row("script|debug", 3, &[F::Noscript], &[C::Scripting])
-        .docs("3.2.0", "O(1)", "Set the debug mode for executed scripts.")
+        .docs("3.2.0", "O(1)", "Sets the debug mode of server-side Lua scripts.")
         .arguments(&[one_of(
             "mode",
             &[token("yes", "YES"), token("sync", "SYNC"), token("no", "NO")],
@@ -195,7 +194,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "2.6.0",
             "O(N) with N being the number of scripts to check (so checking a single \
              script is an O(1) operation).",
-            "Check existence of scripts in the script cache.",
+            "Determines whether server-side Lua scripts exist in the script cache.",
         )
         .arguments(&[string("sha1").multiple()]),
     row("script|flush", -2, &[F::Noscript], &[C::Scripting])
@@ -203,26 +202,26 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.6.0",
             "O(N) with N being the number of scripts in cache",
-            "Remove all the scripts from the script cache.",
+            "Removes all server-side Lua scripts from the script cache.",
         )
         .history(&[("6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers.")])
-        .arguments(&[one_of("async", &[token("async", "ASYNC"), token("sync", "SYNC")])
+        .arguments(&[one_of("flush-type", &[token("async", "ASYNC"), token("sync", "SYNC")])
             .since("6.2.0")
             .optional()]),
     row("script|help", 2, &[F::Loading, F::Stale], &[C::Scripting]).docs(
         "5.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("script|kill", 2, &[F::Noscript, F::AllowBusy], &[C::Scripting])
         .tips(&["request_policy:all_shards", "response_policy:one_succeeded"])
-        .docs("2.6.0", "O(1)", "Kill the script currently in execution."),
+        .docs("2.6.0", "O(1)", "Terminates a server-side Lua script during execution."),
     row("script|load", 3, &[F::Noscript, F::Stale], &[C::Scripting])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs(
             "2.6.0",
             "O(N) with N being the length in bytes of the script body.",
-            "Load the specified Lua script into the script cache.",
+            "Loads a server-side Lua script to the script cache.",
         )
         .arguments(&[string("script")]),
 ];

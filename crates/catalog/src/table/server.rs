@@ -7,39 +7,44 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("acl", -2, &[], &[]).docs(
         "6.0.0",
         "Depends on subcommand.",
-        "A container for Access List Control commands ",
+        "A container for Access List Control commands.",
     ),
     row("acl|cat", -2, &[F::Noscript, F::Loading, F::Stale], &[])
         .docs(
             "6.0.0",
             "O(1) since the categories and commands are a fixed set.",
-            "List the ACL categories or the commands inside a category",
+            "Lists the ACL categories, or the commands inside a category.",
         )
-        .arguments(&[string("categoryname").optional()]),
+        .arguments(&[string("category").optional()]),
     row("acl|deluser", -3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs(
             "6.0.0",
             "O(1) amortized time considering the typical user.",
-            "Remove the specified ACL users and the associated rules",
+            "Deletes ACL users, and terminates their connections.",
         )
         .arguments(&[string("username").multiple()]),
     row("acl|dryrun", -4, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .docs(
             "7.0.0",
             "O(1).",
-            "Returns whether the user can execute the given command without executing \
-             the command.",
+            "Simulates the execution of a command by a user, without executing the command.",
         )
         .arguments(&[string("username"), string("command"), string("arg").optional().multiple()]),
     row("acl|genpass", -2, &[F::Noscript, F::Loading, F::Stale], &[])
-        .docs("6.0.0", "O(1)", "Generate a pseudorandom secure password to use for ACL users")
+        .docs(
+            "6.0.0",
+            "O(1)",
+            "Generates a pseudorandom, secure password that can be used to identify ACL \
+             users.",
+        )
         .arguments(&[integer("bits").optional()]),
     row("acl|getuser", 3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .docs(
             "6.0.0",
-            "O(N). Where N is the number of password, command and pattern rules that \
-             the user has.",
-            "Get the rules for a specific ACL user",
+            "O(N). Where N is the number of password, command and pattern rules that the \
+             user has.",
+            "Lists the ACL rules of a user.",
         )
         .history(&[
             ("6.2.0", "Added Pub/Sub channel patterns."),
@@ -53,35 +58,39 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("acl|help", 2, &[F::Loading, F::Stale], &[]).docs(
         "6.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("acl|list", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[]).docs(
         "6.0.0",
         "O(N). Where N is the number of configured users.",
-        "List the current ACL rules in ACL config file format",
+        "Dumps the effective rules in ACL file format.",
     ),
     row("acl|load", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[]).docs(
         "6.0.0",
         "O(N). Where N is the number of configured users.",
-        "Reload the ACLs from the configured ACL file",
+        "Reloads the rules from the configured ACL file.",
     ),
     row("acl|log", -2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .docs(
             "6.0.0",
             "O(N) with N being the number of entries shown.",
-            "List latest events denied because of ACLs in place",
+            "Lists recent security events generated due to ACL rules.",
         )
+        .history(&[("7.2.0", "Added entry ID, timestamp created, and timestamp last updated.")])
         .arguments(&[one_of("operation", &[integer("count"), token("reset", "RESET")]).optional()]),
-    row("acl|save", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[]).docs(
-        "6.0.0",
-        "O(N). Where N is the number of configured users.",
-        "Save the current ACL rules in the configured ACL file",
-    ),
+    row("acl|save", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .docs(
+            "6.0.0",
+            "O(N). Where N is the number of configured users.",
+            "Saves the effective ACL rules in the configured ACL file.",
+        ),
     row("acl|setuser", -3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs(
             "6.0.0",
             "O(N). Where N is the number of rules provided.",
-            "Modify or create the rules for a specific ACL user",
+            "Creates and modifies an ACL user and its rules.",
         )
         .history(&[
             ("6.2.0", "Added Pub/Sub channel patterns."),
@@ -91,20 +100,20 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("acl|users", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[]).docs(
         "6.0.0",
         "O(N). Where N is the number of configured users.",
-        "List the username of all the configured ACL rules",
+        "Lists all ACL users.",
     ),
     row("acl|whoami", 2, &[F::Noscript, F::Loading, F::Stale], &[]).docs(
         "6.0.0",
         "O(1)",
-        "Return the name of the user associated to the current connection",
+        "Returns the authenticated username of the current connection.",
     ),
     row("bgrewriteaof", 1, &[F::Admin, F::Noscript, F::NoAsyncLoading], &[]).docs(
         "1.0.0",
         "O(1)",
-        "Asynchronously rewrite the append-only file",
+        "Asynchronously rewrites the append-only file to disk.",
     ),
     row("bgsave", -1, &[F::Admin, F::Noscript, F::NoAsyncLoading], &[])
-        .docs("1.0.0", "O(1)", "Asynchronously save the dataset to disk")
+        .docs("1.0.0", "O(1)", "Asynchronously saves the database(s) to disk.")
         .history(&[("3.2.2", "Added the `SCHEDULE` option.")])
         .arguments(&[token("schedule", "SCHEDULE").since("3.2.2").optional()]),
     row("command", -1, &[F::Loading, F::Stale], &[C::Connection])
@@ -112,43 +121,46 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.8.13",
             "O(N) where N is the total number of Redis commands",
-            "Get array of Redis command details",
+            "Returns detailed information about all commands.",
         ),
     row("command|count", 2, &[F::Loading, F::Stale], &[C::Connection]).docs(
         "2.8.13",
         "O(1)",
-        "Get total number of Redis commands",
+        "Returns a count of commands.",
     ),
     row("command|docs", -2, &[F::Loading, F::Stale], &[C::Connection])
         .tips(&["nondeterministic_output_order"])
         .docs(
             "7.0.0",
             "O(N) where N is the number of commands to look up",
-            "Get array of specific Redis command documentation",
+            "Returns documentary information about one, multiple or all commands.",
         )
         .arguments(&[string("command-name").optional().multiple()]),
-    row("command|getkeys", -3, &[F::Loading, F::Stale], &[C::Connection]).docs(
-        "2.8.13",
-        "O(N) where N is the number of arguments to the command",
-        "Extract keys given a full Redis command",
-    ),
-    row("command|getkeysandflags", -3, &[F::Loading, F::Stale], &[C::Connection]).docs(
-        "7.0.0",
-        "O(N) where N is the number of arguments to the command",
-        "Extract keys and access flags given a full Redis command",
-    ),
+    row("command|getkeys", -3, &[F::Loading, F::Stale], &[C::Connection])
+        .docs(
+            "2.8.13",
+            "O(N) where N is the number of arguments to the command",
+            "Extracts the key names from an arbitrary command.",
+        )
+        .arguments(&[string("command"), string("arg").optional().multiple()]),
+    row("command|getkeysandflags", -3, &[F::Loading, F::Stale], &[C::Connection])
+        .docs(
+            "7.0.0",
+            "O(N) where N is the number of arguments to the command",
+            "Extracts the key names and access flags for an arbitrary command.",
+        )
+        .arguments(&[string("command"), string("arg").optional().multiple()]),
     row("command|help", 2, &[F::Loading, F::Stale], &[C::Connection]).docs(
         "5.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("command|info", -2, &[F::Loading, F::Stale], &[C::Connection])
         .tips(&["nondeterministic_output_order"])
         .docs(
             "2.8.13",
             "O(N) where N is the number of commands to look up",
-            "Get array of specific Redis command details, or all when no argument is \
-             given.",
+            "Returns information about one, multiple or all commands.",
         )
         .history(&[("7.0.0", "Allowed to be called with no argument to get info on all commands.")])
         .arguments(&[string("command-name").optional().multiple()]),
@@ -157,7 +169,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "7.0.0",
             "O(N) where N is the total number of Redis commands",
-            "Get an array of Redis command names",
+            "Returns a list of command names.",
         )
         .arguments(&[one_of(
             "filterby",
@@ -172,47 +184,47 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("config", -2, &[], &[]).docs(
         "2.0.0",
         "Depends on subcommand.",
-        "A container for server configuration commands",
+        "A container for server configuration commands.",
     ),
     row("config|get", -3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .docs(
             "2.0.0",
             "O(N) when N is the number of configuration parameters provided",
-            "Get the values of configuration parameters",
+            "Returns the effective values of configuration parameters.",
         )
         .history(&[("7.0.0", "Added the ability to pass multiple pattern parameters in one call")])
-        .arguments(&[block("parameter", &[string("parameter")]).multiple()]),
+        .arguments(&[string("parameter").multiple()]),
     row("config|help", 2, &[F::Loading, F::Stale], &[]).docs(
         "5.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("config|resetstat", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .docs("2.0.0", "O(1)", "Reset the stats returned by INFO"),
+        .docs("2.0.0", "O(1)", "Resets the server's statistics."),
     row("config|rewrite", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .docs("2.8.0", "O(1)", "Rewrite the configuration file with the in memory configuration"),
+        .docs("2.8.0", "O(1)", "Persists the effective configuration to file."),
     row("config|set", -4, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs(
             "2.0.0",
             "O(N) when N is the number of configuration parameters provided",
-            "Set configuration parameters to the given values",
+            "Sets configuration parameters in-flight.",
         )
         .history(&[("7.0.0", "Added the ability to set multiple parameters in one call.")])
-        .arguments(&[block("parameter_value", &[string("parameter"), string("value")]).multiple()]),
+        .arguments(&[block("data", &[string("parameter"), string("value")]).multiple()]),
     row("dbsize", 1, &[F::Readonly, F::Fast], &[C::Keyspace])
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
-        .docs("1.0.0", "O(1)", "Return the number of keys in the selected database"),
+        .docs("1.0.0", "O(1)", "Returns the number of keys in the database."),
     row("debug", -2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
-        .docs("1.0.0", "Depends on subcommand.", "A container for debugging commands")
+        .docs("1.0.0", "Depends on subcommand.", "A container for debugging commands.")
         .system(),
     row("failover", -1, &[F::Admin, F::Noscript, F::Stale], &[])
         .docs(
             "6.2.0",
             "O(1)",
-            "Start a coordinated failover between this server and one of its replicas.",
+            "Starts a coordinated failover from a server to one of its replicas.",
         )
         .arguments(&[
             block("target", &[string("host"), integer("port"), token("force", "FORCE").optional()])
@@ -226,14 +238,14 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the total number of keys in all databases",
-            "Remove all keys from all databases",
+            "Removes all keys from all databases.",
         )
         .history(&[
             ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
             ("6.2.0", "Added the `SYNC` flushing mode modifier."),
         ])
         .arguments(&[one_of(
-            "async",
+            "flush-type",
             &[token("async", "ASYNC").since("4.0.0"), token("sync", "SYNC").since("6.2.0")],
         )
         .optional()]),
@@ -242,127 +254,125 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the number of keys in the selected database",
-            "Remove all keys from the current database",
+            "Remove all keys from the current database.",
         )
         .history(&[
             ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
             ("6.2.0", "Added the `SYNC` flushing mode modifier."),
         ])
         .arguments(&[one_of(
-            "async",
+            "flush-type",
             &[token("async", "ASYNC").since("4.0.0"), token("sync", "SYNC").since("6.2.0")],
         )
         .optional()]),
     row("info", -1, &[F::Loading, F::Stale], &[C::Dangerous])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
-        .docs("1.0.0", "O(1)", "Get information and statistics about the server")
+        .docs("1.0.0", "O(1)", "Returns information and statistics about the server.")
         .history(&[("7.0.0", "Added support for taking multiple section arguments.")])
         .arguments(&[string("section").optional().multiple()]),
     row("lastsave", 1, &[F::Loading, F::Stale, F::Fast], &[C::Admin, C::Dangerous])
         .tips(&["nondeterministic_output"])
-        .docs("1.0.0", "O(1)", "Get the UNIX time stamp of the last successful save to disk"),
+        .docs("1.0.0", "O(1)", "Returns the Unix timestamp of the last successful save to disk."),
     row("latency", -2, &[], &[]).docs(
         "2.8.13",
         "Depends on subcommand.",
-        "A container for latency diagnostics commands",
+        "A container for latency diagnostics commands.",
     ),
     row("latency|doctor", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
-        .docs("2.8.13", "O(1)", "Return a human readable latency analysis report."),
+        .docs("2.8.13", "O(1)", "Returns a human-readable latency analysis report."),
     row("latency|graph", 3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
-        .docs("2.8.13", "O(1)", "Return a latency graph for the event.")
+        .docs("2.8.13", "O(1)", "Returns a latency graph for an event.")
         .arguments(&[string("event")]),
     row("latency|help", 2, &[F::Loading, F::Stale], &[]).docs(
         "2.8.13",
         "O(1)",
-        "Show helpful text about the different subcommands.",
+        "Returns helpful text about the different subcommands.",
     ),
     row("latency|histogram", -2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
         .docs(
             "7.0.0",
-            "O(N) where N is the number of commands with latency information being \
-             retrieved.",
-            "Return the cumulative distribution of latencies of a subset of commands or \
-             all.",
+            "O(N) where N is the number of commands with latency information being retrieved.",
+            "Returns the cumulative distribution of latencies of a subset or all commands.",
         )
         .arguments(&[string("command").optional().multiple()]),
     row("latency|history", 3, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
-        .docs("2.8.13", "O(1)", "Return timestamp-latency samples for the event.")
+        .docs("2.8.13", "O(1)", "Returns timestamp-latency samples for an event.")
         .arguments(&[string("event")]),
     row("latency|latest", 2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
-        .docs("2.8.13", "O(1)", "Return the latest latency samples for all events."),
+        .docs("2.8.13", "O(1)", "Returns the latest latency samples for all events."),
     row("latency|reset", -2, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[])
         .tips(&["request_policy:all_nodes", "response_policy:agg_sum"])
-        .docs("2.8.13", "O(1)", "Reset latency data for one or more events.")
+        .docs("2.8.13", "O(1)", "Resets the latency data for one or more events.")
         .arguments(&[string("event").optional().multiple()]),
     row("lolwut", -1, &[F::Readonly, F::Fast], &[])
-        .docs("5.0.0", "", "Display some computer art and the Redis version")
+        .docs("5.0.0", "", "Displays computer art and the Redis version")
         .arguments(&[integer("version").token("VERSION").optional()]),
     row("memory", -2, &[], &[]).docs(
         "4.0.0",
         "Depends on subcommand.",
-        "A container for memory diagnostics commands",
+        "A container for memory diagnostics commands.",
     ),
     row("memory|doctor", 2, &[], &[])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
-        .docs("4.0.0", "O(1)", "Outputs memory problems report"),
+        .docs("4.0.0", "O(1)", "Outputs a memory problems report."),
     row("memory|help", 2, &[F::Loading, F::Stale], &[]).docs(
         "4.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("memory|malloc-stats", 2, &[], &[])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
         .docs(
             "4.0.0",
             "Depends on how much memory is allocated, could be slow",
-            "Show allocator internal stats",
+            "Returns the allocator statistics.",
         ),
     row("memory|purge", 2, &[], &[])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .docs(
             "4.0.0",
             "Depends on how much memory is allocated, could be slow",
-            "Ask the allocator to release memory",
+            "Asks the allocator to release memory.",
         ),
     row("memory|stats", 2, &[], &[])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
-        .docs("4.0.0", "O(1)", "Show memory usage details"),
+        .docs("4.0.0", "O(1)", "Returns details about memory usage."),
     row("memory|usage", -3, &[F::Readonly], &[])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Ro])])
         .docs(
             "4.0.0",
             "O(N) where N is the number of samples.",
-            "Estimate the memory usage of a key",
+            "Estimates the memory usage of a key.",
         )
         .arguments(&[key("key", 0), integer("count").token("SAMPLES").optional()]),
     row("module", -2, &[], &[]).docs(
         "4.0.0",
         "Depends on subcommand.",
-        "A container for module commands",
+        "A container for module commands.",
     ),
     row("module|help", 2, &[F::Loading, F::Stale], &[]).docs(
         "5.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("module|list", 2, &[F::Admin, F::Noscript], &[])
         .tips(&["nondeterministic_output_order"])
         .docs(
             "4.0.0",
             "O(N) where N is the number of loaded modules.",
-            "List all modules loaded by the server",
+            "Returns all loaded modules.",
         ),
     row("module|load", -3, &[F::Admin, F::Noscript, F::NoAsyncLoading], &[])
-        .docs("4.0.0", "O(1)", "Load a module")
+        .docs("4.0.0", "O(1)", "Loads a module.")
         .arguments(&[string("path"), string("arg").optional().multiple()]),
     row("module|loadex", -3, &[F::Admin, F::Noscript, F::NoAsyncLoading], &[])
-        .docs("7.0.0", "O(1)", "Load a module with extended parameters")
+        .docs("7.0.0", "O(1)", "Loads a module using extended parameters.")
         .arguments(&[
             string("path"),
             block("configs", &[string("name"), string("value")])
@@ -370,27 +380,27 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 .optional()
                 .multiple()
                 .repeats_token(),
-            block("args", &[string("arg")]).token("ARGS").optional().multiple(),
+            string("args").token("ARGS").optional().multiple(),
         ]),
     row("module|unload", 3, &[F::Admin, F::Noscript, F::NoAsyncLoading], &[])
-        .docs("4.0.0", "O(1)", "Unload a module")
+        .docs("4.0.0", "O(1)", "Unloads a module.")
         .arguments(&[string("name")]),
     row("monitor", 1, &[F::Admin, F::Noscript, F::Loading, F::Stale], &[]).docs(
         "1.0.0",
         "",
-        "Listen for all requests received by the server in real time",
+        "Listens for all requests received by the server in real-time.",
     ),
     row("psync", -3, &[F::Admin, F::Noscript, F::NoAsyncLoading, F::NoMulti], &[])
-        .docs("2.8.0", "", "Internal command used for replication")
+        .docs("2.8.0", "", "An internal command used in replication.")
         .arguments(&[string("replicationid"), integer("offset")]),
     row("replconf", -1, &[F::Admin, F::Noscript, F::Loading, F::Stale, F::AllowBusy], &[])
-        .docs("3.0.0", "O(1)", "An internal command for configuring the replication stream")
+        .docs("3.0.0", "O(1)", "An internal command for configuring the replication stream.")
         .system(),
     row("replicaof", 3, &[F::Admin, F::Noscript, F::Stale, F::NoAsyncLoading], &[])
         .docs(
             "5.0.0",
             "O(1)",
-            "Make the server a replica of another instance, or promote it as master.",
+            "Configures a server as replica of another, or promotes it to a master.",
         )
         .arguments(&[one_of(
             "args",
@@ -405,12 +415,12 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "3.0.0",
             "O(1) to create the new key and additional O(N*M) to reconstruct the \
-             serialized value, where N is the number of Redis objects composing the \
-             value and M their average size. For small string values the time \
-             complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However \
-             for sorted set values the complexity is O(N*M*log(N)) because inserting \
-             values into sorted sets is O(log(N)).",
-            "An internal command for migrating keys in a cluster",
+             serialized value, where N is the number of Redis objects composing the value \
+             and M their average size. For small string values the time complexity is \
+             thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set \
+             values the complexity is O(N*M*log(N)) because inserting values into sorted \
+             sets is O(log(N)).",
+            "An internal command for migrating keys in a cluster.",
         )
         .history(&[
             ("3.0.0", "Added the `REPLACE` modifier."),
@@ -430,12 +440,12 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("role", 1, &[F::Noscript, F::Loading, F::Stale, F::Fast], &[C::Admin, C::Dangerous]).docs(
         "2.8.12",
         "O(1)",
-        "Return the role of the instance in the context of replication",
+        "Returns the replication role.",
     ),
     row("save", 1, &[F::Admin, F::Noscript, F::NoAsyncLoading, F::NoMulti], &[]).docs(
         "1.0.0",
         "O(N) where N is the total number of keys in all databases",
-        "Synchronously save the dataset to disk",
+        "Synchronously saves the database(s) to disk.",
     ),
     row(
         "shutdown",
@@ -445,13 +455,13 @@ pub(super) const ROWS: &[CommandSpec] = &[
     )
     .docs(
         "1.0.0",
-        "O(N) when saving, where N is the total number of keys in all databases \
-             when saving data, otherwise O(1)",
-        "Synchronously save the dataset to disk and then shut down the server",
+        "O(N) when saving, where N is the total number of keys in all databases when \
+             saving data, otherwise O(1)",
+        "Synchronously saves the database(s) to disk and shuts down the Redis server.",
     )
     .history(&[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")])
     .arguments(&[
-        one_of("nosave_save", &[token("nosave", "NOSAVE"), token("save", "SAVE")]).optional(),
+        one_of("save-selector", &[token("nosave", "NOSAVE"), token("save", "SAVE")]).optional(),
         token("now", "NOW").since("7.0.0").optional(),
         token("force", "FORCE").since("7.0.0").optional(),
         token("abort", "ABORT").since("7.0.0").optional(),
@@ -460,7 +470,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(1)",
-            "Make the server a replica of another instance, or promote it as master.",
+            "Sets a Redis server as a replica of another, or promotes it to being a master.",
         )
         .deprecated("5.0.0", "`REPLICAOF`")
         .arguments(&[one_of(
@@ -473,14 +483,14 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("slowlog", -2, &[], &[]).docs(
         "2.2.12",
         "Depends on subcommand.",
-        "A container for slow log commands",
+        "A container for slow log commands.",
     ),
     row("slowlog|get", -2, &[F::Admin, F::Loading, F::Stale], &[])
         .tips(&["request_policy:all_nodes", "nondeterministic_output"])
         .docs(
             "2.2.12",
             "O(N) where N is the number of entries returned",
-            "Get the slow log's entries",
+            "Returns the slow log's entries.",
         )
         .history(&[("4.0.0", "Added client IP address, port and name to the reply.")])
         .arguments(&[integer("count").optional()]),
@@ -491,30 +501,30 @@ pub(super) const ROWS: &[CommandSpec] = &[
     ),
     row("slowlog|len", 2, &[F::Admin, F::Loading, F::Stale], &[])
         .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"])
-        .docs("2.2.12", "O(1)", "Get the slow log's length"),
+        .docs("2.2.12", "O(1)", "Returns the number of entries in the slow log."),
     row("slowlog|reset", 2, &[F::Admin, F::Loading, F::Stale], &[])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .docs(
             "2.2.12",
             "O(N) where N is the number of entries in the slowlog",
-            "Clear all entries from the slow log",
+            "Clears all entries from the slow log.",
         ),
     row("swapdb", 3, &[F::Write, F::Fast], &[C::Keyspace, C::Dangerous])
         .docs(
             "4.0.0",
-            "O(N) where N is the count of clients watching or blocking on keys from \
-             both databases.",
-            "Swaps two Redis databases",
+            "O(N) where N is the count of clients watching or blocking on keys from both \
+             databases.",
+            "Swaps two Redis databases.",
         )
         .arguments(&[integer("index1"), integer("index2")]),
     row("sync", 1, &[F::Admin, F::Noscript, F::NoAsyncLoading, F::NoMulti], &[]).docs(
         "1.0.0",
         "",
-        "Internal command used for replication",
+        "An internal command used in replication.",
     ),
     row("time", 1, &[F::Loading, F::Stale, F::Fast], &[]).tips(&["nondeterministic_output"]).docs(
         "2.6.0",
         "O(1)",
-        "Return the current server time",
+        "Returns the server time.",
     ),
 ];

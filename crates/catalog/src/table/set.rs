@@ -11,14 +11,14 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "1.0.0",
             "O(1) for each element added, so O(N) to add N elements when the command is \
              called with multiple arguments.",
-            "Add one or more members to a set",
+            "Adds one or more members to a set. Creates the key if it doesn't exist.",
         )
         .history(&[("2.4.0", "Accepts multiple `member` arguments.")])
         .arguments(&[key("key", 0), string("member").multiple()]),
     row("scard", 2, &[F::Readonly, F::Fast], &[C::Set])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("1.0.0", "O(1)", "Get the number of members in a set")
+        .docs("1.0.0", "O(1)", "Returns the number of members in a set.")
         .arguments(&[key("key", 0)]),
     row("sdiff", -2, &[F::Readonly], &[C::Set])
         .range(1, -1, 1)
@@ -27,7 +27,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the total number of elements in all given sets.",
-            "Subtract multiple sets",
+            "Returns the difference of multiple sets.",
         )
         .arguments(&[key("key", 0).multiple()]),
     row("sdiffstore", -3, &[F::Write, F::Denyoom], &[C::Set])
@@ -36,7 +36,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the total number of elements in all given sets.",
-            "Subtract multiple sets and store the resulting set in a key",
+            "Stores the difference of multiple sets in a key.",
         )
         .arguments(&[key("destination", 0), key("key", 1).multiple()]),
     row("sinter", -2, &[F::Readonly], &[C::Set])
@@ -47,7 +47,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "1.0.0",
             "O(N*M) worst case where N is the cardinality of the smallest set and M is \
              the number of sets.",
-            "Intersect multiple sets",
+            "Returns the intersect of multiple sets.",
         )
         .arguments(&[key("key", 0).multiple()]),
     row("sintercard", -3, &[F::Readonly, F::MovableKeys], &[C::Set])
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "7.0.0",
             "O(N*M) worst case where N is the cardinality of the smallest set and M is \
              the number of sets.",
-            "Intersect multiple sets and return the cardinality of the result",
+            "Returns the number of members of the intersect of multiple sets.",
         )
         .arguments(&[
             integer("numkeys"),
@@ -70,19 +70,19 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "1.0.0",
             "O(N*M) worst case where N is the cardinality of the smallest set and M is \
              the number of sets.",
-            "Intersect multiple sets and store the resulting set in a key",
+            "Stores the intersect of multiple sets in a key.",
         )
         .arguments(&[key("destination", 0), key("key", 1).multiple()]),
     row("sismember", 3, &[F::Readonly, F::Fast], &[C::Set])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("1.0.0", "O(1)", "Determine if a given value is a member of a set")
+        .docs("1.0.0", "O(1)", "Determines whether a member belongs to a set.")
         .arguments(&[key("key", 0), string("member")]),
     row("smembers", 2, &[F::Readonly], &[C::Set])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .tips(&["nondeterministic_output_order"])
-        .docs("1.0.0", "O(N) where N is the set cardinality.", "Get all the members in a set")
+        .docs("1.0.0", "O(N) where N is the set cardinality.", "Returns all members of a set.")
         .arguments(&[key("key", 0)]),
     row("smismember", -3, &[F::Readonly, F::Fast], &[C::Set])
         .range(1, 1, 1)
@@ -90,13 +90,13 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "6.2.0",
             "O(N) where N is the number of elements being checked for membership",
-            "Returns the membership associated with the given elements for a set",
+            "Determines whether multiple members belong to a set.",
         )
         .arguments(&[key("key", 0), string("member").multiple()]),
     row("smove", 4, &[F::Write, F::Fast], &[C::Set])
         .range(1, 2, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete]), at(2, ONE, &[K::Rw, K::Insert])])
-        .docs("1.0.0", "O(1)", "Move a member from one set to another")
+        .docs("1.0.0", "O(1)", "Moves a member from one set to another.")
         .arguments(&[key("source", 0), key("destination", 1), string("member")]),
     row("spop", -2, &[F::Write, F::Fast], &[C::Set])
         .range(1, 1, 1)
@@ -104,9 +104,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output"])
         .docs(
             "1.0.0",
-            "Without the count argument O(1), otherwise O(N) where N is the value of \
-             the passed count.",
-            "Remove and return one or multiple random members from a set",
+            "Without the count argument O(1), otherwise O(N) where N is the value of the \
+             passed count.",
+            "Returns one or more random members from a set after removing them. Deletes \
+             the set if the last member was popped.",
         )
         .history(&[("3.2.0", "Added the `count` argument.")])
         .arguments(&[key("key", 0), integer("count").since("3.2.0").optional()]),
@@ -128,7 +129,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the number of members to be removed.",
-            "Remove one or more members from a set",
+            "Removes one or more members from a set. Deletes the set if the last member \
+             was removed.",
         )
         .history(&[("2.4.0", "Accepts multiple `member` arguments.")])
         .arguments(&[key("key", 0), string("member").multiple()]),
@@ -138,10 +140,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output"])
         .docs(
             "2.8.0",
-            "O(1) for every call. O(N) for a complete iteration, including enough \
-             command calls for the cursor to return back to 0. N is the number of \
-             elements inside the collection.",
-            "Incrementally iterate Set elements",
+            "O(1) for every call. O(N) for a complete iteration, including enough command \
+             calls for the cursor to return back to 0. N is the number of elements inside \
+             the collection.",
+            "Iterates over members of a set.",
         )
         .arguments(&[
             key("key", 0),
@@ -156,7 +158,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the total number of elements in all given sets.",
-            "Add multiple sets",
+            "Returns the union of multiple sets.",
         )
         .arguments(&[key("key", 0).multiple()]),
     row("sunionstore", -3, &[F::Write, F::Denyoom], &[C::Set])
@@ -165,7 +167,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the total number of elements in all given sets.",
-            "Add multiple sets and store the resulting set in a key",
+            "Stores the union of multiple sets in a key.",
         )
         .arguments(&[key("destination", 0), key("key", 1).multiple()]),
 ];

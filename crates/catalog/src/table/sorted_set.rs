@@ -13,8 +13,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "O(K) + O(M*log(N)) where K is the number of provided keys, N being the \
              number of elements in the sorted set, and M being the number of elements \
              popped.",
-            "Remove and return members with scores in a sorted set or block until one \
-             is available",
+            "Removes and returns a member by score from one or more sorted sets. Blocks \
+             until a member is available otherwise. Deletes the sorted set if the last \
+             element was popped.",
         )
         .arguments(&[
             double("timeout"),
@@ -29,8 +30,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "5.0.0",
             "O(log(N)) with N being the number of elements in the sorted set.",
-            "Remove and return the member with the highest score from one or more \
-             sorted sets, or block until one is available",
+            "Removes and returns the member with the highest score from one or more \
+             sorted sets. Blocks until a member available otherwise.  Deletes the sorted \
+             set if the last element was popped.",
         )
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
         .arguments(&[key("key", 0).multiple(), double("timeout")]),
@@ -40,8 +42,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "5.0.0",
             "O(log(N)) with N being the number of elements in the sorted set.",
-            "Remove and return the member with the lowest score from one or more sorted \
-             sets, or block until one is available",
+            "Removes and returns the member with the lowest score from one or more sorted \
+             sets. Blocks until a member is available otherwise. Deletes the sorted set \
+             if the last element was popped.",
         )
         .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")])
         .arguments(&[key("key", 0).multiple(), double("timeout")]),
@@ -52,8 +55,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "1.2.0",
             "O(log(N)) for each item added, where N is the number of elements in the \
              sorted set.",
-            "Add one or more members to a sorted set, or update its score if it already \
-             exists",
+            "Adds one or more members to a sorted set, or updates their scores. Creates \
+             the key if it doesn't exist.",
         )
         .history(&[
             ("2.4.0", "Accepts multiple elements."),
@@ -66,12 +69,12 @@ pub(super) const ROWS: &[CommandSpec] = &[
             one_of("comparison", &[token("gt", "GT"), token("lt", "LT")]).since("6.2.0").optional(),
             token("change", "CH").since("3.0.2").optional(),
             token("increment", "INCR").since("3.0.2").optional(),
-            block("score_member", &[double("score"), string("member")]).multiple(),
+            block("data", &[double("score"), string("member")]).multiple(),
         ]),
     row("zcard", 2, &[F::Readonly, F::Fast], &[C::SortedSet])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("1.2.0", "O(1)", "Get the number of members in a sorted set")
+        .docs("1.2.0", "O(1)", "Returns the number of members in a sorted set.")
         .arguments(&[key("key", 0)]),
     row("zcount", 4, &[F::Readonly, F::Fast], &[C::SortedSet])
         .range(1, 1, 1)
@@ -79,17 +82,17 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.0.0",
             "O(log(N)) with N being the number of elements in the sorted set.",
-            "Count the members in a sorted set with scores within the given values",
+            "Returns the count of members in a sorted set that have scores within a range.",
         )
         .arguments(&[key("key", 0), double("min"), double("max")]),
     row("zdiff", -3, &[F::Readonly, F::MovableKeys], &[C::SortedSet])
         .keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
         .docs(
             "6.2.0",
-            "O(L + (N-K)log(N)) worst case where L is the total number of elements in \
-             all the sets, N is the size of the first set, and K is the size of the \
-             result set.",
-            "Subtract multiple sorted sets",
+            "O(L + (N-K)log(N)) worst case where L is the total number of elements in all \
+             the sets, N is the size of the first set, and K is the size of the result \
+             set.",
+            "Returns the difference between multiple sorted sets.",
         )
         .arguments(&[
             integer("numkeys"),
@@ -101,11 +104,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, counted(0, 1, 1), &[K::Ro, K::Access])])
         .docs(
             "6.2.0",
-            "O(L + (N-K)log(N)) worst case where L is the total number of elements in \
-             all the sets, N is the size of the first set, and K is the size of the \
-             result set.",
-            "Subtract multiple sorted sets and store the resulting sorted set in a new \
-             key",
+            "O(L + (N-K)log(N)) worst case where L is the total number of elements in all \
+             the sets, N is the size of the first set, and K is the size of the result \
+             set.",
+            "Stores the difference of multiple sorted sets in a key.",
         )
         .arguments(&[key("destination", 0), integer("numkeys"), key("key", 1).multiple()]),
     row("zincrby", 4, &[F::Write, F::Denyoom, F::Fast], &[C::SortedSet])
@@ -114,17 +116,17 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.2.0",
             "O(log(N)) where N is the number of elements in the sorted set.",
-            "Increment the score of a member in a sorted set",
+            "Increments the score of a member in a sorted set.",
         )
         .arguments(&[key("key", 0), integer("increment"), string("member")]),
     row("zinter", -3, &[F::Readonly, F::MovableKeys], &[C::SortedSet])
         .keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
         .docs(
             "6.2.0",
-            "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, \
-             K being the number of input sorted sets and M being the number of elements \
-             in the resulting sorted set.",
-            "Intersect multiple sorted sets",
+            "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K \
+             being the number of input sorted sets and M being the number of elements in \
+             the resulting sorted set.",
+            "Returns the intersect of multiple sorted sets.",
         )
         .arguments(&[
             integer("numkeys"),
@@ -141,7 +143,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "7.0.0",
             "O(N*K) worst case with N being the smallest input sorted set, K being the \
              number of input sorted sets.",
-            "Intersect multiple sorted sets and return the cardinality of the result",
+            "Returns the number of members of the intersect of multiple sorted sets.",
         )
         .arguments(&[
             integer("numkeys"),
@@ -153,11 +155,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, counted(0, 1, 1), &[K::Ro, K::Access])])
         .docs(
             "2.0.0",
-            "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, \
-             K being the number of input sorted sets and M being the number of elements \
-             in the resulting sorted set.",
-            "Intersect multiple sorted sets and store the resulting sorted set in a new \
-             key",
+            "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K \
+             being the number of input sorted sets and M being the number of elements in \
+             the resulting sorted set.",
+            "Stores the intersect of multiple sorted sets in a key.",
         )
         .arguments(&[
             key("destination", 0),
@@ -174,8 +175,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.8.9",
             "O(log(N)) with N being the number of elements in the sorted set.",
-            "Count the number of members in a sorted set between a given \
-             lexicographical range",
+            "Returns the number of members in a sorted set within a lexicographical range.",
         )
         .arguments(&[key("key", 0), string("min"), string("max")]),
     row("zmpop", -4, &[F::Write, F::MovableKeys], &[C::SortedSet])
@@ -185,7 +185,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "O(K) + O(M*log(N)) where K is the number of provided keys, N being the \
              number of elements in the sorted set, and M being the number of elements \
              popped.",
-            "Remove and return members with scores in a sorted set",
+            "Returns the highest- or lowest-scoring members from one or more sorted sets \
+             after removing them. Deletes the sorted set if the last member was popped.",
         )
         .arguments(&[
             integer("numkeys"),
@@ -199,7 +200,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "6.2.0",
             "O(N) where N is the number of members being requested.",
-            "Get the score associated with the given members in a sorted set",
+            "Returns the score of one or more members in a sorted set.",
         )
         .arguments(&[key("key", 0), string("member").multiple()]),
     row("zpopmax", -2, &[F::Write, F::Fast], &[C::SortedSet])
@@ -209,7 +210,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "5.0.0",
             "O(log(N)*M) with N being the number of elements in the sorted set, and M \
              being the number of elements popped.",
-            "Remove and return members with the highest scores in a sorted set",
+            "Returns the highest-scoring members from a sorted set after removing them. \
+             Deletes the sorted set if the last member was popped.",
         )
         .arguments(&[key("key", 0), integer("count").optional()]),
     row("zpopmin", -2, &[F::Write, F::Fast], &[C::SortedSet])
@@ -219,7 +221,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "5.0.0",
             "O(log(N)*M) with N being the number of elements in the sorted set, and M \
              being the number of elements popped.",
-            "Remove and return members with the lowest scores in a sorted set",
+            "Returns the lowest-scoring members from a sorted set after removing them. \
+             Deletes the sorted set if the last member was popped.",
         )
         .arguments(&[key("key", 0), integer("count").optional()]),
     row("zrandmember", -2, &[F::Readonly], &[C::SortedSet])
@@ -229,7 +232,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "6.2.0",
             "O(N) where N is the number of members returned",
-            "Get one or multiple random elements from a sorted set",
+            "Returns one or more random members from a sorted set.",
         )
         .arguments(&[
             key("key", 0),
@@ -241,9 +244,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "1.2.0",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements returned.",
-            "Return a range of members in a sorted set",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements returned.",
+            "Returns members in a sorted set within a range of indexes.",
         )
         .history(&[("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.")])
         .arguments(&[
@@ -254,7 +257,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 .since("6.2.0")
                 .optional(),
             token("rev", "REV").since("6.2.0").optional(),
-            block("offset_count", &[integer("offset"), integer("count")])
+            block("limit", &[integer("offset"), integer("count")])
                 .token("LIMIT")
                 .since("6.2.0")
                 .optional(),
@@ -265,29 +268,27 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "2.8.9",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements being returned. If M is constant (e.g. always \
-             asking for the first 10 elements with LIMIT), you can consider it \
-             O(log(N)).",
-            "Return a range of members in a sorted set, by lexicographical range",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements being returned. If M is constant (e.g. always asking for \
+             the first 10 elements with LIMIT), you can consider it O(log(N)).",
+            "Returns members in a sorted set within a lexicographical range.",
         )
         .deprecated("6.2.0", "`ZRANGE` with the `BYLEX` argument")
         .arguments(&[
             key("key", 0),
             string("min"),
             string("max"),
-            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+            block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
         ]),
     row("zrangebyscore", -4, &[F::Readonly], &[C::SortedSet])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "1.0.5",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements being returned. If M is constant (e.g. always \
-             asking for the first 10 elements with LIMIT), you can consider it \
-             O(log(N)).",
-            "Return a range of members in a sorted set, by score",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements being returned. If M is constant (e.g. always asking for \
+             the first 10 elements with LIMIT), you can consider it O(log(N)).",
+            "Returns members in a sorted set within a range of scores.",
         )
         .history(&[("2.0.0", "Added the `WITHSCORES` modifier.")])
         .deprecated("6.2.0", "`ZRANGE` with the `BYSCORE` argument")
@@ -296,16 +297,16 @@ pub(super) const ROWS: &[CommandSpec] = &[
             double("min"),
             double("max"),
             token("withscores", "WITHSCORES").since("2.0.0").optional(),
-            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+            block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
         ]),
     row("zrangestore", -5, &[F::Write, F::Denyoom], &[C::SortedSet])
         .range(1, 2, 1)
         .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, ONE, &[K::Ro, K::Access])])
         .docs(
             "6.2.0",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements stored into the destination key.",
-            "Store a range of members from sorted set into another key",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements stored into the destination key.",
+            "Stores a range of members from sorted set in a key.",
         )
         .arguments(&[
             key("dst", 0),
@@ -314,12 +315,16 @@ pub(super) const ROWS: &[CommandSpec] = &[
             string("max"),
             one_of("sortby", &[token("byscore", "BYSCORE"), token("bylex", "BYLEX")]).optional(),
             token("rev", "REV").optional(),
-            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+            block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
         ]),
     row("zrank", -3, &[F::Readonly, F::Fast], &[C::SortedSet])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs("2.0.0", "O(log(N))", "Determine the index of a member in a sorted set")
+        .docs(
+            "2.0.0",
+            "O(log(N))",
+            "Returns the index of a member in a sorted set ordered by ascending scores.",
+        )
         .history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")])
         .arguments(&[key("key", 0), string("member"), token("withscore", "WITHSCORE").optional()]),
     row("zrem", -3, &[F::Write, F::Fast], &[C::SortedSet])
@@ -327,9 +332,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
         .docs(
             "1.2.0",
-            "O(M*log(N)) with N being the number of elements in the sorted set and M \
-             the number of elements to be removed.",
-            "Remove one or more members from a sorted set",
+            "O(M*log(N)) with N being the number of elements in the sorted set and M the \
+             number of elements to be removed.",
+            "Removes one or more members from a sorted set. Deletes the sorted set if all \
+             members were removed.",
         )
         .history(&[("2.4.0", "Accepts multiple elements.")])
         .arguments(&[key("key", 0), string("member").multiple()]),
@@ -338,9 +344,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
         .docs(
             "2.8.9",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements removed by the operation.",
-            "Remove all members in a sorted set between the given lexicographical range",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements removed by the operation.",
+            "Removes members in a sorted set within a lexicographical range. Deletes the \
+             sorted set if all members were removed.",
         )
         .arguments(&[key("key", 0), string("min"), string("max")]),
     row("zremrangebyrank", 4, &[F::Write], &[C::SortedSet])
@@ -348,9 +355,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
         .docs(
             "2.0.0",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements removed by the operation.",
-            "Remove all members in a sorted set within the given indexes",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements removed by the operation.",
+            "Removes members in a sorted set within a range of indexes. Deletes the \
+             sorted set if all members were removed.",
         )
         .arguments(&[key("key", 0), integer("start"), integer("stop")]),
     row("zremrangebyscore", 4, &[F::Write], &[C::SortedSet])
@@ -358,9 +366,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
         .docs(
             "1.2.0",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements removed by the operation.",
-            "Remove all members in a sorted set within the given scores",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements removed by the operation.",
+            "Removes members in a sorted set within a range of scores. Deletes the sorted \
+             set if all members were removed.",
         )
         .arguments(&[key("key", 0), double("min"), double("max")]),
     row("zrevrange", -4, &[F::Readonly], &[C::SortedSet])
@@ -368,10 +377,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "1.2.0",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements returned.",
-            "Return a range of members in a sorted set, by index, with scores ordered \
-             from high to low",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements returned.",
+            "Returns members in a sorted set within a range of indexes in reverse order.",
         )
         .deprecated("6.2.0", "`ZRANGE` with the `REV` argument")
         .arguments(&[
@@ -385,31 +393,27 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "2.8.9",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements being returned. If M is constant (e.g. always \
-             asking for the first 10 elements with LIMIT), you can consider it \
-             O(log(N)).",
-            "Return a range of members in a sorted set, by lexicographical range, \
-             ordered from higher to lower strings.",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements being returned. If M is constant (e.g. always asking for \
+             the first 10 elements with LIMIT), you can consider it O(log(N)).",
+            "Returns members in a sorted set within a lexicographical range in reverse order.",
         )
         .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments")
         .arguments(&[
             key("key", 0),
             string("max"),
             string("min"),
-            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+            block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
         ]),
     row("zrevrangebyscore", -4, &[F::Readonly], &[C::SortedSet])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
         .docs(
             "2.2.0",
-            "O(log(N)+M) with N being the number of elements in the sorted set and M \
-             the number of elements being returned. If M is constant (e.g. always \
-             asking for the first 10 elements with LIMIT), you can consider it \
-             O(log(N)).",
-            "Return a range of members in a sorted set, by score, with scores ordered \
-             from high to low",
+            "O(log(N)+M) with N being the number of elements in the sorted set and M the \
+             number of elements being returned. If M is constant (e.g. always asking for \
+             the first 10 elements with LIMIT), you can consider it O(log(N)).",
+            "Returns members in a sorted set within a range of scores in reverse order.",
         )
         .history(&[("2.1.6", "`min` and `max` can be exclusive.")])
         .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments")
@@ -418,7 +422,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             double("max"),
             double("min"),
             token("withscores", "WITHSCORES").optional(),
-            block("offset_count", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
+            block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional(),
         ]),
     row("zrevrank", -3, &[F::Readonly, F::Fast], &[C::SortedSet])
         .range(1, 1, 1)
@@ -426,8 +430,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.0.0",
             "O(log(N))",
-            "Determine the index of a member in a sorted set, with scores ordered from \
-             high to low",
+            "Returns the index of a member in a sorted set ordered by descending scores.",
         )
         .history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")])
         .arguments(&[key("key", 0), string("member"), token("withscore", "WITHSCORE").optional()]),
@@ -437,10 +440,10 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output"])
         .docs(
             "2.8.0",
-            "O(1) for every call. O(N) for a complete iteration, including enough \
-             command calls for the cursor to return back to 0. N is the number of \
-             elements inside the collection.",
-            "Incrementally iterate sorted sets elements and associated scores",
+            "O(1) for every call. O(N) for a complete iteration, including enough command \
+             calls for the cursor to return back to 0. N is the number of elements inside \
+             the collection.",
+            "Iterates over members and scores of a sorted set.",
         )
         .arguments(&[
             key("key", 0),
@@ -451,15 +454,15 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("zscore", 3, &[F::Readonly, F::Fast], &[C::SortedSet])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs("1.2.0", "O(1)", "Get the score associated with the given member in a sorted set")
+        .docs("1.2.0", "O(1)", "Returns the score of a member in a sorted set.")
         .arguments(&[key("key", 0), string("member")]),
     row("zunion", -3, &[F::Readonly, F::MovableKeys], &[C::SortedSet])
         .keys(&[at(1, counted(0, 1, 1), &[K::Ro, K::Access])])
         .docs(
             "6.2.0",
-            "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted \
-             sets, and M being the number of elements in the resulting sorted set.",
-            "Add multiple sorted sets",
+            "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, \
+             and M being the number of elements in the resulting sorted set.",
+            "Returns the union of multiple sorted sets.",
         )
         .arguments(&[
             integer("numkeys"),
@@ -475,9 +478,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Ow, K::Update]), at(2, counted(0, 1, 1), &[K::Ro, K::Access])])
         .docs(
             "2.0.0",
-            "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted \
-             sets, and M being the number of elements in the resulting sorted set.",
-            "Add multiple sorted sets and store the resulting sorted set in a new key",
+            "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, \
+             and M being the number of elements in the resulting sorted set.",
+            "Stores the union of multiple sorted sets in a key.",
         )
         .arguments(&[
             key("destination", 0),

@@ -12,10 +12,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "5.0.0",
             "O(1) for each message ID processed.",
-            "Marks a pending message as correctly processed, effectively removing it \
-             from the pending entries list of the consumer group. Return value of the \
-             command is the number of messages successfully acknowledged, that is, the \
-             IDs we were actually able to resolve in the PEL.",
+            "Returns the number of messages that were successfully acknowledged by the \
+             consumer group member of a stream.",
         )
         .arguments(&[key("key", 0), string("group"), string("id").multiple()]),
     row("xadd", -5, &[F::Write, F::Denyoom, F::Fast], &[C::Stream])
@@ -25,15 +23,14 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output"])
         .docs(
             "5.0.0",
-            "O(1) when adding a new entry, O(N) when trimming where N being the number \
-             of entries evicted.",
-            "Appends a new entry to a stream",
+            "O(1) when adding a new entry, O(N) when trimming where N being the number of \
+             entries evicted.",
+            "Appends a new message to a stream. Creates the key if it doesn't exist.",
         )
         .history(&[
             (
                 "6.2.0",
-                "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` \
-             option.",
+                "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option.",
             ),
             ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
         ])
@@ -54,8 +51,8 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 ],
             )
             .optional(),
-            one_of("id_or_auto", &[token("auto_id", "*"), string("id")]),
-            block("field_value", &[string("field"), string("value")]).multiple(),
+            one_of("id-selector", &[token("auto-id", "*"), string("id")]),
+            block("data", &[string("field"), string("value")]).multiple(),
         ]),
     row("xautoclaim", -6, &[F::Write, F::Fast], &[C::Stream])
         .range(1, 1, 1)
@@ -64,13 +61,13 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "6.2.0",
             "O(1) if COUNT is small.",
-            "Changes (or acquires) ownership of messages in a consumer group, as if the \
-             messages were delivered to the specified consumer.",
+            "Changes, or acquires, ownership of messages in a consumer group, as if the \
+             messages were delivered to as consumer group member.",
         )
         .history(&[(
             "7.0.0",
-            "Added an element to the reply array, containing deleted entries the \
-             command cleared from the PEL",
+            "Added an element to the reply array, containing deleted entries the command \
+             cleared from the PEL",
         )])
         .arguments(&[
             key("key", 0),
@@ -87,10 +84,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .tips(&["nondeterministic_output"])
         .docs(
             "5.0.0",
-            "O(log N) with N being the number of messages in the PEL of the consumer \
-             group.",
-            "Changes (or acquires) ownership of a message in a consumer group, as if \
-             the message was delivered to the specified consumer.",
+            "O(log N) with N being the number of messages in the PEL of the consumer group.",
+            "Changes, or acquires, ownership of a message in a consumer group, as if the \
+             message was delivered a consumer group member.",
         )
         .arguments(&[
             key("key", 0),
@@ -103,99 +99,97 @@ pub(super) const ROWS: &[CommandSpec] = &[
             integer("count").token("RETRYCOUNT").optional(),
             token("force", "FORCE").optional(),
             token("justid", "JUSTID").optional(),
-            string("id").token("LASTID").optional(),
+            string("lastid").token("LASTID").optional(),
         ]),
     row("xdel", -3, &[F::Write, F::Fast], &[C::Stream])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Delete])])
         .docs(
             "5.0.0",
-            "O(1) for each single item to delete in the stream, regardless of the \
-             stream size.",
-            "Removes the specified entries from the stream. Returns the number of items \
-             actually deleted, that may be different from the number of IDs passed in \
-             case certain IDs do not exist.",
+            "O(1) for each single item to delete in the stream, regardless of the stream \
+             size.",
+            "Returns the number of messages after removing them from a stream.",
         )
         .arguments(&[key("key", 0), string("id").multiple()]),
     row("xgroup", -2, &[], &[]).docs(
         "5.0.0",
         "Depends on subcommand.",
-        "A container for consumer groups commands",
+        "A container for consumer groups commands.",
     ),
     row("xgroup|create", -5, &[F::Write, F::Denyoom], &[C::Stream])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Rw, K::Insert])])
-        .docs("5.0.0", "O(1)", "Create a consumer group.")
+        .docs("5.0.0", "O(1)", "Creates a consumer group.")
         .history(&[("7.0.0", "Added the `entries_read` named argument.")])
         .arguments(&[
             key("key", 0),
-            string("groupname"),
-            one_of("id", &[string("id"), token("new_id", "$")]),
+            string("group"),
+            one_of("id-selector", &[string("id"), token("new-id", "$")]),
             token("mkstream", "MKSTREAM").optional(),
-            integer("entries_read").token("ENTRIESREAD").optional(),
+            integer("entries-read").token("ENTRIESREAD").optional(),
         ]),
     row("xgroup|createconsumer", 5, &[F::Write, F::Denyoom], &[C::Stream])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Rw, K::Insert])])
-        .docs("6.2.0", "O(1)", "Create a consumer in a consumer group.")
-        .arguments(&[key("key", 0), string("groupname"), string("consumername")]),
+        .docs("6.2.0", "O(1)", "Creates a consumer in a consumer group.")
+        .arguments(&[key("key", 0), string("group"), string("consumer")]),
     row("xgroup|delconsumer", 5, &[F::Write], &[C::Stream])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Rw, K::Delete])])
-        .docs("5.0.0", "O(1)", "Delete a consumer from a consumer group.")
-        .arguments(&[key("key", 0), string("groupname"), string("consumername")]),
+        .docs("5.0.0", "O(1)", "Deletes a consumer from a consumer group.")
+        .arguments(&[key("key", 0), string("group"), string("consumer")]),
     row("xgroup|destroy", 4, &[F::Write], &[C::Stream])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Rw, K::Delete])])
         .docs(
             "5.0.0",
-            "O(N) where N is the number of entries in the group's pending entries list \
-             (PEL).",
-            "Destroy a consumer group.",
+            "O(N) where N is the number of entries in the group's pending entries list (PEL).",
+            "Destroys a consumer group.",
         )
-        .arguments(&[key("key", 0), string("groupname")]),
+        .arguments(&[key("key", 0), string("group")]),
     row("xgroup|help", 2, &[F::Loading, F::Stale], &[C::Stream]).docs(
         "5.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("xgroup|setid", -5, &[F::Write], &[C::Stream])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Rw, K::Update])])
-        .docs("5.0.0", "O(1)", "Set a consumer group to an arbitrary last delivered ID value.")
+        .docs("5.0.0", "O(1)", "Sets the last-delivered ID of a consumer group.")
         .history(&[("7.0.0", "Added the optional `entries_read` argument.")])
         .arguments(&[
             key("key", 0),
-            string("groupname"),
-            one_of("id", &[string("id"), token("new_id", "$")]),
-            integer("entries_read").token("ENTRIESREAD").optional(),
+            string("group"),
+            one_of("id-selector", &[string("id"), token("new-id", "$")]),
+            integer("entriesread").token("ENTRIESREAD").display("entries-read").optional(),
         ]),
     row("xinfo", -2, &[], &[]).docs(
         "5.0.0",
         "Depends on subcommand.",
-        "A container for stream introspection commands",
+        "A container for stream introspection commands.",
     ),
     row("xinfo|consumers", 4, &[F::Readonly], &[C::Stream])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Ro, K::Access])])
         .tips(&["nondeterministic_output"])
-        .docs("5.0.0", "O(1)", "List the consumers in a consumer group")
-        .arguments(&[key("key", 0), string("groupname")]),
+        .docs("5.0.0", "O(1)", "Returns a list of the consumers in a consumer group.")
+        .history(&[("7.2.0", "Added the `inactive` field.")])
+        .arguments(&[key("key", 0), string("group")]),
     row("xinfo|groups", 3, &[F::Readonly], &[C::Stream])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Ro, K::Access])])
-        .docs("5.0.0", "O(1)", "List the consumer groups of a stream")
+        .docs("5.0.0", "O(1)", "Returns a list of the consumer groups of a stream.")
         .history(&[("7.0.0", "Added the `entries-read` and `lag` fields")])
         .arguments(&[key("key", 0)]),
     row("xinfo|help", 2, &[F::Loading, F::Stale], &[C::Stream]).docs(
         "5.0.0",
         "O(1)",
-        "Show helpful text about the different subcommands",
+        "Returns helpful text about the different subcommands.",
     ),
     row("xinfo|stream", -3, &[F::Readonly], &[C::Stream])
         .range(2, 2, 1)
         .keys(&[at(2, ONE, &[K::Ro, K::Access])])
-        .docs("5.0.0", "O(1)", "Get information about a stream")
+        .docs("5.0.0", "O(1)", "Returns information about a stream.")
         .history(&[
             ("6.0.0", "Added the `FULL` modifier."),
             (
@@ -203,15 +197,20 @@ pub(super) const ROWS: &[CommandSpec] = &[
                 "Added the `max-deleted-entry-id`, `entries-added`, \
              `recorded-first-entry-id`, `entries-read` and `lag` fields",
             ),
+            ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
         ])
         .arguments(&[
             key("key", 0),
-            block("full", &[integer("count").token("COUNT").optional()]).token("FULL").optional(),
+            block(
+                "full-block",
+                &[token("full", "FULL"), integer("count").token("COUNT").optional()],
+            )
+            .optional(),
         ]),
     row("xlen", 2, &[F::Readonly, F::Fast], &[C::Stream])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("5.0.0", "O(1)", "Return the number of entries in a stream")
+        .docs("5.0.0", "O(1)", "Return the number of messages in a stream.")
         .arguments(&[key("key", 0)]),
     row("xpending", -3, &[F::Readonly], &[C::Stream])
         .range(1, 1, 1)
@@ -220,13 +219,12 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "5.0.0",
             "O(N) with N being the number of elements returned, so asking for a small \
-             fixed number of entries per call is O(1). O(M), where M is the total \
-             number of entries scanned when used with the IDLE filter. When the command \
-             returns just the summary and the list of consumers is small, it runs in \
-             O(1) time; otherwise, an additional O(N) time for iterating every \
-             consumer.",
-            "Return information and entries from a stream consumer group pending \
-             entries list, that are messages fetched but never acknowledged.",
+             fixed number of entries per call is O(1). O(M), where M is the total number \
+             of entries scanned when used with the IDLE filter. When the command returns \
+             just the summary and the list of consumers is small, it runs in O(1) time; \
+             otherwise, an additional O(N) time for iterating every consumer.",
+            "Returns the information and entries from a stream consumer group's pending \
+             entries list.",
         )
         .history(&[("6.2.0", "Added the `IDLE` option and exclusive range intervals.")])
         .arguments(&[
@@ -250,10 +248,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "5.0.0",
             "O(N) with N being the number of elements being returned. If N is constant \
-             (e.g. always asking for the first 10 elements with COUNT), you can \
-             consider it O(1).",
-            "Return a range of elements in a stream, with IDs matching the specified \
-             IDs interval",
+             (e.g. always asking for the first 10 elements with COUNT), you can consider \
+             it O(1).",
+            "Returns the messages from a stream within a range of IDs.",
         )
         .history(&[("6.2.0", "Added exclusive ranges.")])
         .arguments(&[
@@ -266,12 +263,9 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[behind("STREAMS", 1, up_to(-1, 1, 2), &[K::Ro, K::Access])])
         .docs(
             "5.0.0",
-            "For each stream mentioned: O(N) with N being the number of elements being \
-             returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that \
-             when the BLOCK option is used, XADD will pay O(M) time in order to serve \
-             the M clients blocked on the stream getting new data.",
-            "Return never seen elements in multiple streams, with IDs greater than the \
-             ones reported by the caller for each stream. Can block.",
+            "",
+            "Returns messages from multiple streams with IDs greater than the ones \
+             requested. Blocks until a message is available otherwise.",
         )
         .arguments(&[
             integer("count").token("COUNT").optional(),
@@ -285,13 +279,13 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "For each stream mentioned: O(M) with M being the number of elements \
              returned. If M is constant (e.g. always asking for the first 10 elements \
              with COUNT), you can consider it O(1). On the other side when XREADGROUP \
-             blocks, XADD will pay the O(N) time in order to serve the N clients \
-             blocked on the stream getting new data.",
-            "Return new entries from a stream using a consumer group, or access the \
-             history of the pending entries for a given consumer. Can block.",
+             blocks, XADD will pay the O(N) time in order to serve the N clients blocked \
+             on the stream getting new data.",
+            "Returns new or historical messages from a stream for a consumer in a group. \
+             Blocks until a message is available otherwise.",
         )
         .arguments(&[
-            block("group_consumer", &[string("group"), string("consumer")]).token("GROUP"),
+            block("group-block", &[string("group"), string("consumer")]).token("GROUP"),
             integer("count").token("COUNT").optional(),
             integer("milliseconds").token("BLOCK").optional(),
             token("noack", "NOACK").optional(),
@@ -305,9 +299,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "O(N) with N being the number of elements returned. If N is constant (e.g. \
              always asking for the first 10 elements with COUNT), you can consider it \
              O(1).",
-            "Return a range of elements in a stream, with IDs matching the specified \
-             IDs interval, in reverse order (from greater to smaller IDs) compared to \
-             XRANGE",
+            "Returns the messages from a stream within a range of IDs in reverse order.",
         )
         .history(&[("6.2.0", "Added exclusive ranges.")])
         .arguments(&[
@@ -319,13 +311,13 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("xsetid", -3, &[F::Write, F::Denyoom, F::Fast], &[C::Stream])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Update])])
-        .docs("5.0.0", "O(1)", "An internal command for replicating stream values")
+        .docs("5.0.0", "O(1)", "An internal command for replicating stream values.")
         .history(&[("7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments.")])
         .arguments(&[
             key("key", 0),
             string("last-id"),
-            integer("entries_added").token("ENTRIESADDED").since("7.0.0").optional(),
-            string("max_deleted_entry_id").token("MAXDELETEDID").since("7.0.0").optional(),
+            integer("entries-added").token("ENTRIESADDED").since("7.0.0").optional(),
+            string("max-deleted-id").token("MAXDELETEDID").since("7.0.0").optional(),
         ]),
     row("xtrim", -4, &[F::Write], &[C::Stream])
         .range(1, 1, 1)
@@ -336,7 +328,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
             "O(N), with N being the number of evicted entries. Constant times are very \
              small however, since entries are organized in macro nodes containing \
              multiple entries that can be released with a single deallocation.",
-            "Trims the stream to (approximately if '~' is passed) a certain size",
+            "Deletes messages from the beginning of a stream.",
         )
         .history(&[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")])
         .arguments(&[

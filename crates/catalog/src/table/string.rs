@@ -12,37 +12,51 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "2.0.0",
             "O(1). The amortized time complexity is O(1) assuming the appended value is \
-             small and the already present value is of any size, since the dynamic \
-             string library used by Redis will double the free space available on every \
+             small and the already present value is of any size, since the dynamic string \
+             library used by Redis will double the free space available on every \
              reallocation.",
-            "Append a value to a key",
+            "Appends a string to the value of a key. Creates the key if it doesn't exist.",
         )
         .arguments(&[key("key", 0), string("value")]),
     row("decr", 2, &[F::Write, F::Denyoom, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("1.0.0", "O(1)", "Decrement the integer value of a key by one")
+        .docs(
+            "1.0.0",
+            "O(1)",
+            "Decrements the integer value of a key by one. Uses 0 as initial value if the \
+             key doesn't exist.",
+        )
         .arguments(&[key("key", 0)]),
     row("decrby", 3, &[F::Write, F::Denyoom, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("1.0.0", "O(1)", "Decrement the integer value of a key by the given number")
+        .docs(
+            "1.0.0",
+            "O(1)",
+            "Decrements a number from the integer value of a key. Uses 0 as initial value \
+             if the key doesn't exist.",
+        )
         .arguments(&[key("key", 0), integer("decrement")]),
     row("get", 2, &[F::Readonly, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro, K::Access])])
-        .docs("1.0.0", "O(1)", "Get the value of a key")
+        .docs("1.0.0", "O(1)", "Returns the string value of a key.")
         .arguments(&[key("key", 0)]),
     row("getdel", 2, &[F::Write, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Delete])])
-        .docs("6.2.0", "O(1)", "Get the value of a key and delete the key")
+        .docs("6.2.0", "O(1)", "Returns the string value of a key after deleting the key.")
         .arguments(&[key("key", 0)]),
     row("getex", -2, &[F::Write, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])
             .notes("RW and UPDATE because it changes the TTL")])
-        .docs("6.2.0", "O(1)", "Get the value of a key and optionally set its expiration")
+        .docs(
+            "6.2.0",
+            "O(1)",
+            "Returns the string value of a key after setting its expiration time.",
+        )
         .arguments(&[
             key("key", 0),
             one_of(
@@ -66,29 +80,48 @@ pub(super) const ROWS: &[CommandSpec] = &[
              ultimately determined by the returned length, but because creating a \
              substring from an existing string is very cheap, it can be considered O(1) \
              for small strings.",
-            "Get a substring of the string stored at a key",
+            "Returns a substring of the string stored at a key.",
         )
         .arguments(&[key("key", 0), integer("start"), integer("end")]),
     row("getset", 3, &[F::Write, F::Denyoom, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("1.0.0", "O(1)", "Set the string value of a key and return its old value")
+        .docs(
+            "1.0.0",
+            "O(1)",
+            "Returns the previous string value of a key after setting it to a new value.",
+        )
         .deprecated("6.2.0", "`SET` with the `!GET` argument")
         .arguments(&[key("key", 0), string("value")]),
     row("incr", 2, &[F::Write, F::Denyoom, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("1.0.0", "O(1)", "Increment the integer value of a key by one")
+        .docs(
+            "1.0.0",
+            "O(1)",
+            "Increments the integer value of a key by one. Uses 0 as initial value if the \
+             key doesn't exist.",
+        )
         .arguments(&[key("key", 0)]),
     row("incrby", 3, &[F::Write, F::Denyoom, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("1.0.0", "O(1)", "Increment the integer value of a key by the given amount")
+        .docs(
+            "1.0.0",
+            "O(1)",
+            "Increments the integer value of a key by a number. Uses 0 as initial value \
+             if the key doesn't exist.",
+        )
         .arguments(&[key("key", 0), integer("increment")]),
     row("incrbyfloat", 3, &[F::Write, F::Denyoom, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update])])
-        .docs("2.6.0", "O(1)", "Increment the float value of a key by the given amount")
+        .docs(
+            "2.6.0",
+            "O(1)",
+            "Increment the floating point value of a key by a number. Uses 0 as initial \
+             value if the key doesn't exist.",
+        )
         .arguments(&[key("key", 0), double("increment")]),
     row("lcs", -3, &[F::Readonly], &[C::String])
         .range(1, 2, 1)
@@ -96,14 +129,14 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "7.0.0",
             "O(N*M) where N and M are the lengths of s1 and s2, respectively",
-            "Find longest common substring",
+            "Finds the longest common substring.",
         )
         .arguments(&[
             key("key1", 0),
             key("key2", 0),
             token("len", "LEN").optional(),
             token("idx", "IDX").optional(),
-            integer("len").token("MINMATCHLEN").optional(),
+            integer("min-match-len").token("MINMATCHLEN").optional(),
             token("withmatchlen", "WITHMATCHLEN").optional(),
         ]),
     row("mget", -2, &[F::Readonly, F::Fast], &[C::String])
@@ -113,7 +146,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.0",
             "O(N) where N is the number of keys to retrieve.",
-            "Get the values of all the given keys",
+            "Atomically returns the string values of one or more keys.",
         )
         .arguments(&[key("key", 0).multiple()]),
     row("mset", -3, &[F::Write, F::Denyoom], &[C::String])
@@ -123,29 +156,40 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .docs(
             "1.0.1",
             "O(N) where N is the number of keys to set.",
-            "Set multiple keys to multiple values",
+            "Atomically creates or modifies the string values of one or more keys.",
         )
-        .arguments(&[block("key_value", &[key("key", 0), string("value")]).multiple()]),
+        .arguments(&[block("data", &[key("key", 0), string("value")]).multiple()]),
     row("msetnx", -3, &[F::Write, F::Denyoom], &[C::String])
         .range(1, -1, 2)
         .keys(&[at(1, up_to(-1, 2, 0), &[K::Ow, K::Insert])])
         .docs(
             "1.0.1",
             "O(N) where N is the number of keys to set.",
-            "Set multiple keys to multiple values, only if none of the keys exist",
+            "Atomically modifies the string values of one or more keys only when all keys \
+             don't exist.",
         )
-        .arguments(&[block("key_value", &[key("key", 0), string("value")]).multiple()]),
+        .arguments(&[block("data", &[key("key", 0), string("value")]).multiple()]),
     row("psetex", 4, &[F::Write, F::Denyoom], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ow, K::Update])])
-        .docs("2.6.0", "O(1)", "Set the value and expiration in milliseconds of a key")
+        .docs(
+            "2.6.0",
+            "O(1)",
+            "Sets both string value and expiration time in milliseconds of a key. The key \
+             is created if it doesn't exist.",
+        )
         .deprecated("2.6.12", "`SET` with the `PX` argument")
         .arguments(&[key("key", 0), integer("milliseconds"), string("value")]),
     row("set", -3, &[F::Write, F::Denyoom], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Rw, K::Access, K::Update, K::VariableFlags])
             .notes("RW and ACCESS due to the optional `GET` argument")])
-        .docs("1.0.0", "O(1)", "Set the string value of a key")
+        .docs(
+            "1.0.0",
+            "O(1)",
+            "Sets the string value of a key, ignoring its type. The key is created if it \
+             doesn't exist.",
+        )
         .history(&[
             ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
             ("6.0.0", "Added the `KEEPTTL` option."),
@@ -172,13 +216,18 @@ pub(super) const ROWS: &[CommandSpec] = &[
     row("setex", 4, &[F::Write, F::Denyoom], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ow, K::Update])])
-        .docs("2.0.0", "O(1)", "Set the value and expiration of a key")
+        .docs(
+            "2.0.0",
+            "O(1)",
+            "Sets the string value and expiration time of a key. Creates the key if it \
+             doesn't exist.",
+        )
         .deprecated("2.6.12", "`SET` with the `EX` argument")
         .arguments(&[key("key", 0), integer("seconds"), string("value")]),
     row("setnx", 3, &[F::Write, F::Denyoom, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ow, K::Insert])])
-        .docs("1.0.0", "O(1)", "Set the value of a key, only if the key does not exist")
+        .docs("1.0.0", "O(1)", "Set the string value of a key only when the key doesn't exist.")
         .deprecated("2.6.12", "`SET` with the `NX` argument")
         .arguments(&[key("key", 0), string("value")]),
     row("setrange", 4, &[F::Write, F::Denyoom], &[C::String])
@@ -186,17 +235,17 @@ pub(super) const ROWS: &[CommandSpec] = &[
         .keys(&[at(1, ONE, &[K::Rw, K::Update])])
         .docs(
             "2.2.0",
-            "O(1), not counting the time taken to copy the new string in place. \
-             Usually, this string is very small so the amortized complexity is O(1). \
-             Otherwise, complexity is O(M) with M being the length of the value \
-             argument.",
-            "Overwrite part of a string at key starting at the specified offset",
+            "O(1), not counting the time taken to copy the new string in place. Usually, \
+             this string is very small so the amortized complexity is O(1). Otherwise, \
+             complexity is O(M) with M being the length of the value argument.",
+            "Overwrites a part of a string value with another by an offset. Creates the \
+             key if it doesn't exist.",
         )
         .arguments(&[key("key", 0), integer("offset"), string("value")]),
     row("strlen", 2, &[F::Readonly, F::Fast], &[C::String])
         .range(1, 1, 1)
         .keys(&[at(1, ONE, &[K::Ro])])
-        .docs("2.2.0", "O(1)", "Get the length of the value stored in a key")
+        .docs("2.2.0", "O(1)", "Returns the length of a string value.")
         .arguments(&[key("key", 0)]),
     row("substr", 4, &[F::Readonly], &[C::String])
         .range(1, 1, 1)
@@ -207,7 +256,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
              ultimately determined by the returned length, but because creating a \
              substring from an existing string is very cheap, it can be considered O(1) \
              for small strings.",
-            "Get a substring of the string stored at a key",
+            "Returns a substring from a string value.",
         )
         .deprecated("2.0.0", "`GETRANGE`")
         .arguments(&[key("key", 0), integer("start"), integer("end")]),

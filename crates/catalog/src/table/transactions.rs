@@ -10,25 +10,21 @@ pub(super) const ROWS: &[CommandSpec] = &[
         &[F::Noscript, F::Loading, F::Stale, F::Fast, F::AllowBusy],
         &[C::Transaction],
     )
-    .docs(
-        "2.0.0",
-        "O(N), when N is the number of queued commands",
-        "Discard all commands issued after MULTI",
-    ),
+    .docs("2.0.0", "O(N), when N is the number of queued commands", "Discards a transaction."),
     row("exec", 1, &[F::Noscript, F::Loading, F::Stale, F::SkipSlowlog], &[C::Transaction]).docs(
         "1.2.0",
         "Depends on commands in the transaction",
-        "Execute all commands issued after MULTI",
+        "Executes all commands in a transaction.",
     ),
     row("multi", 1, &[F::Noscript, F::Loading, F::Stale, F::Fast, F::AllowBusy], &[C::Transaction])
-        .docs("1.2.0", "O(1)", "Mark the start of a transaction block"),
+        .docs("1.2.0", "O(1)", "Starts a transaction."),
     row(
         "unwatch",
         1,
         &[F::Noscript, F::Loading, F::Stale, F::Fast, F::AllowBusy],
         &[C::Transaction],
     )
-    .docs("2.2.0", "O(1)", "Forget about all watched keys"),
+    .docs("2.2.0", "O(1)", "Forgets about watched keys of a transaction."),
     row(
         "watch",
         -2,
@@ -40,7 +36,7 @@ pub(super) const ROWS: &[CommandSpec] = &[
     .docs(
         "2.2.0",
         "O(1) for every key.",
-        "Watch the given keys to determine execution of the MULTI/EXEC block",
+        "Monitors changes to keys to determine the execution of a transaction.",
     )
     .arguments(&[key("key", 0).multiple()]),
 ];

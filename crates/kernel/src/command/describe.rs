@@ -219,7 +219,8 @@ fn write_arguments(reply: &mut ReplyWriter<'_>, arguments: &[Argument]) {
         .map(|(_, name)| *name)
         .collect();
         // What a syntax line shows; a choice and a block are shown by what is in them.
-        let display = Some(argument.name).filter(|_| argument.arguments.is_empty());
+        let shown = argument.display.unwrap_or(argument.name);
+        let display = Some(shown).filter(|_| argument.arguments.is_empty());
         let texts = [
             ("display_text", display),
             ("token", argument.token),

@@ -13,6 +13,7 @@ mod interop;
 mod known_flaws;
 mod liar;
 mod memory;
+mod metadata;
 mod monitor;
 mod pipeline;
 mod replication;
