@@ -22,7 +22,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("agent", &["base", "cluster", "wire"]),
     // The binary starts every role, so it alone sees both planes.
     ("cli", &["base", "wire", "store", "cluster", "kernel", "control", "agent"]),
-    ("testkit", &["base", "wire"]),
+    ("testkit", &["base", "wire", "catalog"]),
 ];
 
 /// The data plane has its own loop; an async runtime in it would hide who runs when.

@@ -27,6 +27,8 @@ const BAD_FREQUENCY: ErrorReply =
     ErrorReply::new("ERR Invalid FREQ value, must be >= 0 and <= 255");
 const BAD_SEAL: ErrorReply = ErrorReply::new("ERR DUMP payload version or checksum are wrong");
 const BAD_DATA: ErrorReply = ErrorReply::new("ERR Bad data format");
+/// Unix milliseconds of the latest deadline that Redis can hold.
+const DEADLINE_MAX: u64 = i64::MAX.unsigned_abs();
 /// The longest idle time that an access clock can tell (seconds).
 const IDLE_SECONDS_MAX: u32 = (1 << 24) - 1;
 
@@ -89,7 +91,12 @@ impl Options {
 fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let (key, now) = (args.key(1), cx.keys.now());
     let options = Options::parse(args)?;
-    let is_there = cx.keys.peek_entry(key).is_some();
+    // What is replaced is not looked at: it does not expire before.
+    let is_there = if options.is_replacing {
+        cx.keys.store().db(cx.keys.db()).get(key).is_some()
+    } else {
+        cx.keys.peek_entry(key).is_some()
+    };
     if is_there && !options.is_replacing {
         return Err(BUSY_KEY.into());
     }
@@ -102,7 +109,8 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let expiry = match ttl {
         0 => None,
         at if options.is_absolute => Some(UnixMs(at)),
-        ms => Some(now.plus_ms(ms)),
+        // A deadline that does not fit wraps round in Redis, into the past.
+        ms => Some(now.plus_ms(ms)).filter(|at| at.0 <= DEADLINE_MAX).or(Some(UnixMs(0))),
     };
     let phrase = cx.keys.stream().phrase();
     if is_there {

@@ -103,6 +103,10 @@ fn kill(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
 
 /// There is no debugger: only switching it off succeeds.
 fn debug(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+    if cx.session.runs_transaction {
+        let text = "ERR SCRIPT DEBUG must be called outside a pipeline";
+        return Err(ErrorReply::new(text).into());
+    }
     if args.is(2, "NO") {
         cx.reply.ok();
         return Ok(());

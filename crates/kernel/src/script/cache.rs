@@ -75,8 +75,10 @@ impl Cache {
         self.scripts.get(&sha)?.flags
     }
 
+    /// `sha` in any case.
     pub(crate) fn contains(&self, sha: &[u8]) -> bool {
-        Sha::try_from(sha).is_ok_and(|sha| self.scripts.contains_key(&sha))
+        let sha = Sha::try_from(sha.to_ascii_lowercase());
+        sha.is_ok_and(|sha| self.scripts.contains_key(&sha))
     }
 
     /// Compiles a script, unless it is known. `stays`: it came by SCRIPT LOAD.

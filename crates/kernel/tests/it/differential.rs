@@ -15,11 +15,14 @@ const STEPS: usize = 3000;
 /// Each ends with a restart.
 const RESTART_SEEDS: std::ops::Range<u64> = 11..14;
 
+/// Digests are asked of both servers.
+const DEBUG: &[(&str, &str)] = &[("enable-debug-command", "local")];
+
 /// Needs a redis-server on `PATH`, or named by `REDIS_SERVER`.
 #[test]
 fn processes_answer_as_redis_does() {
     let redis = RedisServer::start().expect("redis-server can be started");
-    let pollux = Server::start_with(&[("enable-debug-command", "local")]);
+    let pollux = Server::start_with(DEBUG);
     let duel = Duel { redis: redis.address(), pollux: pollux.address().to_owned() };
     let mut report = Report::default();
     for seed in SEEDS {
@@ -29,7 +32,7 @@ fn processes_answer_as_redis_does() {
     let differences: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
     assert!(report.successes * 2 > report.commands, "most commands are right: {report:?}");
-    assert!(report.served > 0 && report.keys_compared > 0, "{report:?}");
+    assert!(report.served > 0 && report.compared.keys > 0, "{report:?}");
 }
 
 /// What redis-server holds after a script, Pollux holds after the script and a restart.
@@ -69,23 +72,25 @@ fn every_command_is_compared_or_has_a_reason() {
 
 /// The tester is tested: between two nodes of the same program it finds nothing, and it finds one changed byte in what the
 /// second one hears or says.
+///
+/// No single script is relied upon to say the byte and to keep what it made until somebody looks: one of a few must.
 #[test]
 fn a_changed_byte_is_found() {
-    let script = Script::generate(1, 1200);
-    let play = |tamper: Option<Tamper>| {
-        let (left, right) = (Server::start(), Server::start());
+    let play = |seed: u64, tamper: Option<Tamper>| {
+        let (left, right) = (Server::start_with(DEBUG), Server::start_with(DEBUG));
         let liar = tamper.map(|tamper| Liar::start(right.address(), tamper));
         let address = liar.as_ref().map_or(right.address(), Liar::address);
         let duel = Duel { redis: left.address().to_owned(), pollux: address.to_owned() };
-        duel.run(&script).unwrap().differences
+        duel.run(&Script::generate(seed, 1200)).unwrap().differences
     };
-    let honest: Vec<String> = play(None).iter().map(ToString::to_string).collect();
+    let mut seeds = 1..6;
+    let honest: Vec<String> = play(1, None).iter().map(ToString::to_string).collect();
     assert!(honest.is_empty(), "\n{}", honest.join("\n"));
-    assert!(!play(Some(Tamper::Replies { from: b":1\r\n", to: b":3\r\n" })).is_empty());
+    let reply = Tamper::Replies { from: b":1\r\n", to: b":3\r\n" };
+    assert!(seeds.clone().any(|seed| !play(seed, Some(reply)).is_empty()));
     // Replies do not show what was pushed; the comparison of the keyspaces does.
     let hello = Tamper::Requests { from: b"$5\r\nhello\r\n", to: b"$5\r\nhullo\r\n" };
-    let pushed = play(Some(hello));
-    assert!(!pushed.is_empty());
+    assert!(seeds.any(|seed| !play(seed, Some(hello)).is_empty()));
 }
 
 #[test]
@@ -93,7 +98,7 @@ fn a_difference_is_cut_down_to_what_it_needs() {
     let mut script = Script::generate(2, 400);
     // Through a relay it is not certain who is parked when.
     script.steps.retain(|step| !step.to_string().to_uppercase().contains("> B"));
-    let (left, right) = (Server::start(), Server::start());
+    let (left, right) = (Server::start_with(DEBUG), Server::start_with(DEBUG));
     let liar = Liar::start(right.address(), Tamper::Replies { from: b":1\r\n", to: b":3\r\n" });
     let duel = Duel { redis: left.address().to_owned(), pollux: liar.address().to_owned() };
     let found = duel.run(&script).unwrap().differences.remove(0);

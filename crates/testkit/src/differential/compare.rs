@@ -55,7 +55,8 @@ pub(super) fn promise(name: &str) -> Promise {
         | "HKEYS"
         | "HVALS"
         | "PUBSUB CHANNELS"
-        | "PUBSUB SHARDCHANNELS" => Promise::Unordered,
+        | "PUBSUB SHARDCHANNELS"
+        | "FUNCTION LIST" => Promise::Unordered,
         "HGETALL" | "CONFIG GET" => Promise::UnorderedPairs,
         "SPOP" | "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "MEMORY USAGE"
         | "OBJECT FREQ" | "OBJECT IDLETIME" | "TIME" | "INFO" | "CLIENT INFO" | "CLIENT LIST"
@@ -127,7 +128,11 @@ fn same_but_ages(release: Release, redis: &Frame, pollux: &Frame) -> bool {
     let (Frame::Items(a, Some(left)), Frame::Items(b, Some(right))) = (redis, pollux) else {
         return redis == pollux;
     };
-    let right = if release == Release::V70 { without_new_ages(right) } else { right.clone() };
+    let comparable = |items: &[Frame]| match release {
+        Release::V70 => without_new_ages(items),
+        Release::V72 => items.to_vec(),
+    };
+    let (left, right) = (comparable(left), comparable(right));
     let is_age = |at: usize| match left.as_slice() {
         [Frame::Text(..), .., Frame::Line(b':', _), Frame::Line(b':', _)] if left.len() < 5 => {
             at + 2 == left.len()

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 
+use super::coverage::{Coverage, Said, command_name};
 use super::differences;
-use super::keyspace::Scope;
+use super::keyspace::{Compared, Scope};
 use super::script::{Script, Step};
-use super::stage::{Stage, Unlike, command_name};
+use super::stage::{Stage, Unlike};
 use crate::client::Client;
 
 /// Steps between two comparisons of the keyspace.
@@ -53,24 +54,19 @@ pub struct Report {
     pub commands: usize,
     /// Replies that were not errors: a tester that only collects errors tests nothing.
     pub successes: usize,
-    /// By command, in the catalog's form: replies, and how many of them were not errors. Those inside of EXEC count too.
-    pub coverage: BTreeMap<String, (usize, usize)>,
+    pub coverage: Coverage,
     /// Replies to clients that had waited for a key.
     pub served: usize,
-    /// Keys whose content was compared.
-    pub keys_compared: usize,
+    pub compared: Compared,
     /// Listed differences that were met, by their reason.
     pub known: BTreeMap<&'static str, usize>,
     pub differences: Vec<Difference>,
 }
 
 impl Report {
-    /// A reply of redis-server to a command in upper case.
-    pub(super) fn count(&mut self, command: &str, is_success: bool) {
-        let name = command.to_lowercase().replace(' ', "|");
-        let (replies, successes) = self.coverage.entry(name).or_default();
-        *replies += 1;
-        *successes += usize::from(is_success);
+    /// A reply of redis-server.
+    pub(super) fn count(&mut self, said: &Said, is_success: bool) {
+        self.coverage.count(said, is_success);
         self.successes += usize::from(is_success);
     }
 
@@ -79,11 +75,8 @@ impl Report {
         self.commands += other.commands;
         self.successes += other.successes;
         self.served += other.served;
-        self.keys_compared += other.keys_compared;
-        for (name, (replies, successes)) in other.coverage {
-            let sum = self.coverage.entry(name).or_default();
-            *sum = (sum.0 + replies, sum.1 + successes);
-        }
+        self.compared.add(other.compared);
+        self.coverage.add(other.coverage);
         for (reason, count) in other.known {
             *self.known.entry(reason).or_default() += count;
         }

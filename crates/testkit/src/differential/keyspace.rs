@@ -1,9 +1,10 @@
-//! The whole keyspace of two servers, compared key by key: type, content, encoding, expiry.
+//! The whole keyspace of two servers, compared key by key: type, content, encoding, expiry, digest, and payload of DUMP.
 
 use std::io;
 
 use super::compare::{self, Promise, Release};
 use super::frame::Frame;
+use super::payload;
 use crate::client::Client;
 
 const DATABASES: u32 = 16;
@@ -16,17 +17,36 @@ pub(super) struct Unlike {
     pub(super) pollux: Frame,
 }
 
-/// Asks on connections that speak RESP2 and see database 0, and leaves them so.
+/// How much was compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Compared {
+    pub keys: usize,
+    /// Payloads of DUMP that were restored by the other server.
+    pub exchanged: usize,
+    /// Payloads that were compared with that of the other server.
+    pub payloads: usize,
+}
+
+impl Compared {
+    /// Sums up.
+    pub(super) fn add(&mut self, more: Compared) {
+        self.keys += more.keys;
+        self.exchanged += more.exchanged;
+        self.payloads += more.payloads;
+    }
+}
+
+/// Asks on connections that see database 0, and leaves them so.
 pub(super) fn compare(
     release: Release,
     redis: &mut Client,
     pollux: &mut Client,
     scope: Scope,
-    keys_compared: &mut usize,
+    compared: &mut Compared,
 ) -> io::Result<Option<Unlike>> {
     for db in 0..DATABASES {
         let mut asked = Asked { release, db, scope, redis: &mut *redis, pollux: &mut *pollux };
-        let unlike = asked.database(keys_compared)?;
+        let unlike = asked.database(compared)?;
         if unlike.is_some() {
             return Ok(unlike);
         }
@@ -41,20 +61,21 @@ pub(super) fn compare(
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Scope {
     Everything,
-    /// Not the encoding: a restart chooses it anew, by the thresholds of the configuration.
+    /// Not the encoding, which a restart chooses anew by the thresholds of the configuration, nor payloads.
     Content,
 }
 
-struct Asked<'a> {
-    release: Release,
-    scope: Scope,
+/// Both servers, at one of their databases.
+pub(super) struct Asked<'a> {
+    pub(super) release: Release,
+    pub(super) scope: Scope,
     db: u32,
     redis: &'a mut Client,
     pollux: &'a mut Client,
 }
 
 impl Asked<'_> {
-    fn database(&mut self, keys_compared: &mut usize) -> io::Result<Option<Unlike>> {
+    fn database(&mut self, compared: &mut Compared) -> io::Result<Option<Unlike>> {
         let db = self.db.to_string();
         self.both(&[b"SELECT", db.as_bytes()])?;
         let keys = match self.ask(&[b"KEYS", b"*"], Promise::Unordered)? {
@@ -65,8 +86,15 @@ impl Asked<'_> {
             return Ok(Some(unlike));
         }
         for key in keys.items().unwrap_or_default() {
-            *keys_compared += 1;
-            if let Err(unlike) = self.key(key.text().unwrap_or_default())? {
+            compared.keys += 1;
+            let key = key.text().unwrap_or_default();
+            if let Err(unlike) = self.key(key)? {
+                return Ok(Some(unlike));
+            }
+            // Not of a replica, which restores nothing.
+            if self.scope == Scope::Everything
+                && let Err(unlike) = payload::compare(self, key, compared)?
+            {
                 return Ok(Some(unlike));
             }
         }
@@ -106,19 +134,36 @@ impl Asked<'_> {
         Ok(Ok(()))
     }
 
-    fn both(&mut self, question: &[&[u8]]) -> io::Result<(Frame, Frame)> {
-        let (_, redis) = self.redis.call_raw(question)?;
-        let (_, pollux) = self.pollux.call_raw(question)?;
+    pub(super) fn both(&mut self, question: &[&[u8]]) -> io::Result<(Frame, Frame)> {
+        self.each(question, question)
+    }
+
+    /// Another question to each server.
+    pub(super) fn each(
+        &mut self,
+        to_redis: &[&[u8]],
+        to_pollux: &[&[u8]],
+    ) -> io::Result<(Frame, Frame)> {
+        let (_, redis) = self.redis.call_raw(to_redis)?;
+        let (_, pollux) = self.pollux.call_raw(to_pollux)?;
         Ok((Frame::decode(&redis), Frame::decode(&pollux)))
     }
 
-    fn ask(&mut self, question: &[&[u8]], promise: Promise) -> io::Result<Result<Frame, Unlike>> {
+    pub(super) fn ask(
+        &mut self,
+        question: &[&[u8]],
+        promise: Promise,
+    ) -> io::Result<Result<Frame, Unlike>> {
         let (redis, pollux) = self.both(question)?;
         if compare::equal(self.release, promise, &redis, &pollux) {
             return Ok(Ok(redis));
         }
+        Ok(Err(self.unlike(question, redis, pollux)))
+    }
+
+    pub(super) fn unlike(&self, question: &[&[u8]], redis: Frame, pollux: Frame) -> Unlike {
         let mut question: Vec<Vec<u8>> = question.iter().map(|word| word.to_vec()).collect();
         question.push(format!("(database {})", self.db).into_bytes());
-        Ok(Err(Unlike { question, redis, pollux }))
+        Unlike { question, redis, pollux }
     }
 }

@@ -9,7 +9,8 @@
 //!
 //! Arguments are right most of the time and wrong on purpose some of the time: missing, surplus, of the wrong type, out of
 //! range. A script works on few keys, so that commands meet each other's values. Every few hundred commands the whole
-//! keyspace of both servers is compared, key by key: type, encoding, content, expiry.
+//! keyspace of both servers is compared, key by key: type, encoding, content, expiry, digest, what DUMP gives, and what
+//! each server restores from the payload of the other.
 //!
 //! Invariants
 //! - A script is made of its seed alone; what servers answer decides only which steps are passed over (those of a client
@@ -18,11 +19,14 @@
 
 mod commands;
 mod compare;
+mod coverage;
 mod differences;
 mod duel;
 mod frame;
 mod grammar;
 mod keyspace;
+mod lua;
+mod payload;
 mod redis;
 mod script;
 mod shrink;
@@ -30,7 +34,9 @@ mod stage;
 mod values;
 
 pub use commands::commands;
+pub use coverage::{Coverage, Hits};
 pub use differences::EXEMPT;
 pub use duel::{Difference, Duel, Report};
+pub use keyspace::Compared;
 pub use redis::RedisServer;
 pub use script::{Script, Step};

@@ -13,8 +13,9 @@ pub(super) const SUBSCRIBER: usize = WORKERS;
 pub(super) const CLIENTS: usize = WORKERS + 1;
 
 const SPOILED_PERCENT: u64 = 8;
-/// Of the commands that empty databases so many are said: values shall grow.
-const FLUSHED_PERCENT: u64 = 25;
+/// Of the commands that empty databases, and of those that never succeed, so many are said: values shall grow.
+const RARE_PERCENT: u64 = 25;
+const RARE: [&str; 6] = ["FLUSH", "CLUSTER", "MODULE", "FAILOVER", "READ", "ASKING"];
 /// Commands that a transaction gets at most, unless the next EXEC is spoiled.
 const TRANSACTION_MAX: usize = 8;
 /// Each costs a few milliseconds.
@@ -128,7 +129,8 @@ impl Script {
                 };
                 let table = if client == SUBSCRIBER { &of_subscriber } else { &grammars };
                 let mut grammar: &Grammar = random.pick(table);
-                if grammar.name.starts_with("FLUSH") && !random.chance(FLUSHED_PERCENT) {
+                let is_rare = RARE.iter().any(|name| grammar.name.starts_with(name));
+                if is_rare && !random.chance(RARE_PERCENT) {
                     grammar = random.pick(table);
                 }
                 match &mut left[client] {

@@ -13,6 +13,7 @@
 use std::io;
 
 use super::compare::{self, Promise, Release};
+use super::coverage::{Said, command_name};
 use super::differences;
 use super::duel::{Duel, Report};
 use super::frame::Frame;
@@ -48,7 +49,7 @@ struct Actor {
     /// `CLIENT ID` at redis-server and at Pollux.
     ids: (i64, i64),
     /// Commands queued since MULTI.
-    queued: Option<Vec<String>>,
+    queued: Option<Vec<Said>>,
     /// The command that waits for a key on both servers.
     parked: Option<Vec<Vec<u8>>>,
     /// Steps that it could not take meanwhile.
@@ -144,9 +145,15 @@ impl<'a> Stage<'a> {
     /// Empties both servers and connects the clients of the script.
     pub(super) fn new(duel: &'a Duel, script: &Script) -> io::Result<Stage<'a>> {
         let mut stage = Stage::connect(duel)?;
+        // The keyspaces are compared in either protocol.
+        if script.seed % 2 == 1 {
+            stage.control.both(&[b"HELLO", b"3"])?;
+        }
         stage.control.both(&[b"FLUSHALL"])?;
         stage.tells_events = script.tells_events();
         stage.remove_users()?;
+        stage.control.both(&[b"FUNCTION", b"FLUSH"])?;
+        stage.control.both(&[b"SCRIPT", b"FLUSH"])?;
         for (name, value) in &script.settings {
             stage.control.both(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()])?;
         }
@@ -197,7 +204,7 @@ impl<'a> Stage<'a> {
             &mut control.redis,
             &mut control.pollux,
             scope,
-            &mut report.keys_compared,
+            &mut report.compared,
         )?;
         Ok(unlike.map(|unlike| Unlike {
             question: unlike.question,
@@ -241,9 +248,10 @@ impl<'a> Stage<'a> {
         );
         let expired = step.expired.as_ref().filter(|_| is_simple && !actor.is_queueing());
         if let Some(key) = expired {
-            actor.both(&[b"PEXPIRE", key, b"1"])?;
+            // So late that no server finds it passed already when it is busy.
+            actor.both(&[b"PEXPIRE", key, b"10"])?;
             // The next millisecond but one has begun on both servers' clocks: it is this machine's.
-            std::thread::sleep(std::time::Duration::from_millis(3));
+            std::thread::sleep(std::time::Duration::from_millis(12));
         }
         for [key, group, consumer] in consumers {
             let actor = &mut self.actors[step.client];
@@ -290,18 +298,19 @@ impl<'a> Stage<'a> {
                 }
             }
         }
+        let said = Said::of(&step.args);
         let actor = &mut self.actors[step.client];
         let (redis, pollux) = actor.receive()?;
         match (&actor.queued, redis.items()) {
             (Some(queued), Some(replies)) if name == "EXEC" => {
-                report.count(name, true);
+                report.count(&said, true);
                 queued
                     .iter()
                     .zip(replies)
-                    .for_each(|(name, reply)| report.count(name, !reply.is_error()));
+                    .for_each(|(said, reply)| report.count(said, !reply.is_error()));
             }
             (Some(_), _) if redis.is_line("QUEUED") => {}
-            _ => report.count(name, !redis.is_error()),
+            _ => report.count(&said, !redis.is_error()),
         }
         let is_same = same(self.release, actor, name, &to_redis, (&redis, &pollux))?;
         let unlike = (!is_same).then(|| {
@@ -310,7 +319,7 @@ impl<'a> Stage<'a> {
                 queued.and_then(|queued| unlike_inside(self.release, queued, &redis, &pollux));
             inside.unwrap_or_else(|| Unlike::new(&redis, &pollux))
         });
-        track_queue(actor, name, &redis);
+        track_queue(actor, said, &redis);
         if name == "QUIT" {
             let gone = std::mem::replace(actor, Actor::new(self.duel, false)?);
             self.dismiss(&gone)?;
@@ -402,7 +411,7 @@ impl<'a> Stage<'a> {
             let name = command_name(&question);
             report.served += 1;
             let (redis, pollux) = actor.receive()?;
-            report.count(&name, !redis.is_error());
+            report.count(&Said::of(&question), !redis.is_error());
             if !compare::equal(self.release, compare::promise(&name), &redis, &pollux) {
                 return Ok(Some(Unlike { question, ..Unlike::new(&redis, &pollux) }));
             }
@@ -419,7 +428,7 @@ impl<'a> Stage<'a> {
         self.actors[SUBSCRIBER].send(&args, &args)?;
         let before = self.heard_errors;
         let unlike = self.hear_subscriber()?;
-        report.count(&command_name(&step.args), self.heard_errors == before);
+        report.count(&Said::of(&step.args), self.heard_errors == before);
         Ok(unlike)
     }
 
@@ -479,19 +488,6 @@ fn hear_until(client: &mut Client, token: &str) -> io::Result<Vec<Frame>> {
     }
 }
 
-/// `CONFIG GET` for a container command, else the first word; upper case.
-pub(super) fn command_name(args: &[Vec<u8>]) -> String {
-    let word = |at: usize| {
-        args.get(at).map(|arg| arg.escape_ascii().to_string().to_uppercase()).unwrap_or_default()
-    };
-    match word(0).as_str() {
-        container @ ("ACL" | "CONFIG" | "CLIENT" | "OBJECT" | "PUBSUB" | "MEMORY" | "COMMAND"
-        | "SLOWLOG" | "LATENCY" | "DEBUG" | "XGROUP" | "XINFO" | "CLUSTER"
-        | "MODULE") => format!("{container} {}", word(1)).trim_end().to_owned(),
-        name => name.to_owned(),
-    }
-}
-
 /// Whether it is a blocking command whose deadline is not waited for.
 fn may_wait_for_ever(name: &str, args: &[Vec<u8>]) -> bool {
     if matches!(name, "XREAD" | "XREADGROUP") {
@@ -509,8 +505,8 @@ fn may_wait_for_ever(name: &str, args: &[Vec<u8>]) -> bool {
     number.is_some_and(|seconds| seconds == 0.0 || seconds > SHORT_SECONDS)
 }
 
-fn track_queue(actor: &mut Actor, name: &str, reply: &Frame) {
-    match name {
+fn track_queue(actor: &mut Actor, said: Said, reply: &Frame) {
+    match said.name.as_str() {
         "EXEC" => actor.queued = None,
         "DISCARD" | "RESET" if !reply.is_error() => actor.queued = None,
         "MULTI" if reply.is_line("OK") => actor.queued = Some(Vec::new()),
@@ -518,7 +514,7 @@ fn track_queue(actor: &mut Actor, name: &str, reply: &Frame) {
             if let Some(queued) = &mut actor.queued
                 && reply.is_line("QUEUED")
             {
-                queued.push(name.to_owned());
+                queued.push(said);
             }
         }
     }
@@ -527,16 +523,16 @@ fn track_queue(actor: &mut Actor, name: &str, reply: &Frame) {
 /// The first difference between two replies to EXEC.
 fn unlike_inside(
     release: Release,
-    queued: &[String],
+    queued: &[Said],
     redis: &Frame,
     pollux: &Frame,
 ) -> Option<Unlike> {
     let pairs = queued.iter().zip(redis.items()?.iter().zip(pollux.items()?));
-    let is_unlike = |(name, (redis, pollux)): &(&String, (&Frame, &Frame))| {
-        !compare::equal(release, compare::promise(name), redis, pollux)
+    let is_unlike = |(said, (redis, pollux)): &(&Said, (&Frame, &Frame))| {
+        !compare::equal(release, compare::promise(&said.name), redis, pollux)
     };
-    let (name, (redis, pollux)) = pairs.into_iter().find(is_unlike)?;
-    let question = vec![format!("{name} (inside)").into_bytes()];
+    let (said, (redis, pollux)) = pairs.into_iter().find(is_unlike)?;
+    let question = vec![format!("{} (inside)", said.name).into_bytes()];
     Some(Unlike { question, ..Unlike::new(redis, pollux) })
 }
 
@@ -549,10 +545,10 @@ fn same(
     (redis, pollux): (&Frame, &Frame),
 ) -> io::Result<bool> {
     if let Some(queued) = &actor.queued {
-        let equal = |((name, redis), pollux): ((&String, &Frame), &Frame)| {
-            let (said, heard) = (redis.to_string(), pollux.to_string());
-            compare::equal(release, compare::promise(name), redis, pollux)
-                || differences::known(release, name, &said, &heard).is_some()
+        let equal = |((said, redis), pollux): ((&Said, &Frame), &Frame)| {
+            let (theirs, ours) = (redis.to_string(), pollux.to_string());
+            compare::equal(release, compare::promise(&said.name), redis, pollux)
+                || differences::known(release, &said.name, &theirs, &ours).is_some()
         };
         return Ok(match (name, redis.items(), pollux.items()) {
             ("EXEC", Some(a), Some(b)) => {
@@ -614,7 +610,9 @@ fn exchange(
     let restore = |payload| -> [&[u8]; 5] { [b"RESTORE", key, b"0", payload, b"REPLACE"] };
     actor.send(&restore(to_redis), &restore(of_redis))?;
     let (redis, pollux) = actor.receive()?;
-    Ok(redis == pollux && redis.is_line("OK"))
+    // The user may be one who only reads.
+    let is_denied = redis.to_string().starts_with("-NOPERM");
+    Ok(redis == pollux && (redis.is_line("OK") || is_denied))
 }
 
 /// Whether chance has chosen among what is there. `width` is that of the items of `chosen`.

@@ -1,5 +1,6 @@
 //! table: the values of which commands are made: what values, members, numbers and ranges tend to go wrong with.
 
+use super::lua;
 use super::script::CLIENTS;
 use crate::random::Random;
 
@@ -65,6 +66,20 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
         "atms" => text(random.pick(&["4000000000000", "4100000000000", "1", "0", "-5", "x"])),
         "timeout" if random.chance(70) => b"0".to_vec(),
         "timeout" => text(random.pick(&["0.001", "0.002", "-1", "x", "inf", "1e20", "nan", ""])),
+        "db" => text(random.pick(&["0", "1", "2", "15", "16", "-1", "x"])),
+        "pattern" => text(random.pick(&["*", "k*", "?", "[a-l]*", "z", "k[1-3]", "\\*", ""])),
+        "cursor" if random.chance(90) => b"0".to_vec(),
+        "cursor" => text(random.pick(&["x", "18446744073709551616", "", " 0"])),
+        other => stream_value(other, random)
+            .or_else(|| script_value(other, random))
+            .unwrap_or_else(|| panic!("unknown kind {other}")),
+    });
+}
+
+/// IDs, groups and times of streams.
+fn stream_value(kind: &str, random: &mut Random) -> Option<Vec<u8>> {
+    let text = |text: &&str| text.as_bytes().to_vec();
+    Some(match kind {
         "newid" if random.chance(50) => number_pair(random, 2000),
         "newid" => {
             text(random.pick(&["7-*", "1000-*", "0-*", "0-0", "5", "x", "-", "+", "5-x", "-*", ""]))
@@ -81,12 +96,28 @@ pub(super) fn value(kind: &str, random: &mut Random, args: &mut Vec<Vec<u8>>) {
         "idlems" => text(random.pick(&["0", "0", "0", "3600000", "-1", "x"])),
         "blockms" if random.chance(60) => b"0".to_vec(),
         "blockms" => text(random.pick(&["1", "2", "-1", "x", "1.5"])),
-        "db" => text(random.pick(&["0", "1", "2", "15", "16", "-1", "x"])),
-        "pattern" => text(random.pick(&["*", "k*", "?", "[a-l]*", "z", "k[1-3]", "\\*", ""])),
-        "cursor" if random.chance(90) => b"0".to_vec(),
-        "cursor" => text(random.pick(&["x", "18446744073709551616", "", " 0"])),
-        other => panic!("unknown kind {other}"),
-    });
+        _ => return None,
+    })
+}
+
+/// Code, and what only the server itself could make.
+fn script_value(kind: &str, random: &mut Random) -> Option<Vec<u8>> {
+    let text = |text: &&str| text.as_bytes().to_vec();
+    Some(match kind {
+        "script" => lua::script(random),
+        "library" => lua::library(random),
+        // Of what is "known" to both.
+        "sha" => text(random.pick(&[
+            "e0e1f9fabfc9d4800c877a703b823ac0578ff8db",
+            "E0E1F9FABFC9D4800C877A703B823AC0578FF8DB",
+            "ffffffffffffffffffffffffffffffffffffffff",
+            "x",
+        ])),
+        "known" => b"return 1".to_vec(),
+        "payload" => random.pick(PAYLOADS).to_vec(),
+        "functions" => FUNCTIONS.to_vec(),
+        _ => return None,
+    })
 }
 
 /// The kind of the keys that a counted kind appends.
@@ -236,6 +267,21 @@ const VALUES: &[&[u8]] = &[
     b"12345678901234567890",
     b"a value of more than sixty-four bytes, so that compact encodings are left behind for good",
 ];
+
+/// What DUMP of Redis 7.0 says of values of each type.
+const PAYLOADS: &[&[u8]] = &[
+    b"\x00\x04text\x0a\x00|\xf3&m\xca\xb5\xa51",
+    b"\x00\xc190\x0a\x00\x9d\x94\xea'\x93\xfc\x08\xb9",
+    b"\x12\x01\x02\x0f\x0f\x00\x00\x00\x03\x00\x81x\x02\x07\x01\x81y\x02\xff\x0a\x00\xa2N\x0d\x99\xb7=~\xf6",
+    b"\x10\x12\x12\x00\x00\x00\x04\x00\x81f\x02\x01\x01\x81g\x02\x81v\x02\xff\x0a\x00-p\xa0\xe7m\xcc\xa7g",
+    b"\x0b\x0e\x02\x00\x00\x00\x03\x00\x00\x00\x01\x00\x02\x00,\x01\x0a\x00\xe5\x10\xb2\x8e{\x95)\xaa",
+    b"\x02\x02\x01n\x01m\x0a\x002\xbc\xf8A\xdb0\x8d\xef",
+    b"\x11\x14\x14\x00\x00\x00\x04\x00\x81m\x02\x01\x01\x81n\x02\x832.5\x04\xff\x0a\x00\x10\xcd:\xb0\xf3|YW",
+    b"\x13\x01\x10\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01))\x00\x00\x00\x0f\x00\x02\x01\x00\x01\x01\x01\x81f\x02\x00\x01\x02\x01\x00\x01\x00\x01\x81v\x02\x04\x01\x02\x01\x01\x01\xdf\xff\x02\x81w\x02\x04\x01\xff\x02\x02\x00\x01\x01\x00\x00\x02\x01\x01g\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x15\xc0\xe4\x00\xa2\x01\x00\x00\x01\x01\x05alice\x15\xc0\xe4\x00\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x0a\x00l\x92\x05h\xb6\xf4Q1",
+];
+
+/// What FUNCTION DUMP says of a library `other` with a function `h`.
+const FUNCTIONS: &[u8] = b"\xf5\xc3@Q@V\x1f#!lua name=other\x0aredis.register_\x0dfunction('h', \xe0\x00\x0d\x11KEYS, ARGV) return`\x0c\x07[1] end)\x0a\x00\x9c\xbd(\x13U\xf0d\xe1";
 
 const MEMBERS: &[&[u8]] = &[
     b"a",
