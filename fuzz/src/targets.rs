@@ -14,7 +14,7 @@ use wire::intset::Intset;
 use wire::listpack::{Element, Listpack, Needle};
 use wire::rdb::load::{Event, Reader};
 use wire::rdb::lzf;
-use wire::rdb::save::{Head, ListNode, Writer};
+use wire::rdb::save::{Head, ListNode, Usage, Writer};
 use wire::record;
 use wire::resp::request::{Progress, RequestLimits, RequestParser};
 use wire::resp::response::{self, Response, ResponseLimits};
@@ -175,7 +175,8 @@ fn rdb_seeds() -> Vec<Vec<u8>> {
     writer.aux("redis-ver", b"7.2.0");
     writer.select(3);
     writer.sizes(12, 1);
-    let head = Head { key: b"key", expire: Some(base::UnixMs(4_102_444_800_000)) };
+    let head =
+        Head { key: b"key", expire: Some(base::UnixMs(4_102_444_800_000)), usage: Usage::Unknown };
     write_values(|write| write(&mut writer, &head));
     vec![[&[20], writer.finish().as_slice()].concat()]
 }
@@ -250,7 +251,7 @@ fn restore_seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     write_values(|write| {
         let mut writer = Writer::for_dump();
-        write(&mut writer, &Head { key: b"", expire: None });
+        write(&mut writer, &Head { key: b"", expire: None, usage: Usage::Unknown });
         let sealed = writer.finish();
         seeds.push(sealed[..sealed.len() - 10].to_vec());
     });

@@ -378,7 +378,9 @@ impl Stage<'_> {
     ) -> After {
         self.node.show_command_of(Shown::After, token, spec, args);
         if let Some(session) = self.node.clients.get_mut(token) {
-            session.transaction = None;
+            if let Some(transaction) = session.transaction.take() {
+                self.keys.forget_queue(transaction);
+            }
             self.keys.unwatch(session);
         }
         let reason = reason.0.strip_prefix("ERR ").unwrap_or(&reason.0);
@@ -504,7 +506,10 @@ impl Stage<'_> {
     /// Drops a client whose connection is gone.
     pub(crate) fn forget(&mut self, token: Token) {
         self.retire(token);
-        self.node.clients.remove(token);
+        let gone = self.node.clients.remove(token);
+        if let Some(transaction) = gone.and_then(|session| session.transaction) {
+            self.keys.forget_queue(transaction);
+        }
     }
 
     /// Ends what a client is interested in. One that only waits until its last replies have left stays among

@@ -30,11 +30,11 @@ use base::UnixMs;
 use binlog::Appender;
 use store::evict::Evictor;
 use store::expire::{Expirer, FieldExpirer};
-use store::{Access, Outcome, Place, Rng, Store, StringRef};
+use store::{Access, Outcome, Place, Rng, Store, StringRef, Temporary};
 use wire::effect::Effect;
 use wire::record::Flags;
 
-use crate::client::Session;
+use crate::client::{Session, Transaction};
 use crate::command::Awaited;
 use crate::interop::Stream;
 pub(crate) use interest::Interest;
@@ -146,6 +146,18 @@ impl Keyspace {
 
     pub(crate) fn stream_mut(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    /// Holds what a command makes on its way to a result; it is freed in the background if that takes long.
+    #[inline]
+    pub(crate) fn temporary<T: Send + 'static>(&self, items: Vec<T>) -> Temporary<T> {
+        self.store.graveyard().temporary(items)
+    }
+
+    /// Frees what a command has made, elsewhere if it consists of so many allocations that it takes long.
+    #[inline]
+    pub(crate) fn discard(&self, garbage: impl Send + 'static, allocations: usize) {
+        self.store.graveyard().discard(garbage, allocations);
     }
 
     /// Puts another store in place of the data: whatever clients watch has changed, what they wait for may be there.
@@ -424,7 +436,12 @@ impl Keyspace {
         }
     }
 
-    // --- WATCH and blocking
+    // --- transactions and blocking
+
+    /// Lets go of commands that will not run.
+    pub(crate) fn forget_queue(&self, transaction: Transaction) {
+        self.store.graveyard().discard_vec(transaction.queue);
+    }
 
     /// Forgets the keys that a client watches, and what happened to them.
     pub(crate) fn unwatch(&mut self, session: &mut Session) {

@@ -279,6 +279,8 @@ impl Node {
             log.log().set_policy(settings.appendfsync.policy());
         }
         self.limits = Limits::of(settings);
+        self.scripts
+            .set_memory_max(usize::try_from(settings.lua_memory_limit).unwrap_or(usize::MAX));
         self.access.configure(settings);
         journal::set_level(settings.loglevel);
         let stream = keys.stream_mut();

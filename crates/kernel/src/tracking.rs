@@ -309,7 +309,9 @@ impl Node {
                     for token in clients {
                         self.tell_or_keep(current, token, None);
                     }
-                    graveyard.bury(std::mem::take(&mut self.tracking.table));
+                    let table = std::mem::take(&mut self.tracking.table);
+                    let keys = table.keys.len();
+                    graveyard.discard(table, keys);
                 }
             }
         }

@@ -378,6 +378,9 @@ impl Executor {
             }
         });
         self.node.net.flush();
+        for buffer in self.node.net.take_spent() {
+            self.keys.store().graveyard().discard_vec(buffer);
+        }
         let sent = self.node.net.take_sent();
         self.node.counters.bytes_out += sent.bytes;
         self.node.counters.writes_processed += sent.writes;

@@ -187,12 +187,14 @@ impl Connection {
         }
     }
 
-    /// Puts the input back after its owner took `consumed` bytes from the front of it.
-    pub(crate) fn put_input(&mut self, mut input: Vec<u8>, consumed: usize) {
+    /// Puts the input back after its owner took `consumed` bytes from the front of it. Returns the buffer if it is too large
+    /// to be kept empty; else one without memory.
+    pub(crate) fn put_input(&mut self, mut input: Vec<u8>, consumed: usize) -> Vec<u8> {
+        let mut spent = Vec::new();
         if consumed >= input.len() {
             input.clear();
             if input.capacity() > KEPT_CAPACITY_MAX {
-                input = Vec::new();
+                spent = std::mem::take(&mut input);
             }
         } else if consumed > 0 {
             input.drain(..consumed);
@@ -203,5 +205,6 @@ impl Connection {
             input.extend_from_slice(&self.input);
             self.input = input;
         }
+        spent
     }
 }

@@ -24,6 +24,8 @@ use crate::tls::TlsAcceptor;
 const ACCEPTS_MAX: usize = 256;
 /// Shared by all reads of a driver (bytes).
 const READ_BUFFER_BYTES: usize = 64 << 10;
+/// Buffers of this capacity (bytes) are not freed here; see [`Driver::take_spent`].
+const SPENT_BYTES_MIN: usize = 1 << 20;
 /// Pause before a listener that could not accept (no file descriptors) is tried again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// A TLS handshake that takes longer is given up.
@@ -114,6 +116,7 @@ pub struct Driver {
     closed: Vec<(Token, CloseReason)>,
     read_buffer: Box<[u8]>,
     sent: Sent,
+    spent: Vec<Vec<u8>>,
 }
 
 /// What left since somebody asked last.
@@ -139,6 +142,7 @@ impl Driver {
             closed: Vec::new(),
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             sent: Sent::default(),
+            spent: Vec::new(),
         })
     }
 
@@ -280,12 +284,29 @@ impl Driver {
     #[inline]
     pub fn put_input(&mut self, token: Token, input: Vec<u8>, consumed: usize) {
         if let Some(connection) = self.get_mut(token) {
-            connection.put_input(input, consumed);
+            let spent = connection.put_input(input, consumed);
             connection.input_bound = INPUT_AHEAD_MAX;
             if connection.read_stalled {
                 self.resume_reading(token);
             }
+            self.keep_spent([spent]);
+        } else {
+            self.keep_spent([input]);
         }
+    }
+
+    /// Buffers of more than [`SPENT_BYTES_MIN`] that have done their duty since the last call: requests that were
+    /// read, replies that were sent, what was left of connections that are gone. To free one takes the system long,
+    /// so that is left to whoever has time.
+    #[inline]
+    pub fn take_spent(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.spent)
+    }
+
+    #[inline]
+    fn keep_spent(&mut self, buffers: impl IntoIterator<Item = Vec<u8>>) {
+        let is_large = |buffer: &Vec<u8>| buffer.capacity() >= SPENT_BYTES_MIN;
+        self.spent.extend(buffers.into_iter().filter(is_large));
     }
 
     /// Lets the input grow to `bytes` before it must be consumed: for one request that is longer than
@@ -356,14 +377,15 @@ impl Driver {
 
     /// Closes at once, whatever is still to be sent; no event follows.
     pub fn close(&mut self, token: Token) {
-        drop(self.remove(token));
+        self.drop_connection(token);
     }
 
     /// Reads no more, and closes as soon as all output is released and sent.
     pub fn close_after_flush(&mut self, token: Token) {
         let Some(connection) = self.get_mut(token) else { return };
         connection.closing = true;
-        connection.input = Vec::new();
+        let input = std::mem::take(&mut connection.input);
+        self.keep_spent([input]);
         self.queue_write(token);
     }
 
@@ -604,7 +626,7 @@ impl Driver {
     }
 
     fn end(&mut self, token: Token, reason: CloseReason, events: &mut Vec<Event>) {
-        if self.remove(token).is_some() {
+        if self.drop_connection(token) {
             events.push(Event::Closed { token, reason });
         }
     }
@@ -614,6 +636,8 @@ impl Driver {
         let before = connection.output.pending();
         let result = connection.write();
         let bytes = before - connection.output.pending();
+        let spent = connection.output.take_spent();
+        self.keep_spent(spent);
         self.sent.bytes += bytes as u64;
         self.sent.writes += u64::from(bytes > 0);
         let Some(connection) = self.get_mut(token) else { return };
@@ -627,7 +651,7 @@ impl Driver {
             Ok(_) => return,
             Err(error) => CloseReason::Failed(error),
         };
-        drop(self.remove(token));
+        self.drop_connection(token);
         self.closed.push((token, reason));
     }
 
@@ -643,6 +667,13 @@ impl Driver {
         self.connections
             .get_mut(token.index())
             .filter(|connection| connection.generation == token.generation)
+    }
+
+    /// Ends a connection; whether it was there.
+    fn drop_connection(&mut self, token: Token) -> bool {
+        let Some(Connection { input, output, .. }) = self.remove(token) else { return false };
+        self.keep_spent(output.into_buffers().chain([input]));
+        true
     }
 
     fn remove(&mut self, token: Token) -> Option<Connection> {

@@ -33,6 +33,8 @@ pub struct Output {
     base: u64,
     /// Stream position up to which bytes may leave.
     released: u64,
+    /// Large buffers that were sent; see [`Driver::take_spent`](crate::Driver::take_spent).
+    spent: Vec<Vec<u8>>,
 }
 
 impl Output {
@@ -102,7 +104,9 @@ impl Output {
         } else if self.sent == self.newest.len() {
             self.base += self.sent as u64;
             self.sent = 0;
-            if self.newest.capacity() > KEPT_CAPACITY_MAX {
+            if self.newest.capacity() >= CHUNK_BYTES {
+                self.spent.push(std::mem::take(&mut self.newest));
+            } else if self.newest.capacity() > KEPT_CAPACITY_MAX {
                 self.newest = Vec::new();
             } else {
                 self.newest.clear();
@@ -121,7 +125,19 @@ impl Output {
             self.sealed_bytes -= oldest.len();
             self.base += oldest.len() as u64;
             self.sent = 0;
+            self.spent.push(oldest);
         }
+    }
+
+    /// Large buffers that are of no use any more.
+    #[inline]
+    pub(crate) fn take_spent(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.spent)
+    }
+
+    /// All buffers, of a connection that is gone.
+    pub(crate) fn into_buffers(self) -> impl Iterator<Item = Vec<u8>> {
+        self.sealed.into_iter().chain([self.newest]).chain(self.spent)
     }
 
     /// Gives the memory of an empty buffer back.

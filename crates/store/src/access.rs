@@ -21,6 +21,8 @@ pub struct Access {
     pub now: UnixMs,
     /// Clocks count frequency (an LFU policy is set), else recency.
     pub is_lfu: bool,
+    /// Keys are evicted by recency (an LRU policy is set): snapshots keep it.
+    pub is_lru: bool,
     /// The larger, the more accesses it takes to reach the highest count.
     pub lfu_log_factor: u32,
     /// Minutes after which a count falls by one; 0: never.
@@ -30,7 +32,13 @@ pub struct Access {
 impl Default for Access {
     /// The settings that Redis starts with, at time 0.
     fn default() -> Access {
-        Access { now: UnixMs(0), is_lfu: false, lfu_log_factor: 10, lfu_decay_minutes: 1 }
+        Access {
+            now: UnixMs(0),
+            is_lfu: false,
+            is_lru: false,
+            lfu_log_factor: 10,
+            lfu_decay_minutes: 1,
+        }
     }
 }
 
@@ -68,6 +76,19 @@ impl Access {
         let minutes = self.minutes().wrapping_sub(clock >> 8) & mask(16);
         let periods = minutes / self.lfu_decay_minutes;
         count.saturating_sub(u8::try_from(periods).unwrap_or(u8::MAX))
+    }
+
+    /// Seconds since the last use, as seen from a moment that may lie before it: then 0.
+    pub fn idle_seconds_before(&self, clock: u32) -> u32 {
+        let idle = self.idle_seconds(clock);
+        if idle > mask(CLOCK_BITS) / 2 { 0 } else { idle }
+    }
+
+    /// The count after decay, as seen from a moment that may lie before the last use: then without decay.
+    pub fn frequency_before(&self, clock: u32) -> u8 {
+        let [count, ..] = clock.to_le_bytes();
+        let minutes = self.minutes().wrapping_sub(clock >> 8) & mask(16);
+        if minutes > mask(16) / 2 { count } else { self.frequency(clock) }
     }
 
     /// The clock that says "idle for so many seconds" (RESTORE with IDLETIME, snapshots).

@@ -389,7 +389,7 @@ impl Db {
         if let Some(slots) = env.capture.before_flush(self.image, slots)
             && slots.len() > 0
         {
-            env.graveyard.bury((slots, volatile));
+            env.graveyard.bury((slots, volatile), keys);
         }
         keys
     }

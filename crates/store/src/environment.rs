@@ -24,7 +24,7 @@ impl Environment {
         if let Some(body) = body
             && body.is_dear_to_free()
         {
-            self.graveyard.bury(body);
+            self.graveyard.bury(body, 1);
         }
     }
 }

@@ -69,6 +69,11 @@ impl Policy {
         matches!(self, Policy::AllkeysLfu | Policy::VolatileLfu)
     }
 
+    /// Whether keys go by when they were used last.
+    pub fn is_lru(self) -> bool {
+        matches!(self, Policy::AllkeysLru | Policy::VolatileLru)
+    }
+
     /// Whether only keys with an expiry may go.
     pub fn is_volatile(self) -> bool {
         matches!(

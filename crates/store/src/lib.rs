@@ -36,7 +36,7 @@ pub use access::Access;
 pub use apply::{ApplyError, Outcome};
 pub use db::Db;
 pub use dict::Entry;
-pub use graveyard::{Garbage, Graveyard};
+pub use graveyard::{FREE_BYTES_MAX, FREE_EFFORT_MAX, Garbage, Graveyard, Temporary};
 pub use hash::Hash;
 pub use list::List;
 pub use rng::Rng;

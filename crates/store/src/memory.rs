@@ -32,6 +32,32 @@ pub fn used_bytes() -> u64 {
     u64::try_from(PROCESS.load(Ordering::Relaxed) + own).unwrap_or(0)
 }
 
+#[cfg(debug_assertions)]
+mod frees {
+    use std::cell::Cell;
+
+    thread_local! {
+        static FREES: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+
+    pub(super) fn add(bytes: usize) {
+        // A thread that is ending may have lost its counter, and is asked no more.
+        let _ = FREES.try_with(|frees| {
+            let (count, sum) = frees.get();
+            frees.set((count + 1, sum + bytes as u64));
+        });
+    }
+
+    /// Allocations that this thread has freed, and their bytes as they were asked for: proves that work is left to
+    /// other threads. Counted in builds with debug assertions only.
+    pub fn frees_of_this_thread() -> (u64, u64) {
+        FREES.get()
+    }
+}
+
+#[cfg(debug_assertions)]
+pub use frees::frees_of_this_thread;
+
 #[inline]
 fn count(bytes: i64) {
     // A thread that is ending may have lost its counter; then the process counter takes it directly.
@@ -83,6 +109,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
     #[inline]
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         count(-counted(layout));
+        #[cfg(debug_assertions)]
+        frees::add(layout.size());
         // SAFETY: the caller keeps the contract, which is the same.
         unsafe { self.0.dealloc(memory, layout) }
     }

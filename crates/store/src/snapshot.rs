@@ -26,16 +26,13 @@
 //! meanwhile, and `before_change` finishes exactly that collection, or, if it is too large for that, copies
 //! the parts behind the cursor that the change touches. Nothing outside this file will notice.
 
-use base::UnixMs;
-
 use crate::dict::Entry;
 use crate::slots::Slots;
-use crate::value::Value;
 
 /// What receives the image: the serializer.
 pub trait SnapshotSink: Send {
-    /// One key as it was when the snapshot began.
-    fn entry(&mut self, db: u16, key: &[u8], expiry: Option<UnixMs>, value: Value<'_>);
+    /// One key as it was when the snapshot began; but for its access clock, which is no part of the data and goes on.
+    fn entry(&mut self, db: u16, entry: &Entry);
 
     /// Asked between buckets: whether the slice should end early because a buffer is full.
     fn wants_pause(&self) -> bool {
@@ -165,7 +162,7 @@ impl Walk {
         }
         entry.set_parity(parity);
         if let Some(sink) = &mut self.sink {
-            sink.entry(image, entry.key(), entry.expiry(), entry.value());
+            sink.entry(image, entry);
             self.entries += 1;
         }
     }

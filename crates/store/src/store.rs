@@ -128,6 +128,12 @@ impl Store {
         &self.env.graveyard
     }
 
+    /// Gives all data up, to be freed in the background.
+    pub fn abandon(self) {
+        let keys = self.len();
+        self.env.graveyard.bury(self.dbs, keys);
+    }
+
     /// Changes the data: the only function that does. See [`crate::apply`] for the outcome of each effect.
     /// An error leaves the data as it was, and means that caller and store disagree about what is there.
     pub fn apply(&mut self, db: u16, effect: &Effect<'_>) -> Result<Outcome, ApplyError> {
@@ -197,7 +203,8 @@ impl Store {
                 let (_, mut slots) = walk.detached.swap_remove(at);
                 let is_done = self.env.capture.walk_slots(&mut slots, &mut left);
                 if is_done {
-                    self.env.graveyard.bury(slots);
+                    let keys = slots.len();
+                    self.env.graveyard.bury(slots, keys);
                 } else if let Some(walk) = &mut self.env.capture.walk {
                     walk.detached.push((image, slots));
                 }

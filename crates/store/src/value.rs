@@ -1,5 +1,6 @@
 //! The value of a key: borrowed for reading ([`Value`]), owned for storing ([`Body`]).
 
+use crate::graveyard::{FREE_BYTES_MAX, FREE_EFFORT_MAX};
 use crate::{Hash, List, Set, Stream, Zset};
 
 /// Bytes up to which a string stands inside its entry. Longer ones have their own allocation, so that
@@ -7,12 +8,6 @@ use crate::{Hash, List, Set, Stream, Zset};
 pub(crate) const INLINE_BYTES_MAX: usize = 4096;
 /// Longest string that Redis calls `embstr` (OBJ_ENCODING_EMBSTR_SIZE_LIMIT).
 const EMBSTR_BYTES_MAX: usize = 44;
-/// Collections whose freeing costs more allocations than this are freed in the background
-/// (Redis: LAZYFREE_THRESHOLD).
-pub(crate) const FREE_EFFORT_MAX: usize = 64;
-/// Strings above this are freed in the background: returning so many pages takes the kernel a while.
-const FREE_BYTES_MAX: usize = 1 << 20;
-
 /// What a key holds, borrowed from the store.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {

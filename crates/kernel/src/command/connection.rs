@@ -178,7 +178,9 @@ fn select(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 /// Back to the state of a fresh connection.
 fn reset(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     let session = &mut *cx.turn.session;
-    session.transaction = None;
+    if let Some(transaction) = session.transaction.take() {
+        cx.turn.keys.forget_queue(transaction);
+    }
     cx.turn.keys.unwatch(session);
     cx.node.pubsub.unsubscribe_all(session);
     cx.node.tracking.disable(session);

@@ -1,13 +1,15 @@
 //! DUMP and RESTORE: a value as a sealed string of bytes, for another place or another time.
 
 use base::UnixMs;
-use store::{Hash, List, Set, Stream, Zset};
+use store::{Body, Hash, List, Set, Stream, Zset};
 use wire::effect::{Claim, Effect, End, Expiry};
+use wire::listpack::Element;
 use wire::rdb::VERSION;
 use wire::rdb::dump::{self, OpenError};
 use wire::rdb::load::Value;
 use wire::resp::reply::ErrorReply;
 
+use super::element::Texts;
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, Stop, Turn};
 use crate::interop::Phrase;
@@ -34,7 +36,11 @@ const IDLE_SECONDS_MAX: u32 = (1 << 24) - 1;
 
 fn dump_command(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     match cx.keys.value(args.key(1)) {
-        Some(value) => cx.reply.bulk(&encode::dump(value)),
+        Some(value) => {
+            let sealed = encode::dump(value);
+            let sealed = cx.keys.temporary(sealed);
+            cx.reply.bulk(&sealed);
+        }
         None => cx.reply.null(),
     }
     Ok(())
@@ -105,7 +111,7 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         OpenError::Seal => BAD_SEAL,
         OpenError::Value(_) => BAD_DATA,
     })?;
-    let value = Restored::check(value, cx.keys).ok_or(BAD_DATA)?;
+    let value = Restored::check(value, cx.keys, args.key(3).len()).ok_or(BAD_DATA)?;
     let expiry = match ttl {
         0 => None,
         at if options.is_absolute => Some(UnixMs(at)),
@@ -126,6 +132,7 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     } else if is_there {
         cx.keys.notify(Class::Generic, "del", key);
     }
+    value.discard(cx.keys);
     cx.reply.ok();
     Ok(())
 }
@@ -164,51 +171,57 @@ enum Restored {
 }
 
 impl Restored {
-    /// `None` for a collection that is empty or has an element twice.
-    fn check(mut value: Value, keys: &Keyspace) -> Option<Restored> {
+    /// `None` for a collection that is empty or has an element twice. `bytes`: length of the payload.
+    fn check(mut value: Value, keys: &Keyspace, bytes: usize) -> Option<Restored> {
         if let Value::String(bytes) = value {
             return Some(Restored::String(bytes));
         }
-        match decode::body(&mut value, &keys.store().thresholds())? {
-            store::Body::List(list) => Some(Restored::List(list)),
-            store::Body::Hash(hash) => Some(Restored::Hash(hash)),
-            store::Body::Set(set) => Some(Restored::Set(set)),
-            store::Body::Zset(zset) => Some(Restored::Zset(zset)),
-            store::Body::Stream(stream) => Some(Restored::Stream(stream)),
-            store::Body::Int(_) | store::Body::Inline(_) | store::Body::Large(_) => {
-                unreachable!("strings were taken out above")
-            }
-        }
+        let restored =
+            decode::body(&mut value, &keys.store().thresholds()).map(|body| match body {
+                Body::List(list) => Restored::List(list),
+                Body::Hash(hash) => Restored::Hash(hash),
+                Body::Set(set) => Restored::Set(set),
+                Body::Zset(zset) => Restored::Zset(zset),
+                Body::Stream(stream) => Restored::Stream(stream),
+                Body::Int(_) | Body::Inline(_) | Body::Large(_) => {
+                    unreachable!("strings were taken out above")
+                }
+            });
+        // An element takes two bytes of the payload at least.
+        keys.discard(value, bytes / 2);
+        restored
     }
 
     /// Stores the value under a key that is not there, by effects of bounded size: they are one atomic group, as
     /// they belong to one command.
-    fn put(self, keys: &mut Keyspace, key: &[u8], expiry: Option<UnixMs>) {
+    fn put(&self, keys: &mut Keyspace, key: &[u8], expiry: Option<UnixMs>) {
+        let mut texts = Texts::default();
         match self {
             Restored::String(value) => {
                 let expiry = expiry.map_or(Expiry::Clear, Expiry::At);
-                keys.apply(Effect::SetString { key, value: &value, expiry });
+                keys.apply(Effect::SetString { key, value, expiry });
                 return;
             }
             Restored::List(list) => {
-                in_parts(list.iter().map(|element| element.to_vec()), Vec::len, |part| {
-                    let values = part.iter().map(Vec::as_slice).collect();
+                in_parts(list.iter(), Element::text_len, |part| {
+                    let values = texts.of(part.iter().copied());
                     keys.apply(Effect::ListPush { key, end: End::Tail, values });
                 });
             }
             Restored::Set(set) => {
-                in_parts(set.iter().map(|member| member.to_vec()), Vec::len, |part| {
-                    let members = part.iter().map(Vec::as_slice).collect();
+                in_parts(set.iter(), Element::text_len, |part| {
+                    let members = texts.of(part.iter().copied());
                     keys.apply(Effect::SetAdd { key, members });
                 });
             }
             Restored::Hash(hash) => {
-                let pairs = hash.iter().map(|(field, value)| [field.to_vec(), value.to_vec()]);
                 in_parts(
-                    pairs,
-                    |[field, value]| field.len() + value.len(),
+                    hash.iter(),
+                    |(field, value)| field.text_len() + value.text_len(),
                     |part| {
-                        let pairs = part.iter().flatten().map(Vec::as_slice).collect();
+                        let words: Vec<Element<'_>> =
+                            part.iter().flat_map(|(field, value)| [*field, *value]).collect();
+                        let pairs = texts.of(words.into_iter());
                         keys.apply(Effect::HashSet { key, pairs });
                     },
                 );
@@ -222,22 +235,35 @@ impl Restored {
                 );
             }
             Restored::Zset(zset) => {
-                let members = zset.iter().map(|(score, member)| (score, member.to_vec()));
                 in_parts(
-                    members,
-                    |(_, member)| member.len(),
+                    zset.iter(),
+                    |(_, member)| member.text_len(),
                     |part| {
-                        let members =
-                            part.iter().map(|(score, member)| (*score, &**member)).collect();
+                        let scores = part.iter().map(|(score, _)| *score);
+                        let members = texts.of(part.iter().map(|(_, member)| *member));
+                        let members = scores.zip(members).collect();
                         keys.apply(Effect::ZsetAdd { key, members });
                     },
                 );
             }
-            Restored::Stream(stream) => put_stream(keys, key, &stream),
+            Restored::Stream(stream) => put_stream(keys, key, stream),
         }
         if let Some(at) = expiry {
             keys.apply(Effect::ExpireAt { key, at });
         }
+    }
+
+    /// Lets go of the value: the keyspace has its own.
+    fn discard(self, keys: &Keyspace) {
+        let body = match self {
+            Restored::String(bytes) => Body::Large(Box::new(bytes)),
+            Restored::List(list) => Body::List(list),
+            Restored::Set(set) => Body::Set(set),
+            Restored::Hash(hash) => Body::Hash(hash),
+            Restored::Zset(zset) => Body::Zset(zset),
+            Restored::Stream(stream) => Body::Stream(stream),
+        };
+        keys.store().graveyard().discard_body(body);
     }
 }
 

@@ -39,7 +39,7 @@ fn error(text: impl AsRef<str>) -> Stop {
 fn functions<'a>(cx: &'a mut NodeTurn<'_>) -> (&'a mut Functions, &'a Libraries) {
     let data = cx.turn.keys.store().libraries();
     let functions = &mut cx.node.scripts.functions;
-    functions.follow(data);
+    functions.follow(data, cx.turn.keys.store().graveyard());
     (functions, data)
 }
 

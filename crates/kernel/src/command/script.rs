@@ -90,7 +90,7 @@ fn flush(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         let text = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
         return Err(ErrorReply::new(text).into());
     }
-    cx.node.scripts.flush();
+    cx.node.scripts.flush(cx.turn.keys.store().graveyard());
     cx.turn.reply.ok();
     Ok(())
 }

@@ -137,6 +137,7 @@ fn spop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         true => Vec::new(),
         false => picked.iter().map(|member| member.to_vec()).collect(),
     };
+    let members = cx.keys.temporary(members);
     if is_all {
         let phrase = cx.keys.stream().phrase();
         cx.keys.apply(Effect::Delete { key });

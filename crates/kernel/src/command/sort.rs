@@ -115,14 +115,15 @@ fn sort_ro(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn run(cx: &mut Turn<'_>, args: &Args<'_>, may_store: bool) -> CmdResult {
     let mut options = Options::parse(args, may_store, cx.session)?;
-    let (mut elements, is_set) = elements(cx.keys, args.key(1))?;
+    let (elements, is_set) = elements(cx.keys, args.key(1))?;
+    let mut elements = cx.keys.temporary(elements);
     let wants_order = options.target.is_some() || cx.keys.is_for_script;
     if options.is_unsorted && is_set && wants_order {
         // The order of a set is nobody's promise; what is stored must have one.
         (options.is_unsorted, options.is_alpha, options.by) = (false, true, None);
     }
     if !options.is_unsorted {
-        elements = sorted(cx.keys, elements, &options)?;
+        sort_elements(cx.keys, &mut elements, &options)?;
     } else if options.is_descending && !is_set {
         elements.reverse();
     }
@@ -137,7 +138,7 @@ fn run(cx: &mut Turn<'_>, args: &Args<'_>, may_store: bool) -> CmdResult {
             });
         }
         Some(target) => {
-            let mut results = Vec::new();
+            let mut results = cx.keys.temporary(Vec::new());
             for_each_result(cx.keys, chosen, &options.gets, |result| {
                 results.push(result.unwrap_or(b"").to_vec());
             });
@@ -173,31 +174,32 @@ enum Weight {
     Own,
 }
 
-fn sorted(
+fn sort_elements(
     keys: &mut Keyspace,
-    elements: Vec<Vec<u8>>,
+    elements: &mut Vec<Vec<u8>>,
     options: &Options<'_>,
-) -> Result<Vec<Vec<u8>>, Stop> {
-    let mut weighted = Vec::with_capacity(elements.len());
-    for element in elements {
-        let weight = match (options.by, options.is_alpha) {
+) -> Result<(), Stop> {
+    let weighted = elements.drain(..).map(|element| (Weight::Own, element)).collect();
+    let mut weighted = keys.temporary::<(Weight, Vec<u8>)>(weighted);
+    for (weight, element) in weighted.iter_mut() {
+        *weight = match (options.by, options.is_alpha) {
             (None, true) => Weight::Own,
-            (None, false) => Weight::Number(number(&element)?),
+            (None, false) => Weight::Number(number(element)?),
             (Some(pattern), true) => {
-                look_up(keys, pattern, &element).map_or(Weight::Missing, Weight::Text)
+                look_up(keys, pattern, element).map_or(Weight::Missing, Weight::Text)
             }
-            (Some(pattern), false) => match look_up(keys, pattern, &element) {
+            (Some(pattern), false) => match look_up(keys, pattern, element) {
                 None => Weight::Number(0.0),
                 Some(text) => Weight::Number(number(&text)?),
             },
         };
-        weighted.push((weight, element));
     }
     weighted.sort_by(|a, b| {
         let ordering = compare(a, b);
         if options.is_descending { ordering.reverse() } else { ordering }
     });
-    Ok(weighted.into_iter().map(|(_, element)| element).collect())
+    elements.extend(weighted.iter_mut().map(|(_, element)| std::mem::take(element)));
+    Ok(())
 }
 
 /// Equal numbers leave the order to the elements, so that it is always the same; equal texts leave it as it was.

@@ -38,9 +38,10 @@ fn multi(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
 }
 
 fn discard(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    if cx.session.transaction.take().is_none() {
+    let Some(transaction) = cx.session.transaction.take() else {
         return Err(ErrorReply::new("ERR DISCARD without MULTI").into());
-    }
+    };
+    cx.keys.forget_queue(transaction);
     cx.keys.unwatch(cx.session);
     cx.reply.ok();
     Ok(())
@@ -73,16 +74,17 @@ fn unwatch(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
 
 fn exec(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     let turn = &mut cx.turn;
-    let Some(transaction) = turn.session.transaction.take() else {
+    let Some(Transaction { queue, is_doomed, .. }) = turn.session.transaction.take() else {
         return Err(ErrorReply::new("ERR EXEC without MULTI").into());
     };
+    let queue = turn.keys.temporary(queue);
     let has_changed =
         turn.keys.interest.is_broken(turn.session.token)
             || turn.session.watched.iter().any(|watched| {
                 !watched.was_expired && turn.keys.is_expired(watched.db, &watched.key)
             });
     turn.keys.unwatch(turn.session);
-    if transaction.is_doomed {
+    if is_doomed {
         let text = "EXECABORT Transaction discarded because of previous errors.";
         return Err(ErrorReply::new(text).into());
     }
@@ -90,9 +92,9 @@ fn exec(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
         turn.reply.null_array();
         return Ok(());
     }
-    turn.reply.array(transaction.queue.len());
+    turn.reply.array(queue.len());
     turn.session.runs_transaction = true;
-    for command in &transaction.queue {
+    for command in queue.iter() {
         run_queued(cx, command);
     }
     cx.turn.session.runs_transaction = false;

@@ -88,6 +88,8 @@ pub struct Settings {
     pub latency_tracking: bool,
     /// Others are served while a script runs longer; 0 or less: they wait.
     pub busy_reply_threshold_ms: i64,
+    /// Bytes that the interpreter of scripts, and that of functions, may take.
+    pub lua_memory_limit: u64,
     pub latency_percentiles: Vec<f64>,
     /// Milliseconds; 0 switches the latency monitor off.
     pub latency_monitor_threshold_ms: u64,
@@ -220,6 +222,7 @@ impl Settings {
         Access {
             now,
             is_lfu: self.maxmemory_policy.is_lfu(),
+            is_lru: self.maxmemory_policy.is_lru(),
             lfu_log_factor: self.lfu_log_factor,
             lfu_decay_minutes: self.lfu_decay_minutes,
         }
@@ -264,8 +267,7 @@ impl Settings {
             bind: values.text("bind").split_ascii_whitespace().map(str::to_owned).collect(),
             tcp_backlog: values.number("tcp-backlog"),
             unixsocket: values.text("unixsocket").to_owned(),
-            unixsocket_mode: u32::from_str_radix(values.text("unixsocketperm"), 8)
-                .expect("kept in octal digits"),
+            unixsocket_mode: octal(values.text("unixsocketperm")),
             goes_to_background: values.is_on("daemonize"),
             tls_port: values.number("tls-port"),
             tls: tls_options(values),
@@ -276,6 +278,7 @@ impl Settings {
             slowlog_max_len: values.number("slowlog-max-len"),
             latency_tracking: values.is_on("latency-tracking"),
             busy_reply_threshold_ms: values.number("busy-reply-threshold"),
+            lua_memory_limit: values.number("lua-memory-limit"),
             latency_percentiles: read_numbers(values.text("latency-tracking-info-percentiles")),
             latency_monitor_threshold_ms: values.number("latency-monitor-threshold"),
             tracking_table_max_keys: values.number("tracking-table-max-keys"),
@@ -307,6 +310,10 @@ impl Settings {
             lazyfree_lazy_eviction: values.is_on("lazyfree-lazy-eviction"),
         }
     }
+}
+
+fn octal(kept: &str) -> u32 {
+    u32::from_str_radix(kept, 8).expect("kept in octal digits")
 }
 
 impl AppendFsync {

@@ -218,6 +218,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("locale-collate", TEXT, ""),
     row("logfile", TEXT, "").at_start(),
     row("loglevel", Kind::Choice(&["debug", "verbose", "notice", "warning", "nothing"]), "notice"),
+    row("lua-memory-limit", memory(16 << 20, SIGNED_MAX), "1073741824"),
     row("masterauth", TEXT, "").secret(),
     row("masteruser", TEXT, "").secret(),
     row("max-new-connections-per-cycle", int(1, 1000), "10"),

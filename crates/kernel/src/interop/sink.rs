@@ -19,7 +19,6 @@ use base::{Position, Tick};
 use binlog::OpenError;
 use net::{Address, Outgoing, TcpOptions, Token};
 use store::{Rng, Store};
-use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
 
 use super::link::{Attached, Event, Link, Request, Stage};
@@ -447,8 +446,6 @@ fn start_over(node: &mut Node, keys: &mut Keyspace, image: &Path) -> Result<(), 
 impl Keyspace {
     /// The data is replaced as a whole: everything that clients watch has changed, and what they wait for may be there.
     fn replace_store(&mut self, fresh: Store) {
-        let mut old = self.put_store(fresh);
-        let emptied = old.apply(0, &Effect::FlushAll);
-        emptied.expect("database 0 is always there");
+        self.put_store(fresh).abandon();
     }
 }

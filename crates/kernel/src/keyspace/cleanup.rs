@@ -50,7 +50,7 @@ impl Keyspace {
         if self.store.db(self.db).volatile_hashes_len() > 0 {
             let now = self.now;
             let due = self.volatile_hash(key).map(|hash| hash.due(now).map(<[u8]>::to_vec));
-            let due: Vec<Vec<u8>> = due.into_iter().flatten().collect();
+            let due = self.temporary(due.into_iter().flatten().collect::<Vec<Vec<u8>>>());
             in_parts(
                 due.iter().map(Vec::as_slice),
                 |field| field.len(),

@@ -3,12 +3,12 @@
 use base::UnixMs;
 use store::{Hash, Stream, StringRef, Value, list, set};
 use wire::listpack::{Listpack, TextBuffer};
-use wire::rdb::save::{Head, ListNode, Totals, Writer};
+use wire::rdb::save::{Head, ListNode, Totals, Usage, Writer};
 
 /// The payload that DUMP gives for a value.
 pub(crate) fn dump(value: Value<'_>) -> Vec<u8> {
     let mut writer = Writer::for_dump();
-    put(&mut writer, &Head { key: b"", expire: None }, value);
+    put(&mut writer, &Head { key: b"", expire: None, usage: Usage::Unknown }, value);
     writer.finish()
 }
 

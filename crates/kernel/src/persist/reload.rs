@@ -54,6 +54,6 @@ pub fn reload(store: &mut Store, now: UnixMs) -> Result<(), ReloadError> {
     if loaded.is_none() {
         return Err(ReloadError::Load(LoadError::CutOff));
     }
-    *store = fresh;
+    mem::replace(store, fresh).abandon();
     Ok(())
 }

@@ -13,8 +13,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::{Position, UnixMs};
-use store::{Progress, SnapshotRunning, SnapshotSink, Store, Value};
-use wire::rdb::save::{Head, Writer};
+use store::{Access, Entry, Progress, SnapshotRunning, SnapshotSink, Store, Value};
+use wire::rdb::save::{Head, Usage, Writer};
 
 use super::{aux, encode};
 
@@ -132,8 +132,11 @@ fn lock(encoder: &Mutex<Encoder>) -> MutexGuard<'_, Encoder> {
 struct Sink(Arc<Mutex<Encoder>>);
 
 impl SnapshotSink for Sink {
-    fn entry(&mut self, db: u16, key: &[u8], expiry: Option<UnixMs>, value: Value<'_>) {
-        lock(&self.0).entry(db, &Head { key, expire: expiry }, value);
+    fn entry(&mut self, db: u16, entry: &Entry) {
+        let mut encoder = lock(&self.0);
+        let usage = encoder.usage(entry.clock());
+        let head = Head { key: entry.key(), expire: entry.expiry(), usage };
+        encoder.entry(db, &head, entry.value());
     }
 
     fn wants_pause(&self) -> bool {
@@ -166,6 +169,8 @@ struct Encoder {
     bytes: u64,
     /// [`encoded`](Self::encoded) when the latest step began.
     step_began_at: u64,
+    /// What clocks meant when the image was fixed.
+    access: Access,
 }
 
 impl Encoder {
@@ -199,6 +204,18 @@ impl Encoder {
             keys: 0,
             bytes: 0,
             step_began_at: 0,
+            access: Access { now: about.now, ..*store.access() },
+        }
+    }
+
+    /// What the policy of eviction wants to know of a key again, as in Redis: under the others nothing is kept.
+    fn usage(&self, clock: u32) -> Usage {
+        match self.access {
+            Access { is_lfu: true, .. } => Usage::Frequency(self.access.frequency_before(clock)),
+            Access { is_lru: true, .. } => {
+                Usage::Idle(u64::from(self.access.idle_seconds_before(clock)))
+            }
+            Access { .. } => Usage::Unknown,
         }
     }
 

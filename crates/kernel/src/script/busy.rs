@@ -84,7 +84,10 @@ impl NodeTurn<'_> {
             blocking.unpark(turn.keys, session);
             turn.keys.unwatch(session);
         }
-        node.clients.remove(token);
+        let gone = node.clients.remove(token);
+        if let Some(transaction) = gone.and_then(|session| session.transaction) {
+            turn.keys.forget_queue(transaction);
+        }
     }
 
     /// Answers the complete requests of a client.

@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use base::Tick;
 use lua::{FunctionRef, Host, LogLevel, Purpose, Refused, Registration, Sandbox, Words};
+use store::Graveyard;
 use store::libraries::Libraries;
 
 use super::flags::{ScriptFlags, split_words};
-use super::{SANDBOX_BYTES_MAX, run};
+use super::{MemoryMax, run, take_or_make};
 use crate::turn::monotonic_clock;
 
 /// What the code of a library may take.
@@ -85,6 +86,7 @@ pub(crate) type Registered = BTreeMap<Vec<u8>, Function>;
 pub struct Functions {
     /// `None` before the first library, and while a function runs.
     pub(crate) sandbox: Option<Box<Sandbox>>,
+    pub(super) memory_max: MemoryMax,
     /// By name of the library.
     libraries: BTreeMap<Vec<u8>, Registered>,
     /// Library and name, by the name in lower case.
@@ -96,9 +98,7 @@ pub struct Functions {
 impl Functions {
     /// The interpreter for functions; put it back into `sandbox`.
     pub(crate) fn take_sandbox(&mut self) -> Box<Sandbox> {
-        self.sandbox
-            .take()
-            .unwrap_or_else(|| Box::new(Sandbox::new(Purpose::Functions, SANDBOX_BYTES_MAX)))
+        take_or_make(&mut self.sandbox, Purpose::Functions, self.memory_max)
     }
 
     pub fn vm_bytes(&self) -> usize {
@@ -135,11 +135,13 @@ impl Functions {
     }
 
     /// Makes this what the data says, if another than FUNCTION has changed it: a master, a log, a snapshot.
-    pub(crate) fn follow(&mut self, data: &Libraries) {
+    pub(crate) fn follow(&mut self, data: &Libraries, graveyard: &Graveyard) {
         if self.version == data.version() {
             return;
         }
-        *self = Functions::default();
+        let fresh = Functions { memory_max: self.memory_max, ..Functions::default() };
+        // The old interpreter is many allocations, however few functions it has.
+        graveyard.discard(std::mem::replace(self, fresh), usize::MAX);
         for (name, code) in data.iter() {
             match self.prepare(code, None, None) {
                 Ok(library) => self.link(library),

@@ -19,6 +19,7 @@ pub(crate) mod run;
 use base::Tick;
 use lua::{Purpose, Sandbox};
 use net::Token;
+use store::Graveyard;
 use wire::resp::reply::ErrorReply;
 
 use crate::command::Args;
@@ -26,8 +27,15 @@ pub use cache::Cache;
 use flags::{ScriptFlag, Shebang};
 pub use library::Functions;
 
-/// Bytes that all scripts of a node together may take at a time.
-const SANDBOX_BYTES_MAX: usize = 1 << 30;
+/// Bytes that an interpreter may take: `lua-memory-limit`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemoryMax(pub(crate) usize);
+
+impl Default for MemoryMax {
+    fn default() -> MemoryMax {
+        MemoryMax(1 << 30)
+    }
+}
 
 /// Words of a command that are kept for who asks what runs.
 const WORDS_KEPT: usize = 128;
@@ -39,6 +47,7 @@ pub struct Scripts {
     pub functions: Functions,
     /// `None` before the first script, and while one runs.
     pub(crate) sandbox: Option<Box<Sandbox>>,
+    memory_max: MemoryMax,
     pub(crate) running: Option<Running>,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: commands run in scripts that are not meant to.
     pub(crate) allows_all: bool,
@@ -90,9 +99,13 @@ impl Running {
 impl Scripts {
     /// The interpreter for scripts; put it back into `sandbox`.
     pub(crate) fn take_sandbox(&mut self) -> Box<Sandbox> {
-        self.sandbox
-            .take()
-            .unwrap_or_else(|| Box::new(Sandbox::new(Purpose::Scripts, SANDBOX_BYTES_MAX)))
+        take_or_make(&mut self.sandbox, Purpose::Scripts, self.memory_max)
+    }
+
+    /// Bounds both interpreters, from the next script on.
+    pub(crate) fn set_memory_max(&mut self, bytes: usize) {
+        self.memory_max = MemoryMax(bytes);
+        self.functions.memory_max = MemoryMax(bytes);
     }
 
     /// Bytes of the interpreter for scripts.
@@ -113,9 +126,10 @@ impl Scripts {
     }
 
     /// SCRIPT FLUSH: forgets all scripts, and what they have left in the interpreter.
-    pub(crate) fn flush(&mut self) {
-        self.cache = Cache::default();
-        self.sandbox = None;
+    pub(crate) fn flush(&mut self, graveyard: &Graveyard) {
+        let old = (std::mem::take(&mut self.cache), self.sandbox.take());
+        // An interpreter is many allocations, however few scripts it has.
+        graveyard.discard(old, usize::MAX);
     }
 
     /// SCRIPT KILL and FUNCTION KILL: the running script ends when it is looked at next.
@@ -134,6 +148,21 @@ impl Scripts {
         }
         running.is_killed = true;
         Ok(())
+    }
+}
+
+/// The interpreter of its place, bounded as is wanted now.
+fn take_or_make(
+    place: &mut Option<Box<Sandbox>>,
+    purpose: Purpose,
+    MemoryMax(bytes): MemoryMax,
+) -> Box<Sandbox> {
+    match place.take() {
+        Some(mut sandbox) => {
+            sandbox.set_memory_max(bytes);
+            sandbox
+        }
+        None => Box::new(Sandbox::new(purpose, bytes)),
     }
 }
 

@@ -6,8 +6,11 @@ mod counted;
 mod differential;
 mod digest;
 mod dump;
+#[cfg(debug_assertions)]
+mod freeing;
 mod hostile;
 mod hostile_bytes;
+mod images;
 mod import;
 mod interop;
 mod known_flaws;

@@ -3,6 +3,7 @@
 use wire::effect::Effect;
 
 use super::{ApplyError, Outcome, Target};
+use crate::graveyard::Remains;
 use crate::value::{Body, Kind};
 use crate::{Hash, Thresholds};
 
@@ -11,9 +12,7 @@ pub(super) fn apply(target: Target<'_>, effect: &Effect<'_>) -> Result<Outcome, 
     let changed = match effect {
         Effect::HashSet { pairs, .. } => return set(target, pairs, Hash::set),
         Effect::HashSetAndKeep { pairs, .. } => return set(target, pairs, Hash::set_and_keep),
-        Effect::HashDelete { fields, .. } => {
-            change(&mut target, |hash, _| fields.iter().filter(|field| hash.delete(field)).count())
-        }
+        Effect::HashDelete { fields, .. } => delete(&mut target, fields),
         Effect::HashExpire { fields, .. } => change(&mut target, |hash, _| {
             fields.iter().filter(|(at, field)| hash.set_deadline(field, *at)).count()
         }),
@@ -23,6 +22,15 @@ pub(super) fn apply(target: Target<'_>, effect: &Effect<'_>) -> Result<Outcome, 
         _ => unreachable!("apply sends only effects on hashes here"),
     };
     Ok(Outcome::count(changed?.unwrap_or(0)))
+}
+
+fn delete(target: &mut Target<'_>, fields: &[&[u8]]) -> Result<Option<usize>, ApplyError> {
+    let mut remains = Remains::new();
+    let deleted = change(target, |hash, _| {
+        fields.iter().filter(|field| hash.delete_into(field, &mut remains)).count()
+    });
+    remains.bury(&target.env.graveyard);
+    deleted
 }
 
 /// `pairs`: field, value, field, value, ...

@@ -3,28 +3,34 @@
 use wire::effect::{Effect, End};
 
 use super::{ApplyError, Outcome, Target};
+use crate::graveyard::Remains;
+use crate::list::Node;
 use crate::value::{Body, Kind};
 use crate::{List, Thresholds};
 
 pub(super) fn apply(target: Target<'_>, effect: &Effect<'_>) -> Result<Outcome, ApplyError> {
     match effect {
         Effect::ListPush { end, values, .. } => push(target, *end, values),
-        Effect::ListPop { end, count, .. } => {
-            shrink(target, |list, limits| list.pop(*end, clamp(*count), limits))
-        }
+        Effect::ListPop { end, count, .. } => shrink(target, |list, limits, remains| {
+            let count = clamp(*count).min(list.len());
+            let left = list.len() - count;
+            let start = if *end == End::Head { count } else { 0 };
+            list.trim_into(start, left, limits, remains);
+            count
+        }),
         Effect::ListSet { index, value, .. } => {
             change(target, |list, limits| list.set(clamp(*index), value, limits).then_some(1))
         }
         Effect::ListInsert { index, value, .. } => change(target, |list, limits| {
             list.insert(clamp(*index), value, limits).then(|| list.len())
         }),
-        Effect::ListTrim { start, count, .. } => shrink(target, |list, limits| {
+        Effect::ListTrim { start, count, .. } => shrink(target, |list, limits, remains| {
             let old = list.len();
-            list.trim(clamp(*start), clamp(*count), limits);
+            list.trim_into(clamp(*start), clamp(*count), limits, remains);
             old - list.len()
         }),
         Effect::ListRemove { count, value, .. } => {
-            shrink(target, |list, limits| list.remove(*count, value, limits))
+            shrink(target, |list, limits, remains| list.remove_into(*count, value, limits, remains))
         }
         _ => unreachable!("apply sends only effects on lists here"),
     }
@@ -58,14 +64,16 @@ fn push(mut target: Target<'_>, end: End, values: &[&[u8]]) -> Result<Outcome, A
 /// For changes that may empty the list; `run` returns how many elements it removed.
 fn shrink(
     mut target: Target<'_>,
-    run: impl FnOnce(&mut List, &Thresholds) -> usize,
+    run: impl FnOnce(&mut List, &Thresholds, &mut Remains<Node>) -> usize,
 ) -> Result<Outcome, ApplyError> {
     let limits = target.env.thresholds;
     let Some(list) = find(&mut target)? else { return Ok(Outcome(0)) };
-    let removed = run(list, &limits);
+    let mut remains = Remains::new();
+    let removed = run(list, &limits, &mut remains);
     if list.is_empty() {
         target.remove();
     }
+    remains.bury(&target.env.graveyard);
     Ok(Outcome::count(removed))
 }
 

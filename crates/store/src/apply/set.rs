@@ -2,6 +2,7 @@
 
 use super::{ApplyError, Outcome, Target};
 use crate::Set;
+use crate::graveyard::Remains;
 use crate::value::{Body, Kind};
 
 /// The set for changing; `None` when there is no such key.
@@ -24,9 +25,11 @@ pub(super) fn add(mut target: Target<'_>, members: &[&[u8]]) -> Result<Outcome, 
 
 pub(super) fn remove(mut target: Target<'_>, members: &[&[u8]]) -> Result<Outcome, ApplyError> {
     let Some(set) = find(&mut target)? else { return Ok(Outcome(0)) };
-    let removed = members.iter().filter(|member| set.remove(member)).count();
+    let mut remains = Remains::new();
+    let removed = members.iter().filter(|member| set.remove_into(member, &mut remains)).count();
     if set.is_empty() {
         target.remove();
     }
+    remains.bury(&target.env.graveyard);
     Ok(Outcome::count(removed))
 }

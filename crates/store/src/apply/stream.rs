@@ -6,11 +6,9 @@ use wire::listpack::Listpack;
 use wire::stream::{Node, StreamId};
 
 use super::{ApplyError, Outcome, Target};
+use crate::graveyard::Remains;
 use crate::stream::{Group, Stream};
 use crate::value::{Body, Kind};
-
-/// Nodes that are freed at once; more of them go to the background.
-const FREED_NODES_MAX: usize = 64;
 
 pub(super) fn apply(mut target: Target<'_>, effect: &Effect<'_>) -> Result<Outcome, ApplyError> {
     match effect {
@@ -18,7 +16,10 @@ pub(super) fn apply(mut target: Target<'_>, effect: &Effect<'_>) -> Result<Outco
         Effect::StreamAddNode { first, listpack, .. } => add_node(target, *first, listpack),
         Effect::StreamDelete { ids, .. } => {
             let Some(stream) = find(&mut target)? else { return Ok(Outcome(0)) };
-            Ok(Outcome::count(ids.iter().filter(|id| stream.remove(**id)).count()))
+            let mut remains = Remains::new();
+            let removed = ids.iter().filter(|id| stream.remove(**id, &mut remains)).count();
+            remains.bury(&target.env.graveyard);
+            Ok(Outcome::count(removed))
         }
         Effect::StreamTrim { count, .. } => trim(target, *count),
         Effect::StreamSet { last_id, max_deleted, entries_added, .. } => {
@@ -52,8 +53,10 @@ fn apply_to_group(mut target: Target<'_>, effect: &Effect<'_>) -> Result<Outcome
             Ok(Outcome::flag(group.set_consumer(consumer, *seen, *active)))
         }
         Effect::StreamRemoveConsumer { group, consumer, .. } => {
-            let pending = find_group(&mut target, group)?.remove_consumer(consumer);
-            Ok(Outcome::count(pending.unwrap_or(0)))
+            let removed = find_group(&mut target, group)?.remove_consumer(consumer);
+            let pending = removed.as_ref().map_or(0, |(consumer, _)| consumer.pending().len());
+            target.env.graveyard.discard(removed, pending);
+            Ok(Outcome::count(pending))
         }
         Effect::StreamDeliver { group, consumer, at, last_id, entries_read, ids, .. } => {
             let group = find_group(&mut target, group)?;
@@ -120,17 +123,16 @@ fn add_node(target: Target<'_>, first: StreamId, listpack: &[u8]) -> Result<Outc
 fn trim(mut target: Target<'_>, count: u64) -> Result<Outcome, ApplyError> {
     let Some(stream) = find(&mut target)? else { return Ok(Outcome(0)) };
     let (removed, emptied) = stream.trim(usize::try_from(count).unwrap_or(usize::MAX));
-    if emptied.len() > FREED_NODES_MAX {
-        target.env.graveyard.bury(emptied);
-    }
+    target.env.graveyard.discard_vec(emptied);
     Ok(Outcome::count(removed))
 }
 
 fn remove_group(mut target: Target<'_>, name: &[u8]) -> Result<Outcome, ApplyError> {
     let removed = find(&mut target)?.and_then(|stream| stream.remove_group(name));
     let is_there = removed.is_some();
-    if let Some(group) = removed.filter(Group::is_dear_to_free) {
-        target.env.graveyard.bury(group);
+    if let Some(group) = removed {
+        let effort = group.free_effort();
+        target.env.graveyard.discard(group, effort);
     }
     Ok(Outcome::flag(is_there))
 }

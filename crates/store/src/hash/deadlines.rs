@@ -39,22 +39,22 @@ impl Deadlines {
     }
 
     pub(super) fn set(&mut self, field: &[u8], at: UnixMs) {
-        self.remove(field);
+        self.take(field);
         let field: Arc<[u8]> = field.into();
         self.by_field.insert(field.clone(), at);
         self.by_time.insert((at, field));
     }
 
-    /// Whether there was one.
-    pub(super) fn remove(&mut self, field: &[u8]) -> bool {
+    /// Takes the deadline of a field away, if it has one, and returns the name of the field.
+    pub(super) fn take(&mut self, field: &[u8]) -> Option<Arc<[u8]>> {
         // Most fields of most hashes have none.
         if self.by_field.is_empty() {
-            return false;
+            return None;
         }
-        let Some((field, at)) = self.by_field.remove_entry(field) else { return false };
-        let was_there = self.by_time.remove(&(at, field));
+        let pair = self.by_field.remove_entry(field).map(|(field, at)| (at, field))?;
+        let was_there = self.by_time.remove(&pair);
         assert!(was_there, "both orders hold the same pairs");
-        true
+        Some(pair.1)
     }
 
     /// All pairs, the first to expire first.

@@ -153,14 +153,15 @@ impl Fields {
         }
     }
 
-    /// Whether the field was there.
-    pub(super) fn delete(&mut self, field: &[u8]) -> bool {
+    /// Removes a field; what is to be freed of it, or `None` if it was not there.
+    pub(super) fn take(&mut self, field: &[u8]) -> Option<Option<Pair>> {
         match &mut self.form {
-            Form::Listpack(pack) => match find(pack, field) {
-                Some(place) => pack.remove(place, 2) == 2,
-                None => false,
-            },
-            Form::Hashtable(table) => table.remove(hash_of(field), field).is_some(),
+            Form::Listpack(pack) => {
+                let place = find(pack, field)?;
+                pack.remove(place, 2);
+                Some(None)
+            }
+            Form::Hashtable(table) => table.remove(hash_of(field), field).map(Some),
         }
     }
 

@@ -14,9 +14,13 @@ mod deadlines;
 mod fields;
 mod visible;
 
+use std::sync::Arc;
+
 use base::UnixMs;
 use wire::listpack::{Element, Listpack};
 
+use crate::dict::Pair;
+use crate::graveyard::Remains;
 use crate::{Rng, Thresholds};
 use deadlines::Deadlines;
 use fields::Fields;
@@ -39,6 +43,9 @@ struct Volatile {
     fields: Fields,
     deadlines: Deadlines,
 }
+
+/// A field that was removed: with its value, if that had its own memory, and the name by which it had a deadline.
+pub(crate) type Removed = (Option<Pair>, Option<Arc<[u8]>>);
 
 /// A field and its value.
 pub type Entry<'a> = (Element<'a>, Element<'a>);
@@ -77,6 +84,13 @@ impl Hash {
         match &self.form {
             Form::Fixed(_) => None,
             Form::Volatile(volatile) => Some(&volatile.deadlines),
+        }
+    }
+
+    fn deadlines_mut(&mut self) -> Option<&mut Deadlines> {
+        match &mut self.form {
+            Form::Fixed(_) => None,
+            Form::Volatile(volatile) => Some(&mut volatile.deadlines),
         }
     }
 
@@ -143,8 +157,17 @@ impl Hash {
 
     /// Whether the field was there.
     pub fn delete(&mut self, field: &[u8]) -> bool {
-        self.persist(field);
-        self.fields_mut().delete(field)
+        self.delete_into(field, &mut Remains::new())
+    }
+
+    /// The same; what is to be freed is added to `remains`.
+    pub(crate) fn delete_into(&mut self, field: &[u8], remains: &mut Remains<Removed>) -> bool {
+        let name = self.deadlines_mut().and_then(|deadlines| deadlines.take(field));
+        match self.fields_mut().take(field) {
+            Some(pair) => remains.add((pair, name)),
+            None => return false,
+        }
+        true
     }
 
     /// All fields with their values.
@@ -211,10 +234,7 @@ impl Hash {
 
     /// Takes a field's deadline away; whether it had one.
     pub fn persist(&mut self, field: &[u8]) -> bool {
-        match &mut self.form {
-            Form::Fixed(_) => false,
-            Form::Volatile(volatile) => volatile.deadlines.remove(field),
-        }
+        self.deadlines_mut().and_then(|deadlines| deadlines.take(field)).is_some()
     }
 }
 

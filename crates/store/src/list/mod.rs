@@ -19,8 +19,9 @@ use wire::effect::End;
 use wire::listpack::{Element, Listpack, Needle};
 
 use crate::Thresholds;
+use crate::graveyard::Remains;
 pub use iter::Iter;
-use node::Node;
+pub(crate) use node::Node;
 pub use node::NodeRef;
 
 /// A list of strings.
@@ -215,6 +216,17 @@ impl List {
 
     /// Keeps the elements `start..start + count`.
     pub fn trim(&mut self, start: usize, count: usize, limits: &Thresholds) {
+        self.trim_into(start, count, limits, &mut Remains::new());
+    }
+
+    /// The same; what is to be freed is added to `remains`.
+    pub(crate) fn trim_into(
+        &mut self,
+        start: usize,
+        count: usize,
+        limits: &Thresholds,
+        remains: &mut Remains<Node>,
+    ) {
         let start = start.min(self.length);
         let count = count.min(self.length - start);
         let behind = self.length - start - count;
@@ -225,8 +237,8 @@ impl List {
                 pack.remove(pack.begin(), start);
             }
             Form::Quicklist(nodes) => {
-                drop_from(nodes, End::Tail, behind);
-                drop_from(nodes, End::Head, start);
+                drop_from(nodes, End::Tail, behind, remains);
+                drop_from(nodes, End::Head, start, remains);
             }
         }
         self.shrink(limits);
@@ -235,6 +247,17 @@ impl List {
     /// Removes elements equal to `value`: the first `count`, the last `-count`, or all if 0.
     /// Returns how many.
     pub fn remove(&mut self, count: i64, value: &[u8], limits: &Thresholds) -> usize {
+        self.remove_into(count, value, limits, &mut Remains::new())
+    }
+
+    /// The same; what is to be freed is added to `remains`.
+    pub(crate) fn remove_into(
+        &mut self,
+        count: i64,
+        value: &[u8],
+        limits: &Thresholds,
+        remains: &mut Remains<Node>,
+    ) -> usize {
         let needle = Needle::new(value);
         let limit = match usize::try_from(count.unsigned_abs()) {
             Ok(0) | Err(_) => usize::MAX,
@@ -243,7 +266,7 @@ impl List {
         let end = if count < 0 { End::Tail } else { End::Head };
         let removed = match &mut self.form {
             Form::Listpack(pack) => node::remove_equal(pack, end, &needle, limit),
-            Form::Quicklist(nodes) => remove_equal(nodes, end, &needle, limit),
+            Form::Quicklist(nodes) => remove_equal(nodes, end, &needle, limit, remains),
         };
         self.length -= removed;
         if removed > 0 {
@@ -367,7 +390,7 @@ fn remove_at(nodes: &mut VecDeque<Node>, number: usize, offset: usize) {
 }
 
 /// Drops `count` elements from an end, whole nodes where it can.
-fn drop_from(nodes: &mut VecDeque<Node>, end: End, mut count: usize) {
+fn drop_from(nodes: &mut VecDeque<Node>, end: End, mut count: usize, remains: &mut Remains<Node>) {
     while count > 0 {
         let outermost = match end {
             End::Head => nodes.front_mut(),
@@ -379,14 +402,21 @@ fn drop_from(nodes: &mut VecDeque<Node>, end: End, mut count: usize) {
             return;
         }
         count -= node.count();
-        match end {
+        let dropped = match end {
             End::Head => nodes.pop_front(),
             End::Tail => nodes.pop_back(),
         };
+        remains.add(dropped.expect("it was looked at"));
     }
 }
 
-fn remove_equal(nodes: &mut VecDeque<Node>, end: End, needle: &Needle<'_>, limit: usize) -> usize {
+fn remove_equal(
+    nodes: &mut VecDeque<Node>,
+    end: End,
+    needle: &Needle<'_>,
+    limit: usize,
+    remains: &mut Remains<Node>,
+) -> usize {
     let mut removed = 0;
     let mut visit = |node: &mut Node| {
         if removed < limit {
@@ -398,7 +428,13 @@ fn remove_equal(nodes: &mut VecDeque<Node>, end: End, needle: &Needle<'_>, limit
         End::Tail => nodes.iter_mut().rev().for_each(&mut visit),
     }
     if removed > 0 {
-        nodes.retain(|node| node.count() > 0);
+        nodes.retain_mut(|node| {
+            let stays = node.count() > 0;
+            if !stays {
+                remains.add(node.take());
+            }
+            stays
+        });
     }
     removed
 }

@@ -7,7 +7,7 @@ use crate::Thresholds;
 
 /// A node and its number of elements, kept beside it so that counting touches no other memory.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     count: u32,
     body: Body,
 }
@@ -38,6 +38,11 @@ impl Node {
             return Node { count: 1, body: Body::Plain(value.into()) };
         }
         Node::pack([value].into_iter().collect())
+    }
+
+    /// Moves the node out and leaves an empty one.
+    pub(super) fn take(&mut self) -> Node {
+        std::mem::replace(self, Node { count: 0, body: Body::Plain(Box::default()) })
     }
 
     pub(super) fn count(&self) -> usize {

@@ -17,6 +17,7 @@ use wire::intset::Intset;
 use wire::listpack::{Element, Listpack, Needle, TextBuffer};
 
 use crate::dict::{Bytes, Table, hash_of};
+use crate::graveyard::Remains;
 use crate::{Rng, Thresholds, pick};
 
 /// Distinct members.
@@ -201,13 +202,20 @@ impl Set {
 
     /// Whether the member was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
+        self.remove_into(member, &mut Remains::new())
+    }
+
+    /// The same; what is to be freed is added to `remains`.
+    pub(crate) fn remove_into(&mut self, member: &[u8], remains: &mut Remains<Bytes>) -> bool {
         match &mut self.form {
             Form::Intset(ints) => parse_i64(member).is_some_and(|value| ints.remove(value)),
             Form::Listpack(pack) => match pack.find(pack.begin(), &Needle::new(member), 1) {
                 Some(place) => pack.remove(place, 1) == 1,
                 None => false,
             },
-            Form::Hashtable(table) => table.remove(hash_of(member), member).is_some(),
+            Form::Hashtable(table) => {
+                table.remove(hash_of(member), member).map(|item| remains.add(item)).is_some()
+            }
         }
     }
 

@@ -151,15 +151,24 @@ impl Group {
         }
     }
 
-    /// Removes a consumer with what is pending for it; how much that was. `None` when it is not there.
-    pub(crate) fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
+    /// Removes a consumer with what is pending for it; returns it, and what else is to be freed. `None` when it is not
+    /// there.
+    pub(crate) fn remove_consumer(&mut self, name: &[u8]) -> Option<(Consumer, impl Send + use<>)> {
         let number = self.by_name.remove(name)?;
         let consumer =
             self.consumers[number].take().expect("a number in use is that of a consumer");
-        for id in &consumer.pending {
-            self.pending.remove(id);
+        let mut before = None;
+        if consumer.pending.len() > self.pending.len() / 2 {
+            // Most goes: to build what stays costs less, and frees nothing here.
+            let stays = self.pending.iter().filter(|(_, pending)| pending.owner != number);
+            let stays = stays.map(|(id, pending)| (*id, *pending)).collect();
+            before = Some(std::mem::replace(&mut self.pending, stays));
+        } else {
+            for id in &consumer.pending {
+                self.pending.remove(id);
+            }
         }
-        Some(consumer.pending.len())
+        Some((consumer, before))
     }
 
     /// Makes an entry pending for a consumer, whoever had it before; `false` when there is no such consumer.
@@ -189,13 +198,8 @@ impl Group {
         size_of::<Group>() + pending + names + self.consumers.capacity() * size_of::<Consumer>()
     }
 
-    /// Whether dropping it would hold up the executor.
-    pub(crate) fn is_dear_to_free(&self) -> bool {
-        self.free_effort() > crate::value::FREE_EFFORT_MAX
-    }
-
     /// Allocations, about: a node of a tree holds several pending entries.
-    pub(super) fn free_effort(&self) -> usize {
+    pub(crate) fn free_effort(&self) -> usize {
         self.pending.len() / 4 + 2 * self.consumers.len()
     }
 }

@@ -22,6 +22,7 @@ use wire::stream::node::{self, Entry};
 use wire::stream::{Node, StreamId};
 
 use crate::apply::ApplyError;
+use crate::graveyard::Remains;
 use crate::{Thresholds, pick};
 pub use group::{Consumer, Group, Pending};
 pub use range::{Range, RangeBack};
@@ -375,14 +376,14 @@ impl Stream {
         self.0.first_id = first.map_or(StreamId::MIN, |entry| entry.id);
     }
 
-    /// Removes an entry by name; whether it was there.
-    pub(crate) fn remove(&mut self, id: StreamId) -> bool {
+    /// Removes an entry by name; whether it was there. What is to be freed is added to `remains`.
+    pub(crate) fn remove(&mut self, id: StreamId, remains: &mut Remains<Node>) -> bool {
         let Some((&key, node)) = self.0.nodes.range_mut(..=id).next_back() else { return false };
         if !node.delete(key, id) {
             return false;
         }
         if node.live() == 0 {
-            self.0.nodes.remove(&key);
+            remains.add(self.0.nodes.remove(&key).expect("it was just found"));
         }
         self.0.length -= 1;
         self.0.max_deleted = self.0.max_deleted.max(id);

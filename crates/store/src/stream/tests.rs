@@ -37,14 +37,14 @@ fn trimming_by_whole_nodes_keeps_too_much_rather_than_too_little() {
 fn deleted_entries_are_neither_found_nor_counted() {
     let mut stream = stream(7, 3);
     for ms in [1, 3, 5, 6, 4] {
-        assert!(stream.remove(id(ms, 0)));
-        assert!(!stream.remove(id(ms, 0)));
+        assert!(stream.remove(id(ms, 0), &mut Remains::new()));
+        assert!(!stream.remove(id(ms, 0), &mut Remains::new()));
     }
     let ids: Vec<StreamId> = stream.range(id(1, 0), StreamId::MAX).map(|entry| entry.id).collect();
     assert_eq!(ids, [id(2, 0), id(7, 0)]);
     assert_eq!((stream.len(), stream.first_id(), stream.max_deleted()), (2, id(2, 0), id(6, 0)));
     assert_eq!(stream.nodes().len(), 2, "the node in the middle is empty");
-    assert!(stream.remove(id(7, 0)));
+    assert!(stream.remove(id(7, 0), &mut Remains::new()));
     assert_eq!(stream.last_entry_id(), Some(id(2, 0)));
     assert_eq!(stream.last_id(), id(7, 0));
 }
@@ -55,7 +55,7 @@ fn ids_only_rise_unless_they_are_set() {
     let mut stream = stream(3, 100);
     assert_eq!(stream.add(id(3, 0), &[b"f", b"v"], &limits), Err(ApplyError::StaleId));
     assert_eq!(stream.set(id(2, 0), StreamId::MIN, 3), Err(ApplyError::StaleId));
-    assert!(stream.remove(id(3, 0)));
+    assert!(stream.remove(id(3, 0), &mut Remains::new()));
     stream.set(id(2, 0), StreamId::MIN, 3).unwrap();
     stream.add(id(2, 5), &[b"f", b"v"], &limits).unwrap();
     let ids: Vec<StreamId> = stream.range_back(id(2, 0), id(3, 0)).map(|entry| entry.id).collect();
@@ -74,7 +74,7 @@ fn distances_are_known_at_the_ends() {
     stream.trim(2);
     check(&stream, 0, Some(2));
     check(&stream, 3, Some(3));
-    assert!(stream.remove(id(4, 0)));
+    assert!(stream.remove(id(4, 0), &mut Remains::new()));
     check(&stream, 3, None);
     check(&stream, 5, Some(5));
     let group = Group::new(id(3, 0), Some(3));
@@ -109,9 +109,8 @@ fn consumers_may_come_and_go() {
     assert!(group.give(b"a", id(1, 0), at, 1) && group.give(b"b", id(2, 0), at, 1));
     assert!(group.give(b"b", id(1, 0), at, 2), "it changes hands");
     assert!(!group.give(b"nobody", id(1, 0), at, 2));
-    assert_eq!(group.remove_consumer(b"a"), Some(0));
-    assert_eq!(group.remove_consumer(b"b"), Some(2));
-    assert_eq!(group.remove_consumer(b"b"), None);
+    let mut removed = |name| group.remove_consumer(name).map(|(gone, _)| gone.pending().len());
+    assert_eq!([removed(b"a"), removed(b"b"), removed(b"b")], [Some(0), Some(2), None]);
     assert_eq!(group.pending().len(), 0);
     assert!(group.set_consumer(b"d", at, None) && group.set_consumer(b"e", at, None));
     assert!(group.give(b"c", id(3, 0), at, 1));

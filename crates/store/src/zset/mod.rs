@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 use wire::listpack::{Element, Listpack, TextBuffer};
 
 use crate::dict::{Scored, Table, hash_of};
+use crate::graveyard::Remains;
 use crate::{Rng, Thresholds, pick};
 use rank_tree::RankTree;
 
@@ -41,6 +42,9 @@ struct Ranked {
     table: Table<Scored>,
     tree: RankTree,
 }
+
+/// A member that was removed, as table and tree had it.
+pub(crate) type Removed = (Scored, Box<[u8]>);
 
 /// A member with its score.
 pub type Entry<'a> = (f64, Element<'a>);
@@ -199,13 +203,23 @@ impl Zset {
 
     /// Whether the member was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
+        self.remove_into(member, &mut Remains::new())
+    }
+
+    /// The same; what is to be freed is added to `remains`.
+    pub(crate) fn remove_into(&mut self, member: &[u8], remains: &mut Remains<Removed>) -> bool {
         match &mut self.form {
             Form::Listpack(pack) => match pack::find(pack, member) {
                 Some((place, _)) => pack.remove(place, 2) == 2,
                 None => false,
             },
             Form::Skiplist(ranked) => match ranked.table.remove(hash_of(member), member) {
-                Some(item) => ranked.tree.remove(item.score(), member),
+                Some(item) => {
+                    let element = ranked.tree.take(item.score(), member);
+                    let element = element.expect("table and tree hold the same members");
+                    remains.add((item, element));
+                    true
+                }
                 None => false,
             },
         }

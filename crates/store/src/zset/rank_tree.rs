@@ -116,16 +116,19 @@ impl RankTree {
 
     /// Whether the element was there.
     pub fn remove(&mut self, score: f64, member: &[u8]) -> bool {
-        if !self.root.remove((score, member)) {
-            return false;
-        }
+        self.take(score, member).is_some()
+    }
+
+    /// The same; returns the tree's copy of the member.
+    pub(crate) fn take(&mut self, score: f64, member: &[u8]) -> Option<Box<[u8]>> {
+        let taken = self.root.take((score, member))?;
         self.length -= 1;
         while let Node::Inner(children) = &mut self.root
             && children.len() < 2
         {
             self.root = children.pop().map_or_else(Node::default, |child| *child.node);
         }
-        true
+        Some(taken)
     }
 
     /// The number of elements before this one, if it is there.
@@ -253,20 +256,18 @@ impl Node {
         }
     }
 
-    fn remove(&mut self, key: (f64, &[u8])) -> bool {
+    fn take(&mut self, key: (f64, &[u8])) -> Option<Box<[u8]>> {
         match self {
             Node::Leaf(elements) => {
                 let found = elements.binary_search_by(|element| compare(element.key(), key));
-                found.map(|at| elements.remove(at)).is_ok()
+                found.ok().map(|at| elements.remove(at).member)
             }
             Node::Inner(children) => {
                 let at = child_of(children, key);
-                if !children[at].node.remove(key) {
-                    return false;
-                }
+                let taken = children[at].node.take(key)?;
                 children[at].refresh();
                 refill(children, at);
-                true
+                Some(taken)
             }
         }
     }

@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use base::UnixMs;
 use proptest::prelude::*;
-use store::{Progress, SnapshotRunning, SnapshotSink, Store, Value};
+use store::{Entry, Progress, SnapshotRunning, SnapshotSink, Store};
 use wire::effect::{Effect, Expiry};
 
 use crate::model::{Model, Op, new_store, op};
@@ -13,8 +12,8 @@ use crate::model::{Model, Op, new_store, op};
 struct Collector(Arc<Mutex<Model>>);
 
 impl SnapshotSink for Collector {
-    fn entry(&mut self, db: u16, key: &[u8], expiry: Option<UnixMs>, value: Value<'_>) {
-        self.0.lock().unwrap().put(db, key, expiry, value);
+    fn entry(&mut self, db: u16, entry: &Entry) {
+        self.0.lock().unwrap().put(db, entry.key(), entry.expiry(), entry.value());
     }
 }
 
@@ -128,7 +127,7 @@ fn there_is_one_image_at_a_time() {
 fn a_slice_ends_when_the_sink_is_full() {
     struct Full(usize);
     impl SnapshotSink for Full {
-        fn entry(&mut self, _: u16, _: &[u8], _: Option<UnixMs>, _: Value<'_>) {
+        fn entry(&mut self, _: u16, _: &Entry) {
             self.0 += 1;
         }
         fn wants_pause(&self) -> bool {

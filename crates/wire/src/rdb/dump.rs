@@ -69,11 +69,11 @@ fn unseal(payload: &[u8]) -> Result<&[u8], OpenError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::save::{Head, Writer};
+    use super::super::save::{Head, Usage, Writer};
     use super::*;
     use crate::listpack::Element;
 
-    const HEAD: Head<'_> = Head { key: b"", expire: None };
+    const HEAD: Head<'_> = Head { key: b"", expire: None, usage: Usage::Unknown };
 
     fn set(members: &[&[u8]], count: usize) -> Vec<u8> {
         let mut writer = Writer::for_dump();
@@ -93,7 +93,10 @@ mod tests {
         let members = vec![b"a".to_vec(), b"b".to_vec()];
         assert_eq!(open(&set(&[b"a", b"b"], 2)), Ok(Value::Set(members)));
         let mut writer = Writer::for_dump();
-        writer.string(&Head { key: b"k", expire: Some(base::UnixMs(1)) }, b"text");
+        writer.string(
+            &Head { key: b"k", expire: Some(base::UnixMs(1)), usage: Usage::Unknown },
+            b"text",
+        );
         assert_eq!(open(&writer.finish()), Ok(Value::String(b"text".to_vec())));
     }
 

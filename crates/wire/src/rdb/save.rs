@@ -28,6 +28,17 @@ const COMPRESS_BYTES_MIN: usize = 21;
 pub struct Head<'a> {
     pub key: &'a [u8],
     pub expire: Option<UnixMs>,
+    pub usage: Usage,
+}
+
+/// What is known of the use of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Usage {
+    Unknown,
+    /// Seconds since the last use.
+    Idle(u64),
+    /// The logarithmic count of LFU policies.
+    Frequency(u8),
 }
 
 /// One node of a list.
@@ -243,6 +254,14 @@ impl Writer {
         if let Some(at) = head.expire {
             self.out.push(opcode::EXPIRE_MS);
             self.out.extend_from_slice(&at.0.to_le_bytes());
+        }
+        match head.usage {
+            Usage::Unknown => {}
+            Usage::Idle(seconds) => {
+                self.out.push(opcode::IDLE);
+                put_length(&mut self.out, seconds);
+            }
+            Usage::Frequency(count) => self.out.extend([opcode::FREQ, count]),
         }
         self.out.push(kind);
         self.strings.put(&mut self.out, head.key);

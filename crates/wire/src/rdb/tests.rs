@@ -6,7 +6,7 @@ use base::UnixMs;
 use proptest::prelude::*;
 
 use super::load::{DEADLINE_MS_MAX, Entry, Event, ListNode, Reader, Value, VolatileField, scored};
-use super::save::{self, Head, Writer};
+use super::save::{self, Head, Usage, Writer};
 use super::{RdbError, VERSION, crc64};
 use crate::intset::Intset;
 use crate::listpack::{Element, Listpack};
@@ -41,7 +41,7 @@ fn pack(items: &[&str]) -> Listpack {
 }
 
 fn head(key: &str) -> Head<'_> {
-    Head { key: key.as_bytes(), expire: None }
+    Head { key: key.as_bytes(), expire: None, usage: Usage::Unknown }
 }
 
 /// One value of every kind, with the seams where lengths change their form.
@@ -50,7 +50,10 @@ fn sample(is_compressing: bool) -> Vec<u8> {
     writer.aux("redis-ver", b"7.2.0");
     writer.select(0);
     writer.sizes(11, 1);
-    writer.string(&Head { key: b"text", expire: Some(UnixMs(4_102_444_800_000)) }, b"hello");
+    writer.string(
+        &Head { key: b"text", expire: Some(UnixMs(4_102_444_800_000)), usage: Usage::Unknown },
+        b"hello",
+    );
     writer.string(&head("digits"), b"-129");
     writer.string(&head("long"), &b"pollux".repeat(4000));
     writer.integer(&head("integer"), i64::MIN);
@@ -263,7 +266,7 @@ proptest! {
     ) {
         let mut writer = Writer::new(is_compressing);
         for (key, value) in &pairs {
-            writer.string(&Head { key, expire: None }, value);
+            writer.string(&Head { key, expire: None, usage: Usage::Unknown }, value);
         }
         let events = read(&writer.finish(), chunk).unwrap();
         let found: Vec<_> = entries(&events)

@@ -69,6 +69,7 @@ pub(super) fn bitop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     if operation == Operation::Not {
         result.iter_mut().for_each(|byte| *byte = !*byte);
     }
+    let result = cx.keys.temporary(result);
     let key = args.key(2);
     cx.keys.check_room([result.len()].into_iter())?;
     let was_there = cx.keys.make_way(key);

@@ -88,8 +88,11 @@ fn run(cx: &mut Turn<'_>, args: &Args<'_>, variant: Variant, may_store: bool) ->
         (Some(zset), Some(shape)) => search.find(zset, shape),
         (_, _) => Vec::new(),
     };
+    let mut found = cx.keys.temporary(found);
+    let count = if search.count > 0 { search.count.min(found.len()) } else { found.len() };
+    let found = &mut found[..count];
     match search.target {
-        None => search.reply(cx, &found),
+        None => search.reply(cx, found),
         Some(target) => {
             let is_search = variant == Variant::SearchStore;
             let event = if is_search { "geosearchstore" } else { "georadiusstore" };
@@ -100,7 +103,7 @@ fn run(cx: &mut Turn<'_>, args: &Args<'_>, variant: Variant, may_store: bool) ->
 }
 
 impl Search<'_> {
-    /// The members inside the shape, in the order that was asked for.
+    /// The members inside the shape, in the order that was asked for; maybe more than were asked for.
     fn find(&self, zset: &Zset, shape: &Shape) -> Vec<Found> {
         let limit = if self.is_any { self.count } else { usize::MAX };
         let mut found = Vec::new();
@@ -126,9 +129,6 @@ impl Search<'_> {
             Order::None => {}
             Order::Ascending => found.sort_by(|a, b| a.distance.total_cmp(&b.distance)),
             Order::Descending => found.sort_by(|a, b| b.distance.total_cmp(&a.distance)),
-        }
-        if self.count > 0 {
-            found.truncate(self.count);
         }
         found
     }
@@ -158,14 +158,17 @@ impl Search<'_> {
         &self,
         cx: &mut Turn<'_>,
         target: &[u8],
-        found: Vec<Found>,
+        found: &mut [Found],
         event: &'static str,
     ) -> CmdResult {
         let score = |found: &Found| {
             if self.stores_distance { found.distance / self.unit } else { found.score }
         };
-        let members: Members =
-            found.into_iter().map(|found| (score(&found), found.member)).collect();
+        let members: Members = found
+            .iter_mut()
+            .map(|found| (score(found), std::mem::take(&mut found.member)))
+            .collect();
+        let members = cx.keys.temporary(members);
         replace(cx, target, &members, event)?;
         cx.reply.count(members.len());
         Ok(())

@@ -57,6 +57,8 @@ fn reply(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine) -> CmdResult {
         let union = union(&sets);
         cx.reply.set(union.len());
         union.iter().for_each(|member| element(&mut cx.reply, member));
+        let effort = union.free_effort();
+        cx.keys.discard(union, effort);
         return Ok(());
     }
     let members = members(&sets, combine, usize::MAX);
@@ -70,11 +72,18 @@ fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine) -> CmdResult {
     let target = args.key(1);
     let sets = look_up(cx.keys, &args.from(2))?;
     let members: Vec<Vec<u8>> = match combine {
-        Combine::Union => union(&sets).iter().map(|member| member.to_vec()).collect(),
+        Combine::Union => {
+            let union = union(&sets);
+            let members = union.iter().map(|member| member.to_vec()).collect();
+            let effort = union.free_effort();
+            cx.keys.discard(union, effort);
+            members
+        }
         Combine::Intersection | Combine::Difference => {
             members(&sets, combine, usize::MAX).iter().map(Element::to_vec).collect()
         }
     };
+    let members = cx.keys.temporary(members);
     cx.keys.check_room(members.iter().map(Vec::len))?;
     let was_there = cx.keys.make_way(target);
     in_parts(

@@ -125,7 +125,7 @@ impl<'a> Claimer<'a> {
             }
         }
         in_parts(
-            so_far.claims.into_values(),
+            so_far.claims.values().cloned(),
             |_| size_of::<Claim>(),
             |part| {
                 let claims = part.to_vec();
@@ -133,9 +133,11 @@ impl<'a> Claimer<'a> {
             },
         );
         if !so_far.dropped.is_empty() {
-            let ids = so_far.dropped.into_iter().collect();
+            let ids = so_far.dropped.iter().copied().collect();
             keys.apply(Effect::StreamAck { key, group, ids });
         }
+        let entries = so_far.claims.len() + so_far.dropped.len();
+        keys.discard(so_far, entries);
         Ok(())
     }
 }

@@ -259,13 +259,14 @@ pub(super) fn zdiff(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 fn reply(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine, name: &str) -> CmdResult {
     let request = Request::parse(cx.keys, args, 1, combine, name, false)?;
     let members = request.run(cx.keys)?;
+    let members = cx.keys.temporary(members);
     if !request.with_scores {
         cx.reply.array(members.len());
         members.iter().for_each(|(_, member)| cx.reply.bulk(member));
         return Ok(());
     }
     pairs(&mut cx.reply, members.len());
-    for (found, member) in &members {
+    for (found, member) in members.iter() {
         pair(&mut cx.reply);
         cx.reply.bulk(member);
         score(&mut cx.reply, *found);
@@ -289,6 +290,7 @@ pub(super) fn zdiffstore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine, event: &'static str) -> CmdResult {
     let request = Request::parse(cx.keys, args, 2, combine, event, true)?;
     let members = request.run(cx.keys)?;
+    let members = cx.keys.temporary(members);
     replace(cx, args.key(1), &members, event)?;
     cx.reply.count(members.len());
     Ok(())
@@ -302,6 +304,7 @@ pub(super) fn zintercard(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let mut sources: Vec<(Source<'_>, f64)> =
         look_up(cx.keys, &counted.keys)?.into_iter().map(|source| (source, 1.0)).collect();
     sources.sort_by_key(|(source, _)| source.len());
-    cx.reply.count(intersection(&sources, Aggregate::Sum, limit).len());
+    let members = intersection(&sources, Aggregate::Sum, limit);
+    cx.reply.count(cx.keys.temporary(members).len());
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use base::UnixMs;
-use store::Zset;
 use store::zset::Entry;
+use store::{Temporary, Zset};
 use wire::resp::reply::ErrorReply;
 
 use super::range::{Members, remove_ranks};
@@ -48,11 +48,15 @@ impl End {
     }
 }
 
+/// Members that are nobody's any more.
+type Taken = Temporary<(f64, Vec<u8>)>;
+
 /// Takes up to `count` members from an end; `None` when the key is not there.
-fn take(cx: &mut Turn<'_>, key: &[u8], end: End, count: usize) -> Result<Option<Members>, Stop> {
+fn take(cx: &mut Turn<'_>, key: &[u8], end: End, count: usize) -> Result<Option<Taken>, Stop> {
     let Some(zset) = cx.keys.peek_zset(key)? else { return Ok(None) };
     let ranks = end.ranks(zset, count);
     let taken = end.entries(zset, &ranks);
+    let taken = cx.keys.temporary(taken);
     let event = match end {
         End::Min => "zpopmin",
         End::Max => "zpopmax",
@@ -76,14 +80,15 @@ fn pop(cx: &mut Turn<'_>, args: &Args<'_>, end: End) -> CmdResult {
     }
     let has_count = args.len() == 3;
     let count = if has_count { bounds::count(args, 2)? } else { 1 };
-    let taken = take(cx, args.key(1), end, count)?.unwrap_or_default();
+    let taken = take(cx, args.key(1), end, count)?;
+    let taken = taken.as_deref().map_or(&[][..], Vec::as_slice);
     // Without a count there is one pair, flat in both protocols.
     if has_count || taken.is_empty() {
         pairs(&mut cx.reply, taken.len());
     } else {
         cx.reply.array(2);
     }
-    for (found, member) in &taken {
+    for (found, member) in taken {
         if has_count {
             pair(&mut cx.reply);
         }
@@ -124,7 +129,7 @@ impl<'a> Zmpop<'a> {
             cx.reply.array(2);
             cx.reply.bulk(key);
             cx.reply.array(taken.len());
-            for (found, member) in &taken {
+            for (found, member) in taken.iter() {
                 cx.reply.array(2);
                 cx.reply.bulk(member);
                 score(&mut cx.reply, *found);
@@ -173,7 +178,7 @@ fn pop_or_wait(cx: &mut Turn<'_>, args: &Args<'_>, end: End) -> CmdResult {
         cx.keys.stream_mut().instead(phrase, db, &[end.command(), key]);
         cx.reply.array(3);
         cx.reply.bulk(key);
-        for (found, member) in &taken {
+        for (found, member) in taken.iter() {
             cx.reply.bulk(member);
             score(&mut cx.reply, *found);
         }

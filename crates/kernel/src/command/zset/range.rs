@@ -181,6 +181,7 @@ pub(super) fn zrangestore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         range.entries(zset).map(|(score, member)| (score, member.to_vec())).collect()
     };
     let members = cx.keys.zset(source)?.map(copy).unwrap_or_default();
+    let members = cx.keys.temporary(members);
     replace(cx, target, &members, "zrangestore")?;
     cx.reply.count(members.len());
     Ok(())
@@ -259,6 +260,7 @@ pub(super) fn remove_ranks(
     } else {
         let entries = zset.range(ranks.start, ranks.len());
         let members: Vec<Vec<u8>> = entries.map(|(_, member)| member.to_vec()).collect();
+        let members = cx.keys.temporary(members);
         cx.keys.check_room(members.iter().map(Vec::len))?;
         in_parts(
             members.iter().map(Vec::as_slice),
