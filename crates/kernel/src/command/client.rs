@@ -178,11 +178,12 @@ fn list(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         4 if args.is(2, "TYPE") => kind = Some(client_type(args.key(3))?),
         4.. if args.is(2, "ID") => {
             let read = |text: &[u8]| {
-                base::number::parse_i64(text)
-                    .and_then(|id| u64::try_from(id).ok())
-                    .ok_or_else(|| error("ERR Invalid client ID"))
+                base::number::parse_i64(text).ok_or_else(|| error("ERR Invalid client ID"))
             };
-            let mut named = args.iter_from(3).map(read).collect::<Result<Vec<u64>, Stop>>()?;
+            let named = args.iter_from(3).map(read).collect::<Result<Vec<i64>, Stop>>()?;
+            // No client has a negative one.
+            let mut named: Vec<u64> =
+                named.into_iter().filter_map(|id| u64::try_from(id).ok()).collect();
             named.sort_unstable();
             ids = Some(named);
         }

@@ -272,7 +272,7 @@ fn look_up(keys: &mut Keyspace, pattern: &[u8], element: &[u8]) -> Option<Vec<u8
 /// Makes `results` the list under `target`; without results there is no list.
 fn store(keys: &mut Keyspace, target: &[u8], results: &[Vec<u8>]) -> Result<(), ErrorReply> {
     keys.check_room(results.iter().map(Vec::len))?;
-    let was_there = keys.make_way(target);
+    let was_there = keys.make_way(target, results.is_empty());
     in_parts(
         results.iter().map(Vec::as_slice),
         |result| result.len(),

@@ -170,8 +170,13 @@ impl Keyspace {
 
     /// Removes what is there under a key that the command writes next, or leaves empty, and tells of with
     /// [`Keyspace::notify_stored`]; returns whether there was something. Subscribers hear of the overwriting only.
-    pub(crate) fn make_way(&mut self, key: &[u8]) -> bool {
-        let was_there = self.peek_entry(key).is_some();
+    /// What nothing follows (`leaves_nothing`) is removed as it is: a key that is due does not expire before.
+    pub(crate) fn make_way(&mut self, key: &[u8], leaves_nothing: bool) -> bool {
+        let was_there = if leaves_nothing {
+            self.store.db(self.db).get(key).is_some()
+        } else {
+            self.peek_entry(key).is_some()
+        };
         if was_there {
             self.apply(Effect::Delete { key });
             self.notices.is_overwriting = self.notices.wants(Class::New);
@@ -297,7 +302,7 @@ mod tests {
         keys.apply(set.clone());
         keys.apply(set.clone());
         assert_eq!(told(&mut keys), [(0, "new")]);
-        assert!(keys.make_way(b"k"));
+        assert!(keys.make_way(b"k", false));
         keys.apply(set);
         assert_eq!(told(&mut keys), [], "it was overwritten");
         keys.apply(Effect::Move { key: b"k", to_db: 1 });

@@ -72,7 +72,7 @@ pub(super) fn bitop(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let result = cx.keys.temporary(result);
     let key = args.key(2);
     cx.keys.check_room([result.len()].into_iter())?;
-    let was_there = cx.keys.make_way(key);
+    let was_there = cx.keys.make_way(key, result.is_empty());
     // What is made by SetRange is a string with room to grow, as SETBIT likes it.
     for (number, value) in result.chunks(BYTES_PER_EFFECT).enumerate() {
         let offset = (number * BYTES_PER_EFFECT) as u64;

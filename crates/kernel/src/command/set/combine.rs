@@ -85,7 +85,7 @@ fn store(cx: &mut Turn<'_>, args: &Args<'_>, combine: Combine) -> CmdResult {
     };
     let members = cx.keys.temporary(members);
     cx.keys.check_room(members.iter().map(Vec::len))?;
-    let was_there = cx.keys.make_way(target);
+    let was_there = cx.keys.make_way(target, members.is_empty());
     in_parts(
         members.iter().map(Vec::as_slice),
         |member| member.len(),

@@ -199,7 +199,7 @@ pub(in crate::command) fn replace(
     event: &'static str,
 ) -> CmdResult {
     cx.keys.check_room(members.iter().map(|(_, member)| member.len()))?;
-    let was_there = cx.keys.make_way(target);
+    let was_there = cx.keys.make_way(target, members.is_empty());
     in_parts(
         members.iter().map(|(score, member)| (*score, member.as_slice())),
         |(_, member)| member.len(),
