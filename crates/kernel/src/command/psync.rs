@@ -4,7 +4,7 @@ use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
-use crate::interop::{Downstream, Phase, full_from};
+use crate::interop::{Downstream, Filter, Phase, full_from};
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("psync", Handler::Node(psync)),
@@ -42,12 +42,8 @@ fn replconf(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
             downstream(cx).knows_second_id |= args.is(at + 1, "psync2");
         } else if args.is(at, "rdb-only") {
             downstream(cx).is_rdb_only = args.int(at + 1)? == 1;
-        } else if args.is(at, "rdb-filter-only") && value.is_empty() {
-            // Nothing is to be left out.
         } else if args.is(at, "rdb-filter-only") {
-            let text = String::from_utf8_lossy(value);
-            let text = format!("ERR Unsupported rdb-filter-only option: {text}");
-            return Err(ErrorReply::from(text).into());
+            downstream(cx).filter = Some(filter(value)?);
         } else if args.is(at, "ack") {
             acknowledge(cx, args, at);
             return Ok(());
@@ -66,6 +62,20 @@ fn replconf(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     }
     cx.turn.reply.ok();
     Ok(())
+}
+
+/// `REPLCONF rdb-filter-only`: the parts of the image that are wanted, by name.
+fn filter(names: &[u8]) -> Result<Filter, Stop> {
+    let mut filter = Filter::default();
+    for name in names.split(u8::is_ascii_whitespace).filter(|name| !name.is_empty()) {
+        if !name.eq_ignore_ascii_case(b"functions") {
+            let name = String::from_utf8_lossy(name);
+            let text = format!("ERR Unsupported rdb-filter-only option: {name}");
+            return Err(ErrorReply::from(text).into());
+        }
+        filter.has_functions = true;
+    }
+    Ok(filter)
 }
 
 /// `REPLCONF ACK offset` is never answered, and means nothing from a client that is no replica.
@@ -130,7 +140,8 @@ fn is_settled(cx: &NodeTurn<'_>) -> Result<bool, Stop> {
 fn ask_for_all(cx: &mut NodeTurn<'_>, is_old: bool) {
     cx.node.counters.sync_full += 1;
     cx.turn.keys.stream_mut().open();
-    let rounds = cx.node.desk.want();
+    let is_filtered = downstream(cx).filter.is_some();
+    let rounds = if is_filtered { 0 } else { cx.node.desk.want() };
     let sent = full_from(cx.node, cx.turn.keys);
     let now = cx.node.now;
     let replica = downstream(cx);

@@ -233,7 +233,9 @@ fn events(text: &str) -> Result<String, Problem> {
     let has =
         |letter: char| text.contains(letter) || (text.contains('A') && ALL_EVENTS.contains(letter));
     let has_all = ALL_EVENTS.chars().all(has);
-    let shown = EVENT_LETTERS.chars().filter(|&c| has(c) && !(has_all && ALL_EVENTS.contains(c)));
+    // `n` is not in `A`, but as in Redis it is not shown beside it.
+    let is_hidden = |letter: char| has_all && (ALL_EVENTS.contains(letter) || letter == 'n');
+    let shown = EVENT_LETTERS.chars().filter(|&letter| has(letter) && !is_hidden(letter));
     Ok(has_all.then_some('A').into_iter().chain(shown).collect())
 }
 
@@ -320,7 +322,7 @@ mod tests {
     #[test]
     fn event_letters_as_redis_shows_them() {
         check(Kind::Events, "KEA", Ok("AKE"));
-        check(Kind::Events, "Kg$lshzxetdmnE", Ok("AnKEm"));
+        check(Kind::Events, "Kg$lshzxetdmnE", Ok("AKEm"));
         check(Kind::Events, "Elg", Ok("glE"));
         check(Kind::Events, "Q", Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."));
     }

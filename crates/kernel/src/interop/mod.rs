@@ -25,6 +25,6 @@ mod translate;
 
 pub(crate) use quote::is_quoted;
 pub(crate) use sink::Sink;
-pub(crate) use source::{Downstream, Phase, Source, full_from, refresh_replicas};
+pub(crate) use source::{Downstream, Filter, Phase, Source, full_from, refresh_replicas};
 pub(crate) use stream::Phrase;
 pub use stream::Stream;

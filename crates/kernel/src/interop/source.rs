@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use base::{Position, Tick, UnixMs};
 use net::{Token, Wake};
+use wire::rdb::save::Writer;
 
 use super::image::{ImageReader, Piece};
 use crate::info::ReplicaFacts;
@@ -35,6 +36,8 @@ pub(crate) struct Downstream {
     pub(crate) announced_ip: String,
     /// It wants the image and nothing behind it.
     pub(crate) is_rdb_only: bool,
+    /// It wants these parts of the image only.
+    pub(crate) filter: Option<Filter>,
     /// It understands a second ID (`capa psync2`).
     pub(crate) knows_second_id: bool,
     /// It said SYNC, as Redis before 2.8, and acknowledges nothing.
@@ -43,6 +46,12 @@ pub(crate) struct Downstream {
     pub(crate) sent: u64,
     pub(crate) acked: u64,
     pub(crate) acked_at: UnixMs,
+}
+
+/// The parts of an image that a replica wants; the keys are none of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) has_functions: bool,
 }
 
 #[derive(Debug, Default)]
@@ -260,6 +269,9 @@ fn serve(
     is_beat: bool,
     wake: &Wake,
 ) -> Result<(), String> {
+    if let (Phase::Waiting { .. }, Some(filter)) = (&replica.phase, replica.filter) {
+        send_filtered(node, keys, token, replica, filter);
+    }
     if let Phase::Waiting { rounds } = &mut replica.phase {
         let rounds = *rounds;
         match node.desk.wait(rounds, std::time::Duration::ZERO) {
@@ -320,6 +332,45 @@ fn begin_image(
     Ok(())
 }
 
+/// An image without keys needs no checkpoint: it is made here and now, where the stream stands.
+fn send_filtered(
+    node: &mut Node,
+    keys: &mut Keyspace,
+    token: Token,
+    replica: &mut Downstream,
+    filter: Filter,
+) {
+    let mut writer = Writer::new(true);
+    writer.aux("redis-ver", crate::REDIS_VERSION.as_bytes());
+    if let Some(db) = keys.stream().relayed_db() {
+        writer.aux("repl-stream-db", db.to_string().as_bytes());
+    }
+    if filter.has_functions {
+        keys.store().libraries().iter().for_each(|(_, code)| writer.function(code));
+    }
+    let image = writer.finish();
+    let stream = keys.stream_mut();
+    stream.select_anew();
+    if !replica.is_old {
+        let begin = format!("+FULLRESYNC {} {}\r\n", stream.id(), stream.offset());
+        put(node, token, begin.as_bytes());
+    }
+    replica.sent = stream.offset();
+    put(node, token, format!("${}\r\n", image.len()).as_bytes());
+    put(node, token, &image);
+    go_online(node, token, replica);
+}
+
+/// The replica has the whole image.
+fn go_online(node: &mut Node, token: Token, replica: &mut Downstream) {
+    replica.acked_at = node.now;
+    replica.phase = Phase::Online;
+    tracing::info!("replica online");
+    if replica.is_rdb_only {
+        node.net.close_after_flush(token);
+    }
+}
+
 fn send_image(node: &mut Node, token: Token, replica: &mut Downstream) -> Result<(), String> {
     let Phase::Loading(image) = &mut replica.phase else { return Ok(()) };
     while node.net.output_pending(token) < OUTPUT_AHEAD_BYTES {
@@ -328,12 +379,7 @@ fn send_image(node: &mut Node, token: Token, replica: &mut Downstream) -> Result
             Piece::NotYet => break,
             Piece::Failed(error) => return Err(format!("its checkpoint cannot be read: {error}")),
             Piece::End => {
-                replica.acked_at = node.now;
-                replica.phase = Phase::Online;
-                tracing::info!("replica online");
-                if replica.is_rdb_only {
-                    node.net.close_after_flush(token);
-                }
+                go_online(node, token, replica);
                 break;
             }
         }

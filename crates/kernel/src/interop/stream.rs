@@ -427,6 +427,11 @@ impl Stream {
             self.marks.pop_front();
         }
         self.marks.push_back(Place { op, offset: self.offset });
+        self.select_anew();
+    }
+
+    /// A replica begins here: the next command is preceded by SELECT, unless the master's bytes are passed on.
+    pub(crate) fn select_anew(&mut self) {
         if !self.is_relaying {
             self.selected = None;
         }

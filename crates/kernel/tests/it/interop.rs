@@ -154,6 +154,85 @@ fn pollux_follows_a_real_server_and_goes_on_alone() {
     with_node(dir.path(), |address, _| assert_equal(&redis.address(), address));
 }
 
+/// Subscribers of a replica hear of what its master does.
+#[test]
+fn a_replica_tells_of_what_it_applies() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let mut master = connect(&redis.address());
+    ask(&mut master, "CONFIG SET repl-diskless-sync-delay 0");
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, replica| {
+        replicaof(replica, &redis.address());
+        until("the replica is up", || ask(replica, "INFO replication").contains("status:up"));
+        ask(replica, "CONFIG SET notify-keyspace-events EA");
+        let mut listener = connect(address);
+        ask(&mut listener, "PSUBSCRIBE __keyevent@0__:*");
+        for words in [
+            "SET k v PX 50",
+            "RPUSH l a b",
+            "LPOP l 2",
+            "SPOP none",
+            "EVAL return{redis.call('incr','n')} 0",
+        ] {
+            ask(&mut master, words);
+        }
+        let mut heard = Vec::new();
+        // The master's word ends the key: here nothing expires by itself.
+        while heard.last().is_none_or(|event| event != "del k") {
+            let (response, _) = listener.receive().unwrap();
+            let (Response::Array(parts) | Response::Push(parts)) = response else {
+                panic!("{response:?}")
+            };
+            let text =
+                |at: usize| String::from_utf8_lossy(parts[at].as_bytes().unwrap()).into_owned();
+            let channel = text(2);
+            let event = channel.rsplit_once(':').unwrap().1;
+            heard.push(format!("{event} {}", text(3)));
+        }
+        let expected = ["set k", "expire k", "rpush l", "lpop l", "del l", "incrby n", "del k"];
+        assert_eq!(heard, expected);
+    });
+}
+
+/// Deadlines of fields hold at a replica, and over a restart.
+#[test]
+fn fields_expire_at_replicas_and_after_a_restart() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    with_node(one.path(), |first, master| {
+        ask(master, "HSET h a 1 b 2 c 3 d 4");
+        ask(master, "HPEXPIRE h 3600000 FIELDS 1 a");
+        with_node(two.path(), |_, replica| {
+            replicaof(replica, first);
+            until("the image is here", || ask(replica, "HLEN h") == ":4\r\n");
+            ask(master, "HPEXPIRE h 1 FIELDS 1 b");
+            ask(master, "HEXPIRE h 7200 FIELDS 1 c");
+            until("the field is gone at the replica", || ask(replica, "HLEN h") == ":3\r\n");
+            assert_eq!(ask(master, "WAIT 1 30000"), ":1\r\n");
+            let times = "HPEXPIRETIME h FIELDS 4 a b c d";
+            assert_eq!(ask(master, times), ask(replica, times));
+            let digest = |client: &mut Client| ask(client, "DEBUG DIGEST");
+            // The field is hidden at once, and deleted when the master says so.
+            until("the digests are equal", || digest(master) == digest(replica));
+        });
+        ask(master, "HPEXPIRE h 1 FIELDS 1 d");
+    });
+    let times = |client: &mut Client| {
+        let told = ask(client, "HPTTL h FIELDS 4 a b c d");
+        told.split("\r\n")
+            .skip(1)
+            .map(|ttl| ttl.trim_start_matches(':').parse::<i64>().is_ok_and(|ms| ms > 0))
+            .collect()
+    };
+    for (dir, fields) in [(&one, ":2\r\n"), (&two, ":3\r\n")] {
+        with_node(dir.path(), |_, client| {
+            ask(client, "REPLICAOF NO ONE");
+            until("what was due is gone", || ask(client, "HLEN h") == fields);
+            let left: Vec<bool> = times(client);
+            assert_eq!(left[..3], [true, false, true], "deadlines of a and c are kept");
+        });
+    }
+}
+
 #[test]
 fn keys_migrate_to_a_real_server_and_back() {
     let redis = RedisServer::start().expect("redis-server can be started");

@@ -25,6 +25,7 @@ mod script;
 mod server;
 mod shard;
 mod tls;
+mod tools;
 mod transcript;
 
 #[global_allocator]

@@ -95,7 +95,7 @@ impl<'a> Zrange<'a> {
                 let span = bounds::span(*start, *stop, zset.len());
                 return if self.is_reverse { mirrored(&span, zset.len()) } else { span };
             }
-            Select::Interval(interval) => interval.ranks(zset),
+            Select::Interval(interval) => interval.ranks_from(zset, self.is_reverse),
         };
         let Some((offset, count)) = self.limit else { return found };
         // A negative offset selects nothing, a negative count everything.
