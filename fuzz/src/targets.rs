@@ -5,6 +5,9 @@
 use base::extended::Extended;
 use base::{glob, number};
 use catalog::{Flag, Group};
+use cluster::api::{CreateInstance, FailoverRequest, HostReport, NodeState};
+use kernel::config::{Config, file};
+use kernel::replicate::handshake::{Heard, Hello, SyncRequest};
 use store::{Graveyard, Rng, Store};
 use testkit::differential::Script;
 use wire::effect::{Effect, End, Expiry};
@@ -45,6 +48,10 @@ pub const ALL: &[Target] = &[
     Target { name: "acl", run: rules, seeds: rule_seeds },
     Target { name: "lua", run: lua, seeds: lua_seeds },
     Target { name: "commands", run: commands, seeds: command_seeds },
+    Target { name: "script", run: script, seeds: script_seeds },
+    Target { name: "config", run: config, seeds: config_seeds },
+    Target { name: "handshake", run: handshake, seeds: handshake_seeds },
+    Target { name: "rest", run: rest, seeds: rest_seeds },
 ];
 
 fn texts(texts: &[&[u8]]) -> Vec<Vec<u8>> {
@@ -565,6 +572,103 @@ fn lua_seeds() -> Vec<Vec<u8>> {
     ])
 }
 
+/// The source of a script.
+fn script(data: &[u8]) {
+    // What loops for long is no fault of the sandbox: such a script is left to SCRIPT KILL.
+    let words: &[&[u8]] = &[b"while", b"repeat", b"for", b"goto"];
+    if words.iter().any(|word| data.windows(word.len()).any(|part| part == *word)) {
+        return;
+    }
+    rig::with(|rig| {
+        rig.call(&[b"EVAL", data, b"1", b"k", b"12"]);
+        rig.call(&[b"EVAL", b"return {1, cjson.encode({})}", b"0"]);
+        rig.call(&[b"FUNCTION", b"LOAD", b"REPLACE", data]);
+        rig.call(&[b"FUNCTION", b"FLUSH"]);
+        rig.call(&[b"SCRIPT", b"FLUSH"]);
+    });
+}
+
+fn script_seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        b"local t = {1, 2.5, 'x', {a = true}} return {cjson.encode(t), #t, t[3]:rep(10)}",
+        b"return {unpack({1, 2, 3}, 1, 3), string.format('%5.2f %s %d %q', 1, 'a', 3, '\\n')}",
+        b"return {redis.call('SET', KEYS[1], ARGV[1]), redis.pcall('INCRBY', KEYS[1], 'x').err}",
+        b"local ok, e = pcall(function() error({err = 'MINE'}) end) return {tostring(ok), e.err}",
+        b"return {('abc'):gsub('%w', '%0%0'), ('k=v'):match('(%w+)=(%w*)'), ('a,b'):find(',', 1, true)}",
+        b"return {bit.tohex(255, -4), struct.pack('>I2', 7), cmsgpack.pack({1}), math.floor(-1.5)}",
+        b"local c = coroutine.wrap(function(a) coroutine.yield(a) end) return {c(1), select('#', 1, 2)}",
+        b"local t = setmetatable({}, {__index = function(_, k) return k end}) return t.x .. t[1]",
+        b"return {table.concat({1, 2}, ','), tostring(nil), tonumber('10', 2), loadstring('return 1')()}",
+        b"return {redis.sha1hex(''), redis.status_reply('OK'), redis.error_reply('a b'), redis.setresp(3)}",
+        b"#!lua name=lib\nredis.register_function{function_name='f', callback=function(k, a) return a end}",
+    ])
+}
+
+// --- files and nodes
+
+/// A configuration file.
+fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(directives) = file::parse(text) else { return };
+    let mut config = Config::default();
+    if config.load(&directives).is_err() {
+        return;
+    }
+    let rewritten = config.rewritten(text, &[]);
+    let again = file::parse(&rewritten).expect("what was rewritten can be read");
+    let mut same = Config::default();
+    same.load(&again).expect("what was rewritten is obeyed");
+    assert!(same.settings() == config.settings(), "it says the same:\n{rewritten}");
+}
+
+fn config_seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        b"port 7000\nsave 900 1 300 10\n# a comment\nmaxmemory 100mb\nmaxmemory-policy allkeys-lru\n",
+        b"bind 127.0.0.1 -::1\nrequirepass \"a \\x41 b\"\nclient-output-buffer-limit pubsub 1mb 2mb 60\n",
+        b"notify-keyspace-events KEA\noom-score-adj-values 0 200 800\nlua-memory-limit 64mb\nhz 50\n",
+        b"user alice on >secret ~key:* +@all\nlatency-tracking-info-percentiles 50 99 99.9\n",
+    ])
+}
+
+/// What nodes say when a link begins: words in a line.
+fn handshake(data: &[u8]) {
+    let words: Vec<&[u8]> = data.split(|byte| *byte == b' ').collect();
+    let _any_answer_will_do = Hello::parse(&words).is_ok();
+    let _any_answer_will_do = SyncRequest::parse(&words).is_ok();
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _any_answer_will_do = Heard::parse(text);
+    }
+}
+
+fn handshake_seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        b"1 orders orders-0 agent 7 3 secret",
+        b"1 orders orders-0 node-2 7 3 secret",
+        b"3-100 1:1,2:50,3:77",
+        b"CONTINUE 100",
+        b"FULL no-data",
+    ])
+}
+
+/// Bodies of requests at a config server.
+fn rest(data: &[u8]) {
+    if let Ok(request) = serde_json::from_slice::<CreateInstance>(data) {
+        let _any_answer_will_do = request.validate();
+    }
+    let _any_answer_will_do = serde_json::from_slice::<FailoverRequest>(data).is_ok();
+    let _any_answer_will_do = serde_json::from_slice::<HostReport>(data).is_ok();
+    let _any_answer_will_do = serde_json::from_slice::<NodeState>(data).is_ok();
+}
+
+fn rest_seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        br#"{"name":"orders","edition":"standard","replicas":1,"port":7000,"params":{"maxmemory":"1gb"}}"#,
+        br#"{"node":"node-2","force":false}"#,
+        br#"{"host":"a","agent":1,"nodes":[{"node":"n","process":{"pid":7}}],"number":9}"#,
+        br#"{"cluster":"c","shard":"s","node":"n","incarnation":1,"epoch":3,"role":"master","phase":"ready"}"#,
+    ])
+}
+
 // --- commands
 
 /// Lines, each a command as a person types it. Those that wait, or reach out of the data, are passed over.
@@ -584,7 +688,8 @@ fn commands(data: &[u8]) {
     });
 }
 
-fn is_about_data(words: &[&[u8]]) -> bool {
+/// Whether a command reads or changes keys, and neither waits nor answers at great length.
+pub fn is_about_data(words: &[&[u8]]) -> bool {
     let Some(spec) = words.first().and_then(|name| catalog::find(name)) else { return false };
     let is_data = match spec.group {
         Group::Bitmap

@@ -3,13 +3,14 @@
 #![expect(unreachable_pub, reason = "in the folder of the targets it is a library")]
 
 #[path = "../../../../fuzz/src/mutate.rs"]
-mod mutate;
+pub(crate) mod mutate;
 #[path = "../../../../fuzz/src/rig.rs"]
-mod rig;
+pub(crate) mod rig;
 #[path = "../../../../fuzz/src/targets.rs"]
 mod targets;
 
 use mutate::Mutator;
+pub(crate) use targets::is_about_data;
 use targets::{ALL, Target};
 
 /// Inputs of each target; those that go through a node are dearer.
@@ -17,7 +18,7 @@ const RUNS: usize = 3000;
 const RUNS_OF_NODES: usize = 250;
 
 fn needs_node(target: &Target) -> bool {
-    matches!(target.name, "restore" | "hyperloglog" | "acl" | "lua" | "commands")
+    matches!(target.name, "restore" | "hyperloglog" | "acl" | "lua" | "commands" | "script")
 }
 
 fn play(target: &Target) {
@@ -56,6 +57,11 @@ fn rules_of_any_kind_are_answered() {
 #[test]
 fn scripts_decode_anything() {
     play_named("lua");
+}
+
+#[test]
+fn scripts_of_any_kind_are_answered() {
+    play_named("script");
 }
 
 #[test]

@@ -1,0 +1,5 @@
+//! libFuzzer's door to the target `config`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::run("config", data));
