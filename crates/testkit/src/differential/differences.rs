@@ -245,6 +245,19 @@ pub(super) fn is_open(command: &str, args: &[Vec<u8>]) -> bool {
     }
 }
 
+/// Whether a client would be told of changes to keys: the subscriber knows what to do with that, the others do not.
+pub(super) fn is_tracking(command: &str, args: &[Vec<u8>]) -> bool {
+    let has = |word: &str| args.iter().any(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+    let to_nobody = args.windows(2).any(|pair| {
+        pair[0].eq_ignore_ascii_case(b"REDIRECT") && [&b"0"[..], b"x"].contains(&&*pair[1])
+    });
+    let is_refused = has("x")
+        || to_nobody
+        || has("OPTIN") && (has("OPTOUT") || has("BCAST"))
+        || has("PREFIX") && !has("BCAST");
+    command == "CLIENT TRACKING" && has("ON") && !is_refused
+}
+
 /// A name, in a filter of CLIENT KILL, that no client has.
 fn is_nobody(name: &[u8]) -> bool {
     [&b"987654321"[..], b"1.2.3.4:1", b"x"].contains(&name)

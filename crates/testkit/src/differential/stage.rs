@@ -225,6 +225,7 @@ impl<'a> Stage<'a> {
         let is_unfit = actor.is_queueing()
             && (compare::is_unfit_for_transactions(&name) || !consumers.is_empty())
             || differences::is_open(&name, &step.args)
+            || step.client != SUBSCRIBER && differences::is_tracking(&name, &step.args)
             || actor.parked.is_none() && actor.is_order_open(&name, &step.args)?;
         if is_unfit || differences::is_newer(self.release, &name, &step.args) {
             return Ok(None);
