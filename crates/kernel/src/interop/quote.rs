@@ -4,7 +4,7 @@
 //! Redis sends them as they were said, and so do we, as they give the same everywhere: no chance, no clock, no arithmetic that differs
 //! between C libraries (why GEOSEARCHSTORE is not among them), no listing of what only this node can know.
 
-/// Whether the command of this name (lower case) is sent as it was said.
+/// Whether the command of this name (lower case, `container|subcommand`) is sent as it was said.
 pub(crate) fn is_quoted(name: &str) -> bool {
     matches!(
         name,
@@ -13,7 +13,7 @@ pub(crate) fn is_quoted(name: &str) -> bool {
             | "copy"
             | "decrby"
             | "del"
-            | "getset"
+            | "hdel"
             | "hincrby"
             | "hmset"
             | "hsetnx"
@@ -29,14 +29,20 @@ pub(crate) fn is_quoted(name: &str) -> bool {
             | "pfmerge"
             | "renamenx"
             | "rpushx"
+            | "sadd"
             | "sdiffstore"
             | "setbit"
             | "setnx"
             | "sinterstore"
             | "smove"
             | "sort"
+            | "srem"
             | "sunionstore"
             | "unlink"
+            | "xdel"
+            | "xgroup|create"
+            | "xgroup|setid"
+            | "xsetid"
             | "zadd"
             | "zdiffstore"
             | "zincrby"
@@ -44,6 +50,7 @@ pub(crate) fn is_quoted(name: &str) -> bool {
             | "zpopmax"
             | "zpopmin"
             | "zrangestore"
+            | "zrem"
             | "zremrangebylex"
             | "zremrangebyrank"
             | "zremrangebyscore"

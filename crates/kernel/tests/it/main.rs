@@ -7,6 +7,7 @@ mod counted;
 mod differential;
 mod digest;
 mod dump;
+mod forms;
 #[cfg(debug_assertions)]
 mod freeing;
 mod hostile;

@@ -185,6 +185,10 @@ impl Options {
         while let Some(at) = next.filter(|at| *at < args.len()) {
             next = parser.option(args, at, is_xadd)?;
         }
+        if cx.session.is_master {
+            // A master of Redis has made `=` and what was left of `~`, and leaves the LIMIT where it was.
+            parser.limit = parser.is_approximate.then_some(0);
+        }
         parser.finish(is_xadd, cx.keys.store().thresholds().stream_node_max_entries)
     }
 }
