@@ -29,6 +29,8 @@ const CLIENT_COMMANDS_MAX: usize = 1024;
 const WINDOW_COMMANDS: usize = 64;
 /// A batch takes no further client beyond this.
 const BATCH_COMMANDS_MAX: usize = 4096;
+/// Room for arguments that an empty batch keeps: a request of a million arguments is rare.
+const SPANS_KEPT_MAX: usize = 32 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -90,6 +92,9 @@ impl Batch {
         self.inputs.clear();
         self.requests.clear();
         self.spans.clear();
+        if self.spans.capacity() > SPANS_KEPT_MAX {
+            self.spans = Vec::new();
+        }
         self.fetched = 0;
     }
 
