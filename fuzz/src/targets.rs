@@ -614,7 +614,7 @@ fn config(data: &[u8]) {
     if config.load(&directives).is_err() {
         return;
     }
-    let rewritten = config.rewritten(text, &[]);
+    let rewritten = config.rewritten(text, &[], false);
     let again = file::parse(&rewritten).expect("what was rewritten can be read");
     let mut same = Config::default();
     same.load(&again).expect("what was rewritten is obeyed");

@@ -31,7 +31,8 @@ pub(crate) enum Admission {
 const NOT_LOGGED_IN: ErrorReply = ErrorReply::new("NOAUTH Authentication required.");
 pub(crate) const READ_ONLY: ErrorReply =
     ErrorReply::new("READONLY You can't write against a read only replica.");
-const LOADING: ErrorReply = ErrorReply::new("LOADING Redis is loading the dataset in memory");
+pub(crate) const LOADING: ErrorReply =
+    ErrorReply::new("LOADING Redis is loading the dataset in memory");
 const MASTER_DOWN: ErrorReply = ErrorReply::new(
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
 );
@@ -187,7 +188,7 @@ pub(crate) fn log_trouble(keys: &Keyspace) -> ErrorReply {
 pub(crate) fn refuse_write(node: &Node) -> Option<ErrorReply> {
     match &node.replication {
         Some(replication) => replication.refuse_write(monotonic_clock()),
-        None => node.limits.wants_replicas.then_some(NO_REPLICAS),
+        None => node.lacks_replicas().then_some(NO_REPLICAS),
     }
 }
 

@@ -16,6 +16,7 @@ mod seed;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base::{ClusterId, Epoch, Incarnation, NodeId, ShardId};
 use binlog::{Directory, Health, OpenError, Owner};
@@ -24,6 +25,7 @@ use tracing::warn;
 
 use crate::access::file::UsersError;
 use crate::boot::{self, ListenError};
+use crate::command::table;
 use crate::config::Config;
 use crate::config::file::Directive;
 use crate::info::LoadFacts;
@@ -56,6 +58,8 @@ pub enum AloneError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Users(#[from] UsersError),
+    #[error("{why}")]
+    Rename { why: &'static str },
     #[error("cannot use {path}: {error}")]
     Directory { path: PathBuf, error: io::Error },
     #[error(transparent)]
@@ -84,6 +88,7 @@ impl AloneError {
                 "see to the files named by tls-cert-file, tls-key-file and tls-ca-cert-file, and to tls-auth-clients"
             }
             AloneError::Listen(_) => "name addresses of this machine with --bind",
+            AloneError::Rename { .. } => "see to the `rename-command` lines of the configuration",
             AloneError::Users(_) => {
                 "see to the aclfile, or to the `user` lines of the configuration"
             }
@@ -131,6 +136,7 @@ impl Alone {
     /// Listens, locks the directory, recovers the end of its log, and seeds the hash of this process.
     pub fn open(mut config: Config) -> Result<Alone, AloneError> {
         let dir = settle_directory(&mut config)?;
+        table::rename(config.renames()).map_err(|why| AloneError::Rename { why })?;
         fit_descriptors(&mut config)?;
         let mut executor = boot::executor(config)?;
         let node = &mut executor.node;
@@ -147,6 +153,7 @@ impl Alone {
             warn!("another node of this process has seeded the hash");
         }
         let stopper = Stopper::new(executor.wake_handle());
+        executor.node.stopper = Some(stopper.clone());
         Ok(Alone { executor, directory, stopper })
     }
 
@@ -172,7 +179,7 @@ impl Alone {
     pub fn run(mut self, tell: &mut dyn FnMut(Stage)) -> Result<(), AloneError> {
         let Some(loaded) = self.load(tell)? else { return Ok(()) };
         let settings = self.executor.node.config.settings();
-        let options = boot::log_options(settings, self.executor.wake_handle());
+        let options = boot::lone_log_options(settings, self.executor.wake_handle());
         let mut appender = self.directory.start(options)?;
         if appender.epoch() < REIGN {
             appender.begin_reign(REIGN)?;
@@ -181,7 +188,8 @@ impl Alone {
         journal::set_role('M');
         tell(Stage::Ready(loaded));
         resume_replication(&mut self.executor)?;
-        let served = serve(&mut self.executor, &self.stopper);
+        let served = serve(&mut self.executor);
+        self.executor.node.take_leave(&self.executor.keys);
         let past = self.executor.node.replication_past(&self.executor.keys);
         // A log that failed cannot be stopped cleanly either; why it failed is the better answer.
         let Some(appender) = self.executor.keys.detach_log() else { return served };
@@ -205,13 +213,21 @@ impl Alone {
         executor.node.is_loading = true;
         let mut reported = monotonic_clock();
         let mut started_at = None;
+        let mut delayed_until = reported;
         while !restore.is_done() {
             executor.turn_at_once()?;
             if is_over(executor, &self.stopper) {
                 return Ok(None);
             }
+            if monotonic_clock() < delayed_until {
+                executor.turn()?;
+                continue;
+            }
+            let before = restore.progress();
             restore.step(&mut executor.keys, LOAD_SLICE)?;
             let progress = restore.progress();
+            let loaded = (progress.keys + progress.ops).saturating_sub(before.keys + before.ops);
+            delayed_until = monotonic_clock().plus(load_delay(&executor.node, loaded));
             executor.node.facts.persistence.load = LoadFacts {
                 started_at: *started_at.get_or_insert(executor.node.now),
                 bytes_total: progress.bytes_total,
@@ -250,6 +266,12 @@ impl Alone {
     }
 }
 
+/// `key-load-delay` for so many keys.
+fn load_delay(node: &Node, keys: u64) -> Duration {
+    let delay_us = u64::try_from(node.config.settings().process.key_load_delay_us).unwrap_or(0);
+    Duration::from_micros(delay_us.saturating_mul(keys))
+}
+
 /// Goes on in the replication with Redis where the last stop has left it, as a replica if `replicaof` says so.
 fn resume_replication(executor: &mut Executor) -> Result<(), AloneError> {
     let Executor { node, keys, .. } = executor;
@@ -278,10 +300,11 @@ fn follow_as_configured(node: &mut Node, keys: &mut Keyspace, db: u16) -> bool {
 }
 
 /// Turns until the node is told to end, or cannot be trusted any more.
-fn serve(executor: &mut Executor, stopper: &Stopper) -> Result<(), AloneError> {
-    while !is_over(executor, stopper) {
+fn serve(executor: &mut Executor) -> Result<(), AloneError> {
+    while executor.node.shutdown.is_none() {
         executor.turn()?;
         executor.follow_redis()?;
+        executor.look_after_departure();
         let log = executor.keys.log().expect("a node that serves has a log").log();
         let is_sound = log.is_sound();
         if !is_sound && let Health::Failed { why } = log.health() {

@@ -79,6 +79,11 @@ pub fn log_options(settings: &Settings, wake: Wake) -> Options {
     Options { policy, waker: Arc::new(waker), ..Options::default() }
 }
 
+/// The same for a node that nobody follows by its log: what is written is needed in memory no more.
+pub(crate) fn lone_log_options(settings: &Settings, wake: Wake) -> Options {
+    Options { tail_bytes_max: 0, ..log_options(settings, wake) }
+}
+
 /// Raises the limit of descriptors as far as it takes for `clients`; returns for how many it does.
 pub fn provide_descriptors(clients: u32) -> io::Result<u32> {
     let wanted = u64::from(clients) + DESCRIPTORS_RESERVED;
@@ -176,7 +181,11 @@ fn listen_each(
             }
         }
     }
-    if served.is_empty() { Err(ListenError::Nothing) } else { Ok(()) }
+    // An empty `bind` means no address.
+    if served.is_empty() && !settings.bind.is_empty() {
+        return Err(ListenError::Nothing);
+    }
+    Ok(())
 }
 
 /// What an entry of `bind` means: `*`, `::*`, an address, or the name of one.

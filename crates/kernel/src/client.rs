@@ -144,7 +144,12 @@ pub struct Names {
     /// Name to its number; later ones have larger numbers.
     numbers: HashMap<Box<[u8]>, u64, foldhash::fast::RandomState>,
     last: u64,
+    /// Length of all names.
+    length: usize,
 }
+
+/// A name costs its bytes, its place here, and about as much where its subscribers are found.
+const NAME_BYTES: usize = 2 * size_of::<(Box<[u8]>, u64)>();
 
 impl Names {
     pub fn len(&self) -> usize {
@@ -159,12 +164,20 @@ impl Names {
     pub(crate) fn insert(&mut self, name: &[u8]) {
         if !self.numbers.contains_key(name) {
             self.last += 1;
+            self.length += name.len();
             self.numbers.insert(name.into(), self.last);
         }
     }
 
     pub(crate) fn remove(&mut self, name: &[u8]) {
-        self.numbers.remove(name);
+        if self.numbers.remove(name).is_some() {
+            self.length -= name.len();
+        }
+    }
+
+    /// Memory that the names take, about (bytes).
+    pub(crate) fn bytes(&self) -> usize {
+        self.length + self.len() * NAME_BYTES
     }
 
     /// All names, in no order.
@@ -223,10 +236,28 @@ pub struct Clients {
     by_id: HashMap<ClientId, Token, foldhash::fast::RandomState>,
     /// Sum of `measured_bytes`.
     noted_bytes: u64,
+    /// The bound of that sum may have changed: all clients are to be measured.
+    is_measure_due: bool,
     last_id: u64,
 }
 
 impl Clients {
+    /// Bytes of the client's input that stand before a long argument that is being received.
+    pub(crate) fn before_long_argument(&self, token: Token) -> usize {
+        let client = self.places.get(token.index()).and_then(Option::as_ref);
+        client.map_or(0, |client| client.parser.before_long_argument())
+    }
+
+    /// See [`Clients::is_measure_due`].
+    pub(crate) fn measure_anew(&mut self) {
+        self.is_measure_due = true;
+    }
+
+    /// Whether all clients are to be measured, once.
+    pub(crate) fn is_measure_due(&mut self) -> bool {
+        std::mem::take(&mut self.is_measure_due)
+    }
+
     pub fn count(&self) -> usize {
         self.by_id.len()
     }

@@ -4,7 +4,7 @@ use base::UnixMs;
 use net::Driver;
 use wire::resp::reply::Protocol;
 
-use crate::client::Session;
+use crate::client::{Session, Subscriptions, Watched};
 use crate::node::Node;
 use crate::tracking::Mode;
 
@@ -52,7 +52,9 @@ const FIRST_BYTES: usize = 16 << 10;
 pub(crate) fn line(session: &Session, node: &Node, is_broken: bool, request: usize) -> Vec<u8> {
     let (net, now) = (&node.net, node.now);
     let (input_capacity, output_capacity) = net.buffer_bytes(session.token);
+    // A long argument is told of without what stands before it, as in Redis, which has put that elsewhere.
     let input = net.input_length(session.token) + request;
+    let input = input - node.clients.before_long_argument(session.token).min(input);
     let output = net.output_pending(session.token);
     let multi = session.transaction.as_ref();
     let multi_bytes: usize =
@@ -110,15 +112,14 @@ pub(crate) fn line(session: &Session, node: &Node, is_broken: bool, request: usi
 pub(crate) fn memory_bytes(session: &Session, net: &Driver) -> usize {
     let (input, output) = net.buffer_bytes(session.token);
     let names = session.name.len() + session.library_name.len() + session.library_version.len();
-    let queued: usize = session
-        .transaction
-        .iter()
-        .flat_map(|multi| &multi.queue)
-        .map(|queued| queued.bytes())
-        .sum();
+    let queued = session.transaction.as_ref().map_or(0, |multi| multi.bytes);
     let parked = session.blocked.as_ref().map_or(0, |parked| parked.command.bytes());
-    let watched: usize = session.watched.iter().map(|watched| watched.key.len()).sum();
-    size_of::<Session>() + names + queued + parked + watched + input + output
+    let watched = |watched: &Watched| watched.key.len() + size_of::<Watched>();
+    let watched: usize = session.watched.iter().map(watched).sum();
+    let Subscriptions { channels, patterns, shard_channels } = &session.subscriptions;
+    let subscribed = channels.bytes() + patterns.bytes() + shard_channels.bytes();
+    let tracked = session.tracking.as_ref().map_or(0, |tracked| tracked.prefix_bytes);
+    size_of::<Session>() + names + queued + parked + watched + subscribed + tracked + input + output
 }
 
 /// One letter a state, `N` for none.

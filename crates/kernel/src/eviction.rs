@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Invariants
-//! - Buffers of clients and the part of the log that is kept in memory evict no key.
+//! - What replicas are still to be sent, and the part of the log that is kept in memory, evict no key.
 //! - Like expiry, only on a master whose writes are not held.
 
 use std::time::Duration;
@@ -102,11 +102,12 @@ impl Stage<'_> {
         if now.0.abs_diff(eviction.measured_at.0) < MEASURE_EVERY_MS {
             return;
         }
-        let clients = &self.node.clients;
+        let replicas = self.node.clients.iter().filter(|session| session.is_replica());
         let buffers: usize =
-            clients.iter().map(|session| client_list::memory_bytes(session, &self.node.net)).sum();
+            replicas.map(|session| client_list::memory_bytes(session, &self.node.net)).sum();
         let log = self.keys.log().map_or(0, |log| log.log().tail_bytes());
-        self.node.eviction.not_counted = (buffers + log) as u64;
+        let backlog = self.node.backlog_beyond_bound(self.keys);
+        self.node.eviction.not_counted = (buffers + log) as u64 + backlog;
         self.node.eviction.measured_at = now;
     }
 }

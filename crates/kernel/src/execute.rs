@@ -11,7 +11,7 @@ use net::Token;
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use crate::access::Denial;
-use crate::admit::{Admission, House};
+use crate::admit::{self, Admission, House};
 use crate::batch::Input;
 use crate::blocking::{Blocking, Unserved};
 use crate::client::{Blocked, ReplyMode, Session};
@@ -83,9 +83,7 @@ impl Stage<'_> {
             holds: &self.node.holds,
             is_loading: self.node.is_loading,
             replication: self.node.replication.as_deref(),
-            wants_replicas: self.node.limits.wants_replicas
-                && self.node.source.good
-                    < self.node.config.settings().min_replicas_to_write as usize,
+            wants_replicas: self.node.lacks_replicas(),
             tick: self.node.tick,
             is_full,
             is_read_only: self.node.config.settings().replica_read_only,
@@ -93,6 +91,9 @@ impl Stage<'_> {
                 && !self.node.config.settings().replica_serve_stale_data,
         };
         let Some(session) = self.node.clients.get_mut(token) else { return After::Stop };
+        if session.is_replica() && !matches!(spec.name, "replconf" | "psync" | "sync") {
+            return self.dismiss_replica(token, spec);
+        }
         match house.admit(spec, args, session, self.keys) {
             Admission::Run => self.run(token, spec, handler, args),
             Admission::Hold => After::Held,
@@ -114,6 +115,27 @@ impl Stage<'_> {
                 After::Next
             }
         }
+    }
+
+    /// Ends the connection of a replica that asks for something: it would take the answer for a part of its stream.
+    #[cold]
+    fn dismiss_replica(&mut self, token: Token, spec: &CommandSpec) -> After {
+        let Some(session) = self.node.clients.get(token) else { return After::Stop };
+        if spec.has(Flag::Readonly) || spec.has(Flag::Write) || admit::may_replicate(spec) {
+            tracing::warn!(
+                "== CRITICAL == This master is sending an error to its replica: \
+                 'Replica can't interact with the keyspace' after processing the command '{}'",
+                spec.name
+            );
+        }
+        let peer = &session.peer;
+        tracing::warn!(
+            "Replica generated a reply to command '{}', disconnecting it: {peer}",
+            spec.name
+        );
+        self.node.close(token);
+        self.carry_out_requests();
+        After::Stop
     }
 
     /// One command of the cluster itself.
@@ -153,7 +175,7 @@ impl Stage<'_> {
             Err(Stop::Error(error)) => {
                 self.account(token, spec, args, Ended::Failed);
                 count_error(self.node, &error);
-                self.note_master_error(token, spec, &error);
+                self.note_master_error(token, spec.name, &error);
                 self.answer(token, |reply| reply.error(&error));
             }
             Err(Stop::Block(on)) => {
@@ -202,11 +224,16 @@ impl Stage<'_> {
     ) -> CmdResult {
         let op_before = self.keys.begin_command();
         let is_quoted = self.keys.begin_call(spec);
+        if self.keys.is_replica() {
+            let is_master = self.node.clients.get(token).is_some_and(|session| session.is_master);
+            self.keys.removes_due = spec.has(Flag::Write) && !is_master;
+        }
         let result = match handler {
             Handler::Data(run) => self.call_data(token, run, args),
             Handler::Node(run) => self.call_node(token, run, args),
         };
         self.keys.end_call(is_quoted, args);
+        self.keys.removes_due = false;
         let op = self.keys.end_command();
         self.keys.commit_if_large();
         self.tell_news(Current::client(token));
@@ -307,10 +334,16 @@ impl Stage<'_> {
     }
 
     /// What our master could do we cannot: from here on the data may differ.
-    fn note_master_error(&mut self, token: Token, spec: &CommandSpec, error: &ErrorReply) {
+    fn note_master_error(&mut self, token: Token, name: &str, error: &ErrorReply) {
         if self.node.clients.get(token).is_some_and(|session| session.is_master) {
-            self.node.counters.unexpected_error_replies += 1;
-            tracing::warn!(command = spec.name, error = %error.0, "a command of the master failed");
+            let is_known = catalog::find_full(name.as_bytes()).is_some();
+            self.node.counters.unexpected_error_replies += u64::from(is_known);
+            tracing::warn!(
+                "== CRITICAL == This replica is sending an error to its master: '{}' after \
+                 processing the command '{}'",
+                error.0,
+                name
+            );
         }
     }
 
@@ -323,8 +356,12 @@ impl Stage<'_> {
         args: &Args<'_>,
         error: &ErrorReply,
     ) -> After {
+        let name = spec.map_or_else(
+            || String::from_utf8_lossy(args.key(0)).into_owned(),
+            |spec| spec.name.to_owned(),
+        );
+        self.note_master_error(token, &name, error);
         if let Some(spec) = spec {
-            self.note_master_error(token, spec, error);
             self.node.counters.reject(spec.id);
             self.end_caching(token, spec);
             if spec.name == "exec" {

@@ -9,7 +9,8 @@
 //!
 //! Invariants
 //! - A turn is held up for about a millisecond at most, however much is due.
-//! - Only a master whose writes are not held expires keys; the others wait for its Deletes.
+//! - Only a master whose writes are not held expires keys; the others wait for its Deletes, but for what clients of a
+//!   writable replica have written.
 
 use std::time::Duration;
 
@@ -44,6 +45,9 @@ impl ExpiryCycle {
 impl Executor {
     /// A beat has come.
     pub(crate) fn begin_expiry_cycle(&mut self) {
+        if self.keys.is_replica() && self.node.is_active_expire_on {
+            self.keys.expire_own();
+        }
         let percent = CYCLE_PERCENT + CYCLE_PERCENT_PER_EFFORT * self.effort();
         self.expiry.left = Duration::from_secs(1) / self.node.limits.hz.max(1) * percent / 100;
     }

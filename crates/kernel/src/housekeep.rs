@@ -106,7 +106,8 @@ impl Executor {
     /// Closes clients if those that have been measured exceed `maxmemory-clients`.
     pub(crate) fn bound_measured(&mut self) {
         let bound = self.node.config.settings().maxmemory_clients;
-        if bound > 0 && self.node.clients.noted_bytes() > bound {
+        let is_due = self.node.clients.is_measure_due();
+        if bound > 0 && (is_due || self.node.clients.noted_bytes() > bound) {
             self.bound_clients();
         }
     }
@@ -153,9 +154,11 @@ impl Executor {
         let limit = if session.is_internal {
             OutputLimit::NONE
         } else if let Some(replica) = session.downstream.as_deref().filter(|d| d.is_replica()) {
-            // What waits in the backlog waits for this client.
+            // What waits in the backlog waits for this client. What would be kept without it costs nothing.
             pending += self.keys.stream().offset().saturating_sub(replica.sent);
-            self.node.limits.output_replica
+            self.node.limits.output_replica.at_least(self.node.config.settings().repl_backlog_size)
+        } else if !session.is_authenticated {
+            OutputLimit::STRANGER
         } else if session.is_subscribed() {
             self.node.limits.output_pubsub
         } else {

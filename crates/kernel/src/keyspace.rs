@@ -26,6 +26,8 @@ mod look;
 mod notify;
 mod parts;
 
+use std::collections::HashSet;
+
 use base::UnixMs;
 use binlog::Appender;
 use store::evict::Evictor;
@@ -71,6 +73,10 @@ pub struct Keyspace {
     is_replica: bool,
     /// The running command is the master's: what is due goes when the master says so.
     sees_due: bool,
+    /// The running command is a write of a client to a replica: what is due in its way goes.
+    pub(crate) removes_due: bool,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: RESTORE takes payloads with a wrong checksum.
+    pub(crate) skips_checksums: bool,
     /// Nothing may change but by the running command: a fence or a pause holds writes.
     is_still: bool,
     /// At the beginning of the turn the log took what is written.
@@ -80,6 +86,8 @@ pub struct Keyspace {
     expirer: Expirer,
     field_expirer: FieldExpirer,
     evictor: Evictor,
+    /// Keys of a replica that its own clients have given a deadline: no master will say that they are due.
+    own_deadlines: HashSet<(u16, Box<[u8]>)>,
     /// See [`Keyspace::buried_bytes`].
     buried_bytes: u64,
     pub(crate) interest: Interest,
@@ -100,6 +108,8 @@ impl Keyspace {
             is_for_script: false,
             is_replica: false,
             sees_due: false,
+            removes_due: false,
+            skips_checksums: false,
             is_still: false,
             is_log_sound: true,
             rng,
@@ -107,6 +117,7 @@ impl Keyspace {
             expirer: Expirer::default(),
             field_expirer: FieldExpirer::default(),
             evictor: Evictor::default(),
+            own_deadlines: HashSet::new(),
             buried_bytes: 0,
             interest: Interest::default(),
             notices: notify::Notices::default(),
@@ -197,6 +208,7 @@ impl Keyspace {
 
     pub fn set_replica(&mut self, is_replica: bool) {
         self.is_replica = is_replica;
+        self.own_deadlines.clear();
     }
 
     /// Whether what is written now reaches the disk; see [`Keyspace::log_trouble`].
@@ -296,6 +308,9 @@ impl Keyspace {
         }
         self.interest.set_by_client(flags == Flags::NONE);
         self.note_after(db, effect);
+        if self.is_replica && !self.sees_due {
+            self.note_own_deadline(db, effect);
+        }
         if let Some((db, key)) = new {
             self.notify_in(db, Class::New, "new", key);
         }

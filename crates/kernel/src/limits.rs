@@ -22,6 +22,20 @@ impl OutputLimit {
     pub const NONE: OutputLimit =
         OutputLimit { hard_bytes: 0, soft_bytes: 0, soft_for: Duration::ZERO };
 
+    /// For who has not logged in: replies to commands that are refused are small.
+    pub(crate) const STRANGER: OutputLimit =
+        OutputLimit { hard_bytes: 17 << 10, soft_bytes: 0, soft_for: Duration::ZERO };
+
+    /// The same, but where there is a bound, no lower one than `bytes`.
+    pub(crate) fn at_least(self, bytes: u64) -> OutputLimit {
+        let raised = |bound: u64| if bound == 0 { 0 } else { bound.max(bytes) };
+        OutputLimit {
+            hard_bytes: raised(self.hard_bytes),
+            soft_bytes: raised(self.soft_bytes),
+            soft_for: self.soft_for,
+        }
+    }
+
     fn of(limit: config::OutputLimit) -> OutputLimit {
         OutputLimit {
             hard_bytes: limit.hard_bytes,

@@ -46,6 +46,9 @@ impl Listeners {
         if settings.port != 0 || is_alone {
             listeners.tcp = boot::listen_at(net, settings, settings.port, None, &[])?;
         }
+        if listeners.tcp.is_empty() && is_alone {
+            return Err(ListenError::Nothing);
+        }
         Ok(listeners)
     }
 

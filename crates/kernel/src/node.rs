@@ -14,20 +14,23 @@ use crate::batch::Input;
 use crate::blocking::Blocking;
 use crate::client::{Clients, Session};
 use crate::config::Config;
+use crate::departure::Departure;
 use crate::eviction::Eviction;
 use crate::info::Facts;
-use crate::interop::{Sink, Source};
+use crate::interop::{Failover, Sink, Source};
 use crate::journal;
 use crate::keyspace::{Keyspace, Wanted};
 use crate::latency::LatencyMonitor;
 use crate::limits::Limits;
 use crate::listeners::Listeners;
+use crate::oom::OomScore;
 use crate::persist::checkpoint::Desk;
 use crate::pubsub::PubSub;
 use crate::replicate::{Ask, Replication};
 use crate::script::Scripts;
 use crate::slowlog::Slowlog;
 use crate::stats::Stats;
+use crate::stopper::Stopper;
 use crate::tracking::Tracking;
 use crate::turn::{Turn, wall_clock};
 
@@ -60,6 +63,11 @@ pub struct Node {
     pub is_loading: bool,
     /// Set to end the executor after this turn.
     pub shutdown: Option<Shutdown>,
+    /// Set while the node waits for its replicas before it ends.
+    pub(crate) departure: Option<Departure>,
+    /// The wish of a signal that the node shall end.
+    pub(crate) stopper: Option<Stopper>,
+    pub(crate) oom: OomScore,
     pub counters: Stats,
     pub config: Config,
     pub scripts: Scripts,
@@ -77,6 +85,12 @@ pub struct Node {
     pub(crate) source: Source,
     /// The master of Redis that this node follows.
     pub(crate) sink: Option<Box<Sink>>,
+    /// The role is about to be handed to a replica.
+    pub(crate) failover: Option<Failover>,
+    /// Who was to be the master instead of this node has said no.
+    pub(crate) is_refused: bool,
+    /// The op at which the checkpoint stands that is being made.
+    pub(crate) round_op: Option<u64>,
     /// DEBUG SET-ACTIVE-EXPIRE: whether due keys are looked for.
     pub is_active_expire_on: bool,
     /// DEBUG PAUSE-CRON: no periodic work is done.
@@ -134,6 +148,10 @@ pub struct Holds {
     pub fence_until: Option<Tick>,
     /// CLIENT PAUSE.
     pub pause: Option<Pause>,
+    /// The node waits for its replicas before it ends; holds writes.
+    pub is_departing: bool,
+    /// FAILOVER; holds writes.
+    pub is_failing_over: bool,
 }
 
 /// CLIENT PAUSE.
@@ -146,7 +164,10 @@ pub struct Pause {
 
 impl Holds {
     pub(crate) fn is_empty(&self) -> bool {
-        self.fence_until.is_none() && self.pause.is_none()
+        self.fence_until.is_none()
+            && self.pause.is_none()
+            && !self.is_departing
+            && !self.is_failing_over
     }
 
     /// Whether commands that may write wait. Nothing then changes the data: no expiry, no eviction.
@@ -198,6 +219,9 @@ impl Node {
             listeners: None,
             is_loading: false,
             shutdown: None,
+            departure: None,
+            stopper: None,
+            oom: OomScore::default(),
             counters: Stats::default(),
             config: Config::default(),
             scripts: Scripts::default(),
@@ -208,6 +232,9 @@ impl Node {
             save_next: None,
             source: Source::default(),
             sink: None,
+            failover: None,
+            is_refused: false,
+            round_op: None,
             is_active_expire_on: true,
             is_cron_paused: false,
             is_error_counted: false,
@@ -281,8 +308,11 @@ impl Node {
         self.limits = Limits::of(settings);
         self.scripts
             .set_memory_max(usize::try_from(settings.lua_memory_limit).unwrap_or(usize::MAX));
+        self.clients.measure_anew();
         self.access.configure(settings);
         journal::set_level(settings.loglevel);
+        self.scripts.offers_deprecated = settings.process.lua_offers_deprecated;
+        self.scripts.functions.offers_deprecated = settings.process.lua_offers_deprecated;
         let stream = keys.stream_mut();
         stream.unlinks_expired = settings.lazyfree_lazy_expire;
         stream.unlinks_evicted = settings.lazyfree_lazy_eviction;
@@ -300,6 +330,7 @@ impl Node {
             Saving::Unavailable | Saving::Idle => SaveKind::Snapshot,
         };
         self.saving = self.save_next.take().map_or(Saving::Idle, Saving::Wanted);
+        self.round_op = None;
         let facts = &mut self.facts.persistence;
         facts.last_try_at = self.now;
         (facts.save_keys_done, facts.save_keys_total) = (0, 0);
@@ -330,6 +361,21 @@ impl Node {
                 _ => {}
             }
         }
+    }
+
+    /// A checkpoint was given up as nobody wants it any more: neither a success nor a failure.
+    pub(crate) fn save_dropped(&mut self) {
+        self.saving = self.save_next.take().map_or(Saving::Idle, Saving::Wanted);
+        self.round_op = None;
+        let facts = &mut self.facts.persistence;
+        facts.save_started_at = None;
+        (facts.save_keys_done, facts.save_keys_total) = (0, 0);
+    }
+
+    /// Whether data is read from disk, or comes from a master while other data is served.
+    pub(crate) fn is_loading_anything(&self) -> bool {
+        let settings = self.config.settings();
+        self.is_loading || self.sink.as_ref().is_some_and(|sink| sink.is_loading(settings))
     }
 
     /// Whether at `tick` nothing may change but by the command of a client: no expiry, no eviction.
@@ -419,7 +465,8 @@ mod tests {
     fn a_step_of_the_wall_clock_does_not_end_a_fence() {
         let fence_until = Some(Tick(0).plus_ms(5_000));
         let until = UnixMs(1_000_000);
-        let mut holds = Holds { fence_until, pause: Some(Pause { until, is_all: true }) };
+        let pause = Some(Pause { until, is_all: true });
+        let mut holds = Holds { fence_until, pause, ..Holds::default() };
         holds.expire(UnixMs(2_000_000), Tick(0).plus_ms(4_999));
         assert!(holds.hold_writes() && !holds.hold_all(), "the pause is over, the fence is not");
         holds.expire(UnixMs(0), Tick(0).plus_ms(5_000));

@@ -26,6 +26,11 @@ impl Stopper {
         }
     }
 
+    /// The node goes on after all. `false`: nobody wanted it to end.
+    pub(crate) fn take_back(&self) -> bool {
+        self.is_wanted.swap(false, Ordering::AcqRel)
+    }
+
     pub fn is_wanted(&self) -> bool {
         self.is_wanted.load(Ordering::Acquire)
     }

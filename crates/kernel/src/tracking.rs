@@ -72,7 +72,12 @@ pub struct Tracked {
     /// The client that was to be told is gone.
     pub is_redirect_broken: bool,
     pub prefixes: BTreeSet<Box<[u8]>>,
+    /// Memory that the prefixes take, about (bytes).
+    pub prefix_bytes: usize,
 }
+
+/// What a prefix costs besides its bytes, at the client and where changes are looked up.
+const PREFIX_BYTES: usize = 2 * size_of::<Box<[u8]>>() + size_of::<Audience>();
 
 impl Tracked {
     /// Whether the keys that the client reads now are to be remembered.
@@ -238,6 +243,8 @@ impl Tracking {
             tracked.prefixes.extend(old.prefixes);
             tracked.is_caching_said = old.is_caching_said;
         }
+        let bytes = tracked.prefixes.iter().map(|prefix| prefix.len() + PREFIX_BYTES);
+        tracked.prefix_bytes = bytes.sum();
         self.clients.insert(session.token);
         session.tracking = Some(Box::new(tracked));
     }

@@ -136,7 +136,7 @@ impl Executor {
     fn patience(&self) -> Duration {
         let is_cleaning_up = self.expiry.is_running()
             || self.node.eviction.is_unfinished
-            || self.node.sink.as_ref().is_some_and(|sink| sink.is_busy());
+            || self.node.sink.as_ref().is_some_and(|sink| sink.is_busy(monotonic_clock()));
         if self.keys.is_log_behind() {
             LOG_PATIENCE
         } else if is_cleaning_up || !self.ready.is_empty() || self.has_more_to_say() {
@@ -318,7 +318,9 @@ impl Executor {
                     self.node.net.close(token);
                     self.stage(|stage| stage.forget(token));
                 } else if length > 0 {
-                    self.node.net.allow_input(token, length + PARTIAL_BYTES_MORE);
+                    let expected =
+                        self.node.clients.parts(token).map_or(0, |(parser, _)| parser.expected());
+                    self.node.net.allow_input(token, length + PARTIAL_BYTES_MORE, expected);
                 }
             }
             Rest::Broken(error) => {

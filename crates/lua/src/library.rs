@@ -121,6 +121,26 @@ pub(crate) fn split_globals(stack: &mut Stack<'_>) -> Result<(c_int, c_int), Rai
     Ok((library, own))
 }
 
+/// Takes names out of the globals: of those that are kept under `reference`, if there is one.
+pub(crate) fn withdraw(
+    stack: &mut Stack<'_>,
+    reference: Option<c_int>,
+    names: &[&str],
+) -> Result<(), Raise> {
+    match reference {
+        Some(reference) => stack.push_kept(reference)?,
+        None => stack.push_globals()?,
+    }
+    stack.set_readonly(-1, false);
+    for name in names {
+        stack.push_nil()?;
+        stack.set_field(-2, name)?;
+    }
+    stack.set_readonly(-1, true);
+    stack.pop(1);
+    Ok(())
+}
+
 /// From here on the globals mean what was kept under `reference`.
 pub(crate) fn swap_globals(stack: &mut Stack<'_>, reference: c_int) -> Result<(), Raise> {
     stack.push_globals()?;

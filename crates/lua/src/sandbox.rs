@@ -30,6 +30,9 @@ const STEP_SIZE: i32 = 50;
 /// collected at once (bytes).
 const COLLECT_ABOVE: usize = 8 << 20;
 
+/// Functions of Lua that servers of Redis offer only where `lua-enable-deprecated-api` says so.
+const DEPRECATED: [&str; 3] = ["getfenv", "newproxy", "setfenv"];
+
 /// What a sandbox is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
@@ -91,6 +94,15 @@ impl Sandbox {
         sandbox.heap().set_bound(memory_max);
         sandbox.collect_all();
         sandbox
+    }
+
+    /// Takes away what scripts can change the meaning of names with, for themselves and for those behind them.
+    #[must_use]
+    pub fn without_deprecated(mut self) -> Sandbox {
+        let own_globals = (self.purpose == Purpose::Functions).then_some(self.own_globals);
+        let withdrawn = library::withdraw(&mut self.stack(), own_globals, &DEPRECATED);
+        withdrawn.expect("what is taken away needs no room");
+        self
     }
 
     fn heap(&self) -> &Heap {

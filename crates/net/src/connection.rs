@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) encrypted: Option<Box<Encrypted>>,
     /// Input (bytes) at which reading stops until some is consumed.
     pub(crate) input_bound: usize,
+    /// Length that the input will have when its first request is complete (bytes); 0: unknown.
+    pub(crate) input_expected: usize,
     /// There may be more to read, but `input` has reached its bound.
     pub(crate) read_stalled: bool,
     /// Listed in the driver's `reads`: to be read again without an announcement.
@@ -77,6 +79,7 @@ impl Connection {
             output: Output::default(),
             encrypted,
             input_bound: INPUT_AHEAD_MAX,
+            input_expected: 0,
             read_stalled: false,
             read_queued: false,
             write_queued: false,
@@ -150,10 +153,24 @@ impl Connection {
             self.input.extend_from_slice(&shared[..count]);
             return Ok((count, shared.len()));
         }
-        self.input.reserve(shared.len());
+        self.make_room(shared.len());
         let room = self.input.capacity() - self.input.len();
         let spare = rustix::buffer::spare_capacity(&mut self.input);
         Ok((rustix::io::read(&self.socket, spare)?, room))
+    }
+
+    /// Makes room for more input. It grows by what has come already, so that reading costs no more than twice the bytes,
+    /// but not beyond what the request needs, as far as that is known.
+    fn make_room(&mut self, least: usize) {
+        let (length, capacity) = (self.input.len(), self.input.capacity());
+        let missing = self.input_expected.saturating_sub(length);
+        if missing > 0 && capacity == length {
+            self.input.reserve_exact(missing.min(length.max(least)));
+        } else if missing == 0 && length < INPUT_AHEAD_MAX {
+            self.input.reserve_exact(least);
+        } else if missing == 0 {
+            self.input.reserve(least);
+        }
     }
 
     /// Sends what is released, at most a turn's share.

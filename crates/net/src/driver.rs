@@ -286,6 +286,7 @@ impl Driver {
         if let Some(connection) = self.get_mut(token) {
             let spent = connection.put_input(input, consumed);
             connection.input_bound = INPUT_AHEAD_MAX;
+            connection.input_expected = 0;
             if connection.read_stalled {
                 self.resume_reading(token);
             }
@@ -310,10 +311,12 @@ impl Driver {
     }
 
     /// Lets the input grow to `bytes` before it must be consumed: for one request that is longer than
-    /// what is read ahead. Holds until the next [`Driver::put_input`].
-    pub fn allow_input(&mut self, token: Token, bytes: usize) {
+    /// what is read ahead. `expected`: its length as far as it is known, or 0; no more memory is taken than for that.
+    /// Holds until the next [`Driver::put_input`].
+    pub fn allow_input(&mut self, token: Token, bytes: usize, expected: usize) {
         if let Some(connection) = self.get_mut(token) {
             connection.input_bound = bytes.max(INPUT_AHEAD_MAX);
+            connection.input_expected = expected;
             if connection.read_stalled {
                 self.resume_reading(token);
             }
@@ -361,7 +364,9 @@ impl Driver {
     /// Capacity of the input and the output buffer (bytes).
     pub fn buffer_bytes(&self, token: Token) -> (usize, usize) {
         self.get(token).map_or((0, 0), |connection| {
-            (connection.input.capacity(), connection.output.capacity())
+            // What a request has announced it is going to take.
+            let input = connection.input.capacity().max(connection.input_expected);
+            (input, connection.output.capacity())
         })
     }
 

@@ -19,6 +19,24 @@ pub(super) struct Source {
 /// Programs of Redis that tests call by `src/<name>`.
 const PROGRAMS: [&str; 4] = ["redis-cli", "redis-benchmark", "redis-check-rdb", "redis-check-aof"];
 
+/// Files that are no measure here, and why. What they have in common: a redis-server in standalone mode serves its clients
+/// without what they look at.
+const LEFT_OUT: [(&str, &str); 9] = [
+    ("unit/type/list-common", "no tests: others include it"),
+    ("integration/corrupt-dump-fuzzer", "draws what it does at random"),
+    ("unit/aofrw", "how Redis keeps its AOF"),
+    ("integration/aof", "how Redis keeps its AOF"),
+    ("integration/aof-multi-part", "how Redis keeps its AOF"),
+    ("integration/aof-race", "how Redis keeps its AOF"),
+    ("integration/rdb", "how Redis writes its RDB: by a child, at which places it may fail"),
+    ("unit/cluster", "cluster mode"),
+    ("unit/cluster-scripting", "cluster mode"),
+];
+
+/// Ends the file for a server without a debugger of scripts, though it stands in no test.
+const DEBUGGER_OUTSIDE_OF_TESTS: &str =
+    "    r script debug sync\n    r eval {return 'hello'} 0\n    r eval {return 'hello'} 0\n";
+
 impl Source {
     /// `number` tells the copies of one run apart.
     pub(super) fn prepare(from: &Path, mode: Mode, number: usize) -> Result<Source> {
@@ -44,6 +62,7 @@ impl Source {
             symlink(find(program)?, source.dir.join("src").join(program))?;
         }
         source.make_it_tell()?;
+        source.leave_debugger_out()?;
         Ok(source)
     }
 
@@ -61,6 +80,13 @@ impl Source {
         Ok(())
     }
 
+    fn leave_debugger_out(&self) -> Result<()> {
+        let path = self.dir.join("tests/unit/scripting.tcl");
+        let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+        fs::write(path, replace(&text, DEBUGGER_OUTSIDE_OF_TESTS, |_| String::new())?)?;
+        Ok(())
+    }
+
     /// The server that tests of the mode `spawn` start.
     pub(super) fn put_server(&self, server: &Path) -> Result<()> {
         let link = self.dir.join("src/redis-server");
@@ -71,7 +97,8 @@ impl Source {
         Ok(())
     }
 
-    /// All files that make sense in this mode, by name.
+    /// All files that make sense in this mode, by name: of the mode `spawn` those that have more to say in it than in the
+    /// other one.
     pub(super) fn files(&self) -> Result<Vec<String>> {
         let mut folders = vec!["unit", "unit/type"];
         if self.mode == Mode::Spawn {
@@ -81,15 +108,25 @@ impl Source {
         for folder in folders {
             for entry in fs::read_dir(self.dir.join("tests").join(folder))? {
                 let name = entry?.file_name().to_string_lossy().into_owned();
-                if let Some(name) = name.strip_suffix(".tcl")
-                    && !matches!(name, "list-common" | "corrupt-dump-fuzzer")
-                {
-                    files.push(format!("{folder}/{name}"));
+                let Some(name) = name.strip_suffix(".tcl") else { continue };
+                let file = format!("{folder}/{name}");
+                let is_left_out = LEFT_OUT.iter().any(|(other, _)| *other == file);
+                if !is_left_out && (self.mode == Mode::External || self.is_more_in_spawn(&file)?) {
+                    files.push(file);
                 }
             }
         }
         files.sort_unstable();
         Ok(files)
+    }
+}
+
+impl Source {
+    /// Whether a file has tests that need a server of their own.
+    fn is_more_in_spawn(&self, file: &str) -> Result<bool> {
+        let text = fs::read(self.dir.join("tests").join(format!("{file}.tcl")))?;
+        let has_own = String::from_utf8_lossy(&text).contains("external:skip");
+        Ok(has_own || file.starts_with("integration/"))
     }
 }
 

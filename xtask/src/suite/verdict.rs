@@ -22,6 +22,15 @@ impl Expected {
         Ok(Expected(counts))
     }
 
+    pub(super) fn set(&mut self, file: &str, count: usize) {
+        self.0.insert(file.to_owned(), count);
+    }
+
+    /// By name.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().map(|(file, count)| (file.as_str(), *count))
+    }
+
     pub(super) fn of(&self, file: &str) -> Option<usize> {
         self.0.get(file).copied()
     }

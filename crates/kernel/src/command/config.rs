@@ -7,6 +7,7 @@ use wire::resp::reply::ErrorReply;
 use super::table::Binding;
 use super::{Args, CmdResult, Handler, NodeTurn, Stop};
 use crate::access::User;
+use crate::admit::LOADING;
 use crate::boot::{self, ListenError};
 use crate::node::Node;
 
@@ -34,8 +35,19 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let pairs: Vec<(&[u8], &[u8])> =
         (2..args.len()).step_by(2).map(|at| (args.key(at), args.key(at + 1))).collect();
     let is_local = cx.turn.session.peer.is_local();
+    if let Some((name, _)) = pairs.iter().find(|(name, _)| is_for_loaded(name))
+        && cx.node.is_loading_anything()
+    {
+        let name = String::from_utf8_lossy(name);
+        tracing::debug!("CONFIG SET {name} refused while data is loaded");
+        return Err(LOADING.into());
+    }
     let before = cx.node.config.clone();
     let changed = cx.node.config.set(&pairs, is_local)?;
+    if changed.contains(&"dir") {
+        cx.node.config = before;
+        return failed("dir", "the data cannot move while the server runs");
+    }
     if changed.contains(&"maxclients")
         && let Err(error) = provide_clients(cx.node.config.settings().maxclients)
     {
@@ -59,6 +71,18 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         cx.node.config = before;
         return Err(error);
     }
+    if changed.iter().any(|name| name.starts_with("oom-score-adj")) {
+        let is_replica = cx.turn.keys.is_replica();
+        if let Err(problem) = cx.node.oom.apply(cx.node.config.settings(), is_replica) {
+            warn!(%problem, "oom_score_adj cannot be set");
+            cx.node.config = before;
+            cx.node.oom.follow_role(cx.node.config.settings(), is_replica);
+            return failed(
+                "oom-score-adj",
+                "Failed to apply new oom_score_adj configuration, check server logs.",
+            );
+        }
+    }
     if let Some(acceptor) = acceptor {
         cx.node.net.set_tls(&acceptor);
     }
@@ -74,6 +98,11 @@ fn set(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
+/// Whether a parameter stays as it is while data is loaded.
+fn is_for_loaded(name: &[u8]) -> bool {
+    ["dir", "appendonly"].iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
 /// Whether the system gives descriptors for so many clients.
 fn provide_clients(wanted: u32) -> CmdResult {
     let fit = boot::provide_descriptors(wanted).unwrap_or(0);
@@ -86,13 +115,14 @@ fn provide_clients(wanted: u32) -> CmdResult {
     ))))
 }
 
+fn failed(name: &str, problem: &str) -> CmdResult {
+    Err(Stop::Error(ErrorReply::from(format!(
+        "ERR CONFIG SET failed (possibly related to argument '{name}') - {problem}"
+    ))))
+}
+
 /// Listens where the configuration says from now on.
 fn listen(node: &mut Node, name: &str) -> CmdResult {
-    let failed = |name: &str, problem: &str| {
-        Err(Stop::Error(ErrorReply::from(format!(
-            "ERR CONFIG SET failed (possibly related to argument '{name}') - {problem}"
-        ))))
-    };
     // The node of a cluster serves its endpoint, which is not its own to move.
     let Some(mut listeners) = node.listeners.take() else {
         return failed(name, "can't set immutable config");
@@ -134,13 +164,18 @@ fn resetstat(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
 }
 
 fn rewrite(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    rewrite_file(cx, false)
+}
+
+/// `is_all`: what has its default is written as well.
+pub(super) fn rewrite_file(cx: &mut NodeTurn<'_>, is_all: bool) -> CmdResult {
     let Some(path) = cx.node.config.file() else {
         return Err(Stop::Error(ErrorReply::new(
             "ERR The server is running without a config file",
         )));
     };
     let users = user_lines(cx.node)?;
-    if let Err(error) = cx.node.config.rewrite(path, &users) {
+    if let Err(error) = cx.node.config.rewrite(path, &users, is_all) {
         warn!(path = %path.display(), %error, "configuration file was not rewritten");
         return Err(Stop::Error(format!("ERR Rewriting config file: {error}").into()));
     }

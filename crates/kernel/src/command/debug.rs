@@ -44,6 +44,7 @@ const fn row(
 #[rustfmt::skip]
 const SUBCOMMANDS: &[Subcommand] = &[
     row("CHANGE-REPL-ID", 2, change_repl_id, "", "Give the history of this node another id for Redis tools."),
+    row("CONFIG-REWRITE-FORCE-ALL", 2, rewrite_all, "", "CONFIG REWRITE, with all that has its default."),
     row("DIGEST", -2, digest_all, "[7.0|7.2]", "A fingerprint of all data, as that version makes it; 0 when there is none."),
     row("DIGEST-VALUE", -3, digest_values, "<key> [<key> ...]", "Fingerprints of values."),
     row("ERROR", 3, error, "<text>", "Reply with an error."),
@@ -55,9 +56,11 @@ const SUBCOMMANDS: &[Subcommand] = &[
     row("PAUSE-CRON", 3, pause_cron, "<0|1>", "Stop or start periodic work."),
     row("POPULATE", -3, populate, "<count> [<prefix>] [<size>]", "Create string keys <prefix>:<n> that are not there."),
     row("PROTOCOL", 3, protocol, "<type>", "Reply with a value of a type of RESP3."),
-    row("SET-SKIP-CHECKSUM-VALIDATION", 3, accept, "<0|1>", "Accepted; checksums are always compared."),
+    row("SET-SKIP-CHECKSUM-VALIDATION", 3, set_skip_checksums, "<0|1>", "Let RESTORE take payloads with a wrong checksum, or not."),
     row("QUICKLIST-PACKED-THRESHOLD", 3, accept, "<size>", "Accepted; lists here need no such bound."),
     row("RELOAD", -2, reload, "[<option> ...]", "Write a snapshot to memory and load it back."),
+    row("REPLICATE", -3, replicate, "<argument> [<argument> ...]", "Put a command into the stream of the replicas of Redis."),
+    row("REPLYBUFFER", 4, accept, "PEAK-RESET-TIME|RESIZING <value>", "Accepted; replies have one buffer here."),
     row("SET-ACTIVE-EXPIRE", 3, set_active_expire, "<0|1>", "Stop or start looking for due keys."),
     row("SET-DISABLE-DENY-SCRIPTS", 3, set_allow_all, "<0|1>", "Let scripts call every command, or not."),
     row("SLEEP", 3, sleep, "<seconds>", "Stop the executor."),
@@ -118,6 +121,12 @@ fn set_allow_all(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
+fn set_skip_checksums(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    cx.turn.keys.skips_checksums = args.key(2) != b"0";
+    cx.turn.reply.ok();
+    Ok(())
+}
+
 fn set_active_expire(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     cx.node.is_active_expire_on = args.key(2) != b"0";
     cx.turn.reply.ok();
@@ -126,6 +135,18 @@ fn set_active_expire(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 
 fn pause_cron(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     cx.node.is_cron_paused = args.key(2) != b"0";
+    cx.turn.reply.ok();
+    Ok(())
+}
+
+fn rewrite_all(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
+    super::config::rewrite_file(cx, true)
+}
+
+/// `DEBUG REPLICATE argument ...`: what replicas are sent, whether or not it is a command.
+fn replicate(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let db = cx.turn.session.db;
+    cx.turn.keys.stream_mut().insert(db, &args.from(2));
     cx.turn.reply.ok();
     Ok(())
 }
@@ -225,7 +246,10 @@ fn populate(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let positive =
         |at: usize| -> Result<u64, Stop> { Ok(u64::try_from(args.int(at)?).map_err(|_| RANGE)?) };
     // DEBUG counts as no write, so nobody has asked this before.
-    if !cx.turn.keys.may_clean_up() {
+    let is_writable_replica = cx.turn.keys.is_replica()
+        && cx.node.sink.is_some()
+        && !cx.node.config.settings().replica_read_only;
+    if !cx.turn.keys.may_clean_up() && !is_writable_replica {
         return Err(ErrorReply::new("ERR this node takes no writes at the moment").into());
     }
     let count = positive(2)?.min(POPULATE_KEYS_MAX);

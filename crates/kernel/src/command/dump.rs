@@ -34,6 +34,21 @@ const DEADLINE_MAX: u64 = i64::MAX.unsigned_abs();
 /// The longest idle time that an access clock can tell (seconds).
 const IDLE_SECONDS_MAX: u32 = (1 << 24) - 1;
 
+/// Tells the log what kind of value was refused, by its type in the payload.
+#[cold]
+fn bad_data(payload: &[u8]) -> ErrorReply {
+    let kind = match payload.first() {
+        Some(9) => "Zipmap",
+        Some(10 | 12 | 13 | 14) => "Ziplist",
+        Some(11) => "Intset",
+        Some(15 | 19 | 21) => "Stream listpack",
+        Some(16 | 17 | 18 | 20) => "Listpack",
+        _ => "Value",
+    };
+    tracing::warn!("{kind} integrity check failed: RESTORE refused a payload.");
+    BAD_DATA
+}
+
 fn dump_command(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     match cx.keys.value(args.key(1)) {
         Some(value) => {
@@ -107,11 +122,14 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         return Err(BUSY_KEY.into());
     }
     let ttl = u64::try_from(args.int(2)?).map_err(|_| BAD_TTL)?;
-    let value = dump::open(args.key(3)).map_err(|error| match error {
+    let payload = args.key(3);
+    let open = if cx.keys.skips_checksums { dump::open_unchecked } else { dump::open };
+    let value = open(payload).map_err(|error| match error {
         OpenError::Seal => BAD_SEAL,
-        OpenError::Value(_) => BAD_DATA,
+        OpenError::Value(_) => bad_data(payload),
     })?;
-    let value = Restored::check(value, cx.keys, args.key(3).len()).ok_or(BAD_DATA)?;
+    let checked = Restored::check(value, cx.keys, payload.len());
+    let value = checked.ok_or_else(|| bad_data(payload))?;
     let expiry = match ttl {
         0 => None,
         at if options.is_absolute => Some(UnixMs(at)),

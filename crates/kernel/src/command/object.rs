@@ -4,13 +4,13 @@ use store::{Entry, StringRef, Value};
 use wire::resp::reply::ErrorReply;
 
 use super::table::Binding;
-use super::{Args, CmdResult, Handler, Turn};
+use super::{Args, CmdResult, Handler, NodeTurn, Turn};
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("object|encoding", Handler::Data(encoding)),
     ("object|freq", Handler::Data(freq)),
     ("object|idletime", Handler::Data(idletime)),
-    ("object|refcount", Handler::Data(refcount)),
+    ("object|refcount", Handler::Node(refcount)),
 ];
 
 const NO_FREQUENCY: ErrorReply = ErrorReply::new(
@@ -61,13 +61,18 @@ const FREE_INTEGERS_END: i64 = 10_000;
 /// What Redis says of an object that is shared and never freed.
 const SHARED: i64 = i32::MAX as i64;
 
-/// Values are never shared between keys; small integers need no memory of their own, and are told to be shared.
-fn refcount(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
+/// Values are never shared between keys; small integers need no memory of their own, and are told to be shared, but where
+/// Redis needs a clock for each: under a policy that goes by use.
+fn refcount(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    let settings = cx.node.config.settings();
+    let may_share = settings.maxmemory == 0
+        || !(settings.maxmemory_policy.is_lru() || settings.maxmemory_policy.is_lfu());
+    let cx = &mut cx.turn;
     let Some(entry) = cx.keys.peek_entry(args.key(2)) else {
         cx.reply.null();
         return Ok(());
     };
     let is_free = matches!(entry.value(), Value::String(StringRef::Int(0..FREE_INTEGERS_END)));
-    cx.reply.integer(if is_free { SHARED } else { 1 });
+    cx.reply.integer(if is_free && may_share { SHARED } else { 1 });
     Ok(())
 }

@@ -14,6 +14,7 @@ pub(crate) const COMMANDS: &[Binding] = &[
 
 const NO_MASTER_LINK: ErrorReply =
     ErrorReply::new("NOMASTERLINK Can't SYNC while not connected with my master");
+const FAILING_OVER: ErrorReply = ErrorReply::new("NOMASTERLINK Can't SYNC while failing over");
 /// Longest address that a replica may announce (bytes).
 const ANNOUNCED_BYTES_MAX: usize = 255;
 
@@ -89,9 +90,26 @@ fn acknowledge(cx: &mut NodeTurn<'_>, args: &Args<'_>, at: usize) {
     }
 }
 
-/// `PSYNC id offset`: everything behind the bytes before `offset`, or everything.
+/// `PSYNC id offset [FAILOVER]`: everything behind the bytes before `offset`, or everything. With the third word our
+/// master asks that we take its place.
 fn psync(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
-    let wanted = args.int(2)?;
+    if args.len() > 3 && args.is(3, "failover") && !cx.turn.session.is_replica() {
+        if args.key(1) != cx.turn.keys.stream().id().as_bytes() {
+            let text = "ERR PSYNC FAILOVER replid must match my replid.";
+            return Err(ErrorReply::new(text).into());
+        }
+        if cx.node.sink.is_some() {
+            cx.node.lead_alone(cx.turn.keys);
+            cx.node.config.note_master("");
+            let peer = &cx.turn.session.peer;
+            tracing::info!("MASTER MODE enabled (failover request from '{peer}')");
+        }
+    }
+    let Ok(wanted) = args.int(2) else {
+        let peer = &cx.turn.session.peer;
+        tracing::warn!("Replica {peer} asks for synchronization but with a wrong offset");
+        return Err(ErrorReply::NOT_AN_INTEGER.into());
+    };
     if is_settled(cx)? {
         return Ok(());
     }
@@ -130,6 +148,9 @@ fn sync(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
 
 /// Whether the client is a replica already, so that there is nothing to do. Who is not connected to a master cannot be one.
 fn is_settled(cx: &NodeTurn<'_>) -> Result<bool, Stop> {
+    if cx.node.failover.is_some() {
+        return Err(FAILING_OVER.into());
+    }
     if cx.node.sink.as_ref().is_some_and(|sink| !sink.is_up()) {
         return Err(NO_MASTER_LINK.into());
     }
@@ -140,13 +161,11 @@ fn is_settled(cx: &NodeTurn<'_>) -> Result<bool, Stop> {
 fn ask_for_all(cx: &mut NodeTurn<'_>, is_old: bool) {
     cx.node.counters.sync_full += 1;
     cx.turn.keys.stream_mut().open();
-    let is_filtered = downstream(cx).filter.is_some();
-    let rounds = if is_filtered { 0 } else { cx.node.desk.want() };
     let sent = full_from(cx.node, cx.turn.keys);
-    let now = cx.node.now;
+    let (now, tick) = (cx.node.now, cx.node.tick);
     let replica = downstream(cx);
     (replica.sent, replica.acked_at, replica.is_old) = (sent, now, is_old);
-    replica.phase = Phase::Waiting { rounds };
+    replica.phase = Phase::Gathering { since: tick };
     let token = cx.turn.session.token;
     cx.node.source.add(token);
 }

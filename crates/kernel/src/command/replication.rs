@@ -1,4 +1,4 @@
-//! WAIT, WAITAOF, ROLE, REPLICAOF: what a client may know of replicas.
+//! WAIT, WAITAOF, ROLE, REPLICAOF, FAILOVER: what a client may know of replicas.
 //!
 //! A client that waits is parked without a key; the executor looks at it when an acknowledgement came
 //! or its time is up, and answers with what was reached until then.
@@ -8,11 +8,13 @@ use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use super::table::Binding;
 use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutReply};
+use crate::interop::{Order, Target};
 use crate::keyspace::Keyspace;
 use crate::node::Node;
 use crate::replicate::refresh_facts;
 
 pub(crate) const COMMANDS: &[Binding] = &[
+    ("failover", Handler::Node(failover)),
     ("replicaof", Handler::Node(replicaof)),
     ("slaveof", Handler::Node(replicaof)),
     ("role", Handler::Node(role)),
@@ -140,6 +142,10 @@ fn waitaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 /// `REPLICAOF host port`, `REPLICAOF NO ONE`. In an instance that is for the config server to decide: a node that changed its
 /// role by itself could be a second master.
 fn replicaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    if cx.node.failover.is_some() {
+        let text = "ERR REPLICAOF not allowed while failing over.";
+        return Err(ErrorReply::new(text).into());
+    }
     if args.is(1, "NO") && args.is(2, "ONE") {
         if cx.node.replication.is_some() && cx.turn.keys.is_replica() {
             return Err(NOT_BY_CLIENTS.into());
@@ -170,6 +176,58 @@ fn replicaof(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     cx.node.follow_redis(cx.turn.keys, host, port, 0);
     cx.turn.reply.ok();
     Ok(())
+}
+
+/// `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT ms]`. In an instance nobody but the config server moves a mastership.
+fn failover(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
+    if args.len() == 2 && args.is(1, "abort") {
+        if !cx.node.abort_failover(cx.turn.keys, "Failover manually aborted") {
+            return Err(ErrorReply::new("ERR No failover in progress.").into());
+        }
+        cx.turn.reply.ok();
+        return Ok(());
+    }
+    let order = failover_order(args)?;
+    if cx.node.failover.is_some() {
+        return Err(ErrorReply::new("ERR FAILOVER already in progress.").into());
+    }
+    if cx.turn.keys.is_replica() {
+        let text = "ERR FAILOVER is not valid when server is a replica.";
+        return Err(ErrorReply::new(text).into());
+    }
+    if cx.node.replication.is_some() {
+        let text = "ERR FAILOVER is not available: `pollux switchover` moves the master";
+        return Err(ErrorReply::new(text).into());
+    }
+    cx.node.begin_failover(order)?;
+    cx.turn.reply.ok();
+    Ok(())
+}
+
+fn failover_order(args: &Args<'_>) -> Result<Order, Stop> {
+    let mut order = Order::default();
+    let mut at = 1;
+    while at < args.len() {
+        let left = args.len() - at - 1;
+        if args.is(at, "timeout") && left >= 1 && order.timeout_ms.is_none() {
+            let ms = u64::try_from(args.int(at + 1)?).ok().filter(|ms| *ms > 0);
+            let wrong = ErrorReply::new("ERR FAILOVER timeout must be greater than 0");
+            order.timeout_ms = Some(ms.ok_or(wrong)?);
+            at += 1;
+        } else if args.is(at, "to") && left >= 2 && order.target.is_none() {
+            let host = String::from_utf8_lossy(args.key(at + 1)).into_owned();
+            // A port that nobody can have belongs to no replica.
+            let port = u16::try_from(args.int(at + 2)?).unwrap_or(0);
+            order.target = Some(Target { host, port });
+            at += 2;
+        } else if args.is(at, "force") && !order.is_forced {
+            order.is_forced = true;
+        } else {
+            return Err(ErrorReply::SYNTAX.into());
+        }
+        at += 1;
+    }
+    Ok(order)
 }
 
 fn role(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {

@@ -129,7 +129,7 @@ fn save(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
 
 /// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`. The log holds everything that was acknowledged, so a
 /// checkpoint before the end would add nothing, and without one nothing is lost. No reply: the
-/// connection ends with the process.
+/// connection ends with the process, after a wait for replicas of Redis unless NOW is said.
 fn shutdown(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let has = |word: &str| (1..args.len()).any(|at| args.is(at, word));
     let known = ["NOSAVE", "SAVE", "NOW", "FORCE", "ABORT"];
@@ -141,9 +141,27 @@ fn shutdown(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         return Err(ErrorReply::SYNTAX.into());
     }
     if has("ABORT") {
-        return Err(error("ERR No shutdown in progress."));
+        if !cx.node.stay() {
+            return Err(error("ERR No shutdown in progress."));
+        }
+        cx.turn.reply.ok();
+        return Ok(());
     }
-    cx.node.shutdown = Some(Shutdown::Clean);
+    if cx.node.replication.is_some() {
+        cx.node.shutdown = Some(Shutdown::Clean);
+        return Ok(());
+    }
+    // While a script runs nobody else would be served, and nobody would end the wait.
+    let is_now = has("NOW") || cx.node.scripts.running.is_some();
+    if cx.node.depart(cx.turn.keys, is_now) {
+        return Err(Stop::Block(BlockOn {
+            keys: Vec::new(),
+            awaited: Awaited::List,
+            deadline: None,
+            on_timeout: TimeoutReply::Ok,
+            again: None,
+        }));
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Names to functions: every command file binds its names, and this table joins them with the catalog.
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, OnceLock};
 
 use catalog::{COMMAND_COUNT, CommandId, CommandSpec};
 
@@ -77,10 +78,60 @@ pub(crate) enum Resolved {
     WrongArity { spec: &'static CommandSpec },
 }
 
+/// Names that commands have instead of their own (`rename-command`).
+#[derive(Debug, Default)]
+struct Renames {
+    /// In lower case.
+    new: HashMap<Vec<u8>, &'static CommandSpec>,
+    /// Commands whose own name means nothing any more.
+    gone: Vec<CommandId>,
+}
+
+/// Of the process, like its log: there is one node a process, but in tests, and those rename nothing.
+static RENAMES: OnceLock<Renames> = OnceLock::new();
+
+/// Gives commands other names, or none (empty), for the life of the process; called before the first command.
+/// `Err` is what is wrong with a pair.
+pub(crate) fn rename(pairs: &[(String, String)]) -> Result<(), &'static str> {
+    let mut renames = Renames::default();
+    for (old, new) in pairs {
+        let spec = catalog::find(old.as_bytes()).filter(|spec| is_known(spec));
+        let spec = spec.filter(|spec| !renames.gone.contains(&spec.id));
+        let spec = spec.ok_or("No such command in rename-command")?;
+        renames.gone.push(spec.id);
+        let name = new.to_ascii_lowercase().into_bytes();
+        let is_taken = catalog::find(&name).is_some_and(|other| !renames.gone.contains(&other.id));
+        if is_taken || renames.new.contains_key(&name) {
+            return Err("Target command name already exists");
+        }
+        if !name.is_empty() {
+            renames.new.insert(name, spec);
+        }
+    }
+    if !renames.gone.is_empty() && RENAMES.set(renames).is_err() {
+        return Err("the commands of this process have their names already");
+    }
+    Ok(())
+}
+
+impl Renames {
+    #[cold]
+    fn find(&self, name: &[u8]) -> Option<&'static CommandSpec> {
+        if let Some(spec) = self.new.get(&name.to_ascii_lowercase()) {
+            return Some(spec);
+        }
+        catalog::find(name).filter(|spec| !self.gone.contains(&spec.id))
+    }
+}
+
 /// Finds the command that `args` name and checks their number.
 #[inline]
 pub(crate) fn resolve(args: &Args<'_>) -> Resolved {
-    let Some(spec) = catalog::find(args.key(0)) else { return Resolved::UnknownCommand };
+    let found = match RENAMES.get() {
+        None => catalog::find(args.key(0)),
+        Some(renames) => renames.find(args.key(0)),
+    };
+    let Some(spec) = found else { return Resolved::UnknownCommand };
     let spec = if spec.is_container() && args.len() > 1 {
         match catalog::find_subcommand(spec, args.key(1)) {
             Some(subcommand) => subcommand,

@@ -111,6 +111,7 @@ impl<'a> Options<'a> {
             is_caching_said: false,
             is_redirect_broken: false,
             prefixes,
+            prefix_bytes: 0,
         }
     }
 }

@@ -27,6 +27,17 @@ pub struct Directive {
     pub words: Vec<String>,
 }
 
+impl Directive {
+    /// The directive as a line, for who has to find it: its words in quotes.
+    pub fn line(&self) -> String {
+        let mut line = self.name.clone();
+        for word in &self.words {
+            write!(line, " \"{word}\"").expect("a String takes any text");
+        }
+        line
+    }
+}
+
 /// Text that is no configuration file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -198,8 +209,8 @@ fn push_line(text: &mut String, line: &str) {
 
 impl Config {
     /// The text of `old` with the values of now: a line stays where it is, and parameters that the
-    /// file lacks and that differ from the default come last. `users` are the lines that take the place of all `user` lines.
-    pub fn rewritten(&self, old: &str, users: &[String]) -> String {
+    /// file lacks and that differ from the default, or all that it lacks, come last. `users` are the lines that take the place of all `user` lines.
+    pub fn rewritten(&self, old: &str, users: &[String], is_all: bool) -> String {
         let mut written = vec![false; PARAMETERS.len()];
         let mut text = String::new();
         let (mut is_signed, mut has_users) = (false, users.is_empty());
@@ -224,7 +235,7 @@ impl Config {
             }
         }
         for (index, (row, value)) in self.each().enumerate() {
-            if written[index] || value == row.default {
+            if written[index] || (value == row.default && !is_all) {
                 continue;
             }
             if !is_signed {
@@ -244,7 +255,7 @@ impl Config {
 
     /// Replaces the configuration file: a temporary one beside it is written, synced and renamed. Who may read it stays
     /// as it was, as there may be a password in it; a new file is for its user only.
-    pub fn rewrite(&self, path: &Path, users: &[String]) -> io::Result<()> {
+    pub fn rewrite(&self, path: &Path, users: &[String], is_all: bool) -> io::Result<()> {
         let old = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -258,7 +269,7 @@ impl Config {
         if let Ok(replaced) = fs::metadata(path) {
             file.set_permissions(replaced.permissions())?;
         }
-        file.write_all(self.rewritten(&old, users).as_bytes())?;
+        file.write_all(self.rewritten(&old, users, is_all).as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

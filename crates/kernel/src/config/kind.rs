@@ -128,7 +128,9 @@ fn choices(text: &str, words: &[&str]) -> Result<String, Problem> {
     if chosen.is_empty() || (chosen.len() > 1 && chosen.contains(&words[0])) {
         return Err(not_one_of(words));
     }
-    Ok(chosen.join(" "))
+    // Each once, in the order of the table.
+    let shown: Vec<&str> = words.iter().copied().filter(|word| chosen.contains(word)).collect();
+    Ok(shown.join(" "))
 }
 
 /// Bytes of `10`, `1kb`, `5G`, ...; `None` for anything else and for what does not fit.

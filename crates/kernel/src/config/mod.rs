@@ -25,7 +25,9 @@ use base::glob;
 use wire::resp::reply::ErrorReply;
 
 pub use kind::OutputLimit;
-pub use settings::{AppendFsync, LocalAccess, LogLevel, OutputLimits, SavePoint, Settings};
+pub use settings::{
+    AppendFsync, LocalAccess, LogLevel, OomScoring, OutputLimits, SavePoint, Settings,
+};
 use table::{Change, PARAMETERS, Parameter};
 
 /// All parameters of one node.
@@ -36,6 +38,8 @@ pub struct Config {
     settings: Settings,
     /// The `user` lines, each a name and its rules.
     users: Vec<Vec<String>>,
+    /// The `rename-command` lines: a name and the one that takes its place.
+    renames: Vec<(String, String)>,
     /// The file that CONFIG REWRITE writes.
     file: Option<PathBuf>,
 }
@@ -43,10 +47,11 @@ pub struct Config {
 /// A line or argument at the start that cannot be obeyed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DirectiveError {
+    /// The whole line, as of all below.
     #[error("unknown parameter '{0}' or wrong number of arguments")]
     Unknown(String),
-    #[error("'{name}': {problem}")]
-    Value { name: String, problem: String },
+    #[error("'{line}': {problem}")]
+    Value { line: String, problem: String },
     #[error("'{0}' is not available in this edition")]
     NotAvailable(String),
 }
@@ -55,7 +60,7 @@ impl Default for Config {
     fn default() -> Config {
         let values: Vec<String> = PARAMETERS.iter().map(|row| row.default.to_owned()).collect();
         let settings = Settings::read(&Values(&values));
-        Config { values, settings, users: Vec::new(), file: None }
+        Config { values, settings, users: Vec::new(), renames: Vec::new(), file: None }
     }
 }
 
@@ -80,6 +85,11 @@ impl Config {
         &self.users
     }
 
+    /// Commands that the file or the arguments give another name; an empty one for none at all.
+    pub fn renames(&self) -> &[(String, String)] {
+        &self.renames
+    }
+
     /// The value of a parameter as CONFIG GET shows it; by name or older name, in any case.
     pub fn get(&self, name: &str) -> Option<&str> {
         let index = index_of(name.as_bytes())?;
@@ -95,24 +105,34 @@ impl Config {
         let mut next = self.values.clone();
         let mut seen = vec![false; PARAMETERS.len()];
         let mut users = self.users.clone();
+        let mut renames = self.renames.clone();
         for directive in directives {
             if directive.name.eq_ignore_ascii_case("user") {
                 declare(&mut users, directive)?;
                 continue;
             }
-            let unknown = || DirectiveError::Unknown(directive.name.clone());
+            let unknown = || DirectiveError::Unknown(directive.line());
+            if directive.name.eq_ignore_ascii_case("rename-command") {
+                let [old, new] = directive.words.as_slice() else { return Err(unknown()) };
+                renames.push((old.clone(), new.clone()));
+                continue;
+            }
             let index = index_of(directive.name.as_bytes()).ok_or_else(unknown)?;
             let row = &PARAMETERS[index];
             let text = match directive.words.as_slice() {
                 [one] => one.clone(),
-                words if row.kind.is_list() || matches!(row.name, "bind" | "replicaof") => {
-                    words.join(" ")
-                }
+                words if row.kind.is_list() || row.name == "bind" => words.join(" "),
+                words if row.name == "replicaof" && words.len() == 2 => words.join(" "),
                 _ => return Err(unknown()),
             };
-            let mut value = row.kind.normalize(&text, &next[index]).map_err(|problem| {
-                DirectiveError::Value { name: directive.name.clone(), problem }
-            })?;
+            let wrong = |problem| DirectiveError::Value { line: directive.line(), problem };
+            let mut value = row.kind.normalize(&text, &next[index]).map_err(wrong)?;
+            if row.name == "replicaof" {
+                value = master(&value).ok_or_else(|| match directive.words.len() {
+                    2 => wrong("Invalid master port".to_owned()),
+                    _ => unknown(),
+                })?;
+            }
             if row.name == "save" && seen[index] && !value.is_empty() && !next[index].is_empty() {
                 value = format!("{} {value}", next[index]);
             }
@@ -129,6 +149,7 @@ impl Config {
         }
         self.take(next);
         self.users = users;
+        self.renames = renames;
         Ok(())
     }
 
@@ -202,7 +223,8 @@ impl Config {
     }
 
     /// Names and values that match one of the globs (case does not matter), each once; older names
-    /// are entries of their own, and a whole name is given back as it was written, as in Redis.
+    /// are entries of their own, and a whole name is given back as it was written, as in Redis. What is hidden must be
+    /// asked for by its whole name.
     pub fn matching(&self, globs: &[&[u8]]) -> Vec<(String, &str)> {
         let name_of = |name: &str, is_hidden: bool| {
             let is_whole = |pattern: &&&[u8]| pattern.eq_ignore_ascii_case(name.as_bytes());
@@ -229,16 +251,33 @@ impl Config {
     }
 }
 
+/// The form of `replicaof` that is kept: empty for none. `None`: it names no port.
+fn master(text: &str) -> Option<String> {
+    let mut words = text.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (None, ..) => Some(String::new()),
+        (Some(no), Some(one), None)
+            if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") =>
+        {
+            Some(String::new())
+        }
+        (Some(host), Some(port), None) => {
+            port.parse::<u16>().ok().map(|port| format!("{host} {port}"))
+        }
+        _ => None,
+    }
+}
+
 /// Keeps a `user` line; a user is declared once.
 fn declare(
     users: &mut Vec<Vec<String>>,
     directive: &file::Directive,
 ) -> Result<(), DirectiveError> {
     let name = directive.words.first();
-    let name = name.ok_or_else(|| DirectiveError::Unknown(directive.name.clone()))?;
+    let name = name.ok_or_else(|| DirectiveError::Unknown(directive.line()))?;
     if users.iter().any(|known| known.first() == Some(name)) {
         let problem = format!("Duplicate user '{name}': a user can only be declared once");
-        return Err(DirectiveError::Value { name: directive.name.clone(), problem });
+        return Err(DirectiveError::Value { line: directive.line(), problem });
     }
     users.push(directive.words.clone());
     Ok(())

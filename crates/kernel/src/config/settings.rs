@@ -138,6 +138,8 @@ pub struct Settings {
     /// Keys that expired, or were evicted, are freed in the background, and go as UNLINK into the stream.
     pub lazyfree_lazy_expire: bool,
     pub lazyfree_lazy_eviction: bool,
+    pub process: ProcessSettings,
+    pub sync: SyncSettings,
 }
 
 /// Limits by class of client.
@@ -161,6 +163,47 @@ pub enum AppendFsync {
     Always,
     Everysec,
     No,
+}
+
+/// What the process does with itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProcessSettings {
+    /// What of this process the system thinks when memory runs out.
+    pub oom_scoring: OomScoring,
+    /// Of a master, of a replica, and of a child in the background, which there is none of.
+    pub oom_scores: [i32; 3],
+    /// Microseconds that a checkpoint takes longer for each key, for tests; negative: a share of one in Redis, nothing here.
+    pub key_save_delay_us: i32,
+    /// The same for loading.
+    pub key_load_delay_us: i32,
+    /// Scripts have functions of Lua with which they can disturb each other.
+    pub lua_offers_deprecated: bool,
+    /// How long a node that is to end waits for its replicas.
+    pub shutdown_timeout_seconds: u32,
+    /// A signal ends the node without that wait.
+    pub stops_at_once: bool,
+}
+
+/// How images get to replicas of Redis, and from a master.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SyncSettings {
+    /// Source address of the link to a master; empty: the system chooses.
+    pub bind_source_addr: String,
+    /// Replicas that come within so many seconds share an image; 0: nobody waits for others.
+    pub delay_seconds: u32,
+    /// So many replicas do not wait longer; 0: they do.
+    pub delay_replicas_max: u32,
+    /// An image is loaded while it comes (`repl-diskless-load`): as far as INFO is concerned.
+    pub loads_diskless: bool,
+}
+
+/// `oom-score-adj`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OomScoring {
+    Off,
+    /// The values are added to the score that the process was started with.
+    Relative,
+    Absolute,
 }
 
 /// Who may use a command that can do harm.
@@ -230,8 +273,6 @@ impl Settings {
 
     pub(super) fn read(values: &Values<'_>) -> Settings {
         let maxmemory = values.number("maxmemory");
-        let [normal, replica, pubsub] =
-            read_output_limits(values.text("client-output-buffer-limit"));
         Settings {
             maxmemory,
             maxmemory_policy: policy(values.text("maxmemory-policy")),
@@ -261,7 +302,7 @@ impl Settings {
             tcp_keepalive_seconds: values.number("tcp-keepalive"),
             proto_max_bulk_len: values.number("proto-max-bulk-len"),
             client_query_buffer_limit: values.number("client-query-buffer-limit"),
-            output_limits: OutputLimits { normal, replica, pubsub },
+            output_limits: OutputLimits::read(values.text("client-output-buffer-limit")),
             maxmemory_clients: memory_share(values.text("maxmemory-clients"), maxmemory),
             port: values.number("port"),
             bind: values.text("bind").split_ascii_whitespace().map(str::to_owned).collect(),
@@ -308,6 +349,47 @@ impl Settings {
             replica_announce_port: values.number("replica-announce-port"),
             lazyfree_lazy_expire: values.is_on("lazyfree-lazy-expire"),
             lazyfree_lazy_eviction: values.is_on("lazyfree-lazy-eviction"),
+            process: ProcessSettings::read(values),
+            sync: SyncSettings::read(values),
+        }
+    }
+}
+
+impl OutputLimits {
+    fn read(text: &str) -> OutputLimits {
+        let [normal, replica, pubsub] = read_output_limits(text);
+        OutputLimits { normal, replica, pubsub }
+    }
+}
+
+impl ProcessSettings {
+    fn read(values: &Values<'_>) -> ProcessSettings {
+        ProcessSettings {
+            oom_scoring: match values.text("oom-score-adj") {
+                "no" => OomScoring::Off,
+                "absolute" => OomScoring::Absolute,
+                _ => OomScoring::Relative,
+            },
+            oom_scores: read_scores(values.text("oom-score-adj-values")),
+            key_save_delay_us: values.number("rdb-key-save-delay"),
+            key_load_delay_us: values.number("key-load-delay"),
+            lua_offers_deprecated: values.is_on("lua-enable-deprecated-api"),
+            shutdown_timeout_seconds: values.number("shutdown-timeout"),
+            stops_at_once: values.text("shutdown-on-sigterm").contains("now"),
+        }
+    }
+}
+
+impl SyncSettings {
+    fn read(values: &Values<'_>) -> SyncSettings {
+        SyncSettings {
+            bind_source_addr: values.text("bind-source-addr").to_owned(),
+            delay_seconds: match values.is_on("repl-diskless-sync") {
+                true => values.number("repl-diskless-sync-delay"),
+                false => 0,
+            },
+            delay_replicas_max: values.number("repl-diskless-sync-max-replicas"),
+            loads_diskless: values.text("repl-diskless-load") != "disabled",
         }
     }
 }
@@ -412,6 +494,13 @@ fn memory_share(text: &str, maxmemory: u64) -> u64 {
 fn read_numbers(text: &str) -> Vec<f64> {
     let read = |word: &str| word.parse().expect("the kind keeps numbers");
     text.split_ascii_whitespace().map(read).collect()
+}
+
+fn read_scores(text: &str) -> [i32; 3] {
+    let mut scores = text.split_ascii_whitespace().map(|word| word.parse());
+    std::array::from_fn(|_| {
+        scores.next().and_then(Result::ok).expect("the kind keeps three numbers")
+    })
 }
 
 fn read_save_points(text: &str) -> Vec<SavePoint> {

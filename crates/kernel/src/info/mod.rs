@@ -18,8 +18,10 @@ use std::fmt::{self, Display, Write};
 use catalog::CommandSpec;
 use store::Store;
 
+use crate::client::Session;
 use crate::client_list;
 use crate::command::Awaited;
+use crate::interop::Failover;
 use crate::node::{NodeTurn, SaveKind, Saving};
 use crate::script::Scripts;
 use crate::stats::{CommandStats, Stats};
@@ -217,6 +219,9 @@ fn server(out: &mut Fields, cx: &NodeTurn<'_>) {
     let config_file = node.config.file().map(|path| path.display().to_string());
     out.field("config_file", config_file.unwrap_or_default());
     out.field("io_threads_active", 0);
+    if let Some(departure) = node.departure {
+        out.field("shutdown_in_milliseconds", departure.left_ms());
+    }
 }
 
 fn clients(out: &mut Fields, cx: &NodeTurn<'_>) {
@@ -234,7 +239,9 @@ fn clients(out: &mut Fields, cx: &NodeTurn<'_>) {
             *blocking_keys.entry((session.db, key)).or_default() |= is_for_group;
         }
     }
-    out.field("connected_clients", cx.node.clients.count());
+    // Replicas are told of on their own.
+    let replicas = cx.sessions().filter(|session| session.is_replica()).count();
+    out.field("connected_clients", cx.node.clients.count().saturating_sub(replicas));
     out.field("cluster_connections", 0);
     out.field("maxclients", cx.node.limits.maxclients);
     out.field("client_recent_max_input_buffer", input_max);
@@ -254,6 +261,8 @@ pub(crate) struct MemoryReport {
     pub(crate) peak: u64,
     pub(crate) resident: u64,
     pub(crate) clients: u64,
+    /// What replicas of Redis are still to be sent, beyond the backlog that is kept for those that come back.
+    pub(crate) replicas: u64,
     /// The newest ops, kept for replicas and for the log's threads.
     pub(crate) log_tail: u64,
     /// In use before there was any data.
@@ -269,10 +278,10 @@ impl MemoryReport {
         let resident = process::resident_bytes();
         // A program without the counting allocator knows only what the system says.
         let used = Some(store::memory::used_bytes()).filter(|used| *used > 0).unwrap_or(resident);
-        let clients = cx
-            .sessions()
-            .map(|session| client_list::memory_bytes(session, &cx.node.net) as u64)
-            .sum();
+        let bytes = |session: &Session| client_list::memory_bytes(session, &cx.node.net) as u64;
+        let clients = cx.sessions().filter(|session| !session.is_replica()).map(bytes).sum();
+        let outputs = cx.sessions().filter(|session| session.is_replica()).map(bytes).sum::<u64>();
+        let replicas = outputs + cx.node.backlog_beyond_bound(cx.turn.keys);
         let log = cx.turn.keys.log();
         let log_tail = log.map_or(0, |log| log.log().tail_bytes() as u64);
         let tables: u64 = (0..store.databases()).map(|db| store.db(db).table_bytes() as u64).sum();
@@ -282,15 +291,20 @@ impl MemoryReport {
             resident,
             startup: cx.node.facts.startup_bytes.min(used),
             clients,
+            replicas,
             log_tail,
-            overhead: cx.node.facts.startup_bytes.min(used) + clients + log_tail + tables,
+            overhead: cx.node.facts.startup_bytes.min(used)
+                + clients
+                + replicas
+                + log_tail
+                + tables,
             keys: store.len() as u64,
         }
     }
 
     /// Memory for which no key is evicted.
     pub(crate) fn not_counted(&self) -> u64 {
-        self.clients + self.log_tail
+        self.replicas + self.log_tail
     }
 
     pub(crate) fn dataset(&self) -> u64 {
@@ -348,9 +362,14 @@ fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("mem_fragmentation_ratio", fragmentation);
     out.field("mem_fragmentation_bytes", fragmented);
     out.field("mem_not_counted_for_evict", report.not_counted());
-    out.field("mem_replication_backlog", report.log_tail);
-    out.field("mem_total_replication_buffers", report.log_tail);
-    out.field("mem_clients_slaves", 0);
+    // The log's tail is what the replicas of an instance are served from.
+    let backlog = match cx.turn.keys.stream().backlog() {
+        Some(backlog) => backlog.allocated,
+        None => report.log_tail,
+    };
+    out.field("mem_replication_backlog", backlog);
+    out.field("mem_total_replication_buffers", backlog);
+    out.field("mem_clients_slaves", report.replicas);
     out.field("mem_clients_normal", report.clients);
     out.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     out.field("mem_allocator", "jemalloc");
@@ -367,7 +386,9 @@ fn persistence(out: &mut Fields, cx: &NodeTurn<'_>) {
     let runs = |kind| matches!(node.saving, Saving::Wanted(of) | Saving::Running(of) if of == kind);
     let (is_saving, is_rewriting) = (runs(SaveKind::Snapshot), runs(SaveKind::Rewrite));
     out.field("loading", u8::from(node.is_loading));
-    out.field("async_loading", 0);
+    let is_loading_async =
+        node.sink.as_ref().is_some_and(|sink| sink.is_loading(node.config.settings()));
+    out.field("async_loading", u8::from(is_loading_async));
     out.zeros(&["current_cow_peak", "current_cow_size", "current_cow_size_age"]);
     out.field("current_fork_perc", "0.00");
     out.field("current_save_keys_processed", facts.save_keys_done);
@@ -448,7 +469,8 @@ fn stats(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("pubsub_patterns", node.pubsub.patterns());
     out.field("pubsubshard_channels", node.pubsub.shard_channels());
     out.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"]);
-    out.zeros(&["slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"]);
+    out.field("slave_expires_tracked_keys", cx.turn.keys.own_deadlines());
+    out.zeros(&["active_defrag_hits", "active_defrag_misses"]);
     out.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
     out.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
     out.field("tracking_total_keys", node.tracking.keys());
@@ -513,7 +535,8 @@ fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
             "slave{index}:ip={ip},port={port},state={state},offset={offset},lag={lag}"
         ));
     }
-    out.field("master_failover_state", "no-failover");
+    let failover = cx.node.failover.as_ref();
+    out.field("master_failover_state", failover.map_or("no-failover", Failover::state));
     out.field("master_replid", stream.id());
     let (second_id, second_offset) = stream.second();
     out.field("master_replid2", second_id);

@@ -10,11 +10,13 @@
 use std::collections::VecDeque;
 
 /// A block takes no further bytes beyond this.
-const BLOCK_BYTES: usize = 64 << 10;
+const BLOCK_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(super) struct Backlog {
     blocks: VecDeque<Vec<u8>>,
+    /// Capacity of all blocks.
+    allocated: usize,
     first: u64,
     end: u64,
 }
@@ -22,7 +24,7 @@ pub(super) struct Backlog {
 impl Backlog {
     /// Nothing yet; the next byte of the stream has the offset `end`.
     pub(super) fn new(end: u64) -> Backlog {
-        Backlog { blocks: VecDeque::new(), first: end, end }
+        Backlog { blocks: VecDeque::new(), allocated: 0, first: end, end }
     }
 
     /// Offset of the oldest byte.
@@ -34,6 +36,11 @@ impl Backlog {
         self.end
     }
 
+    /// Memory of the blocks (bytes).
+    pub(super) fn allocated_bytes(&self) -> usize {
+        self.allocated
+    }
+
     pub(super) fn append(&mut self, bytes: &[u8]) {
         self.end += bytes.len() as u64;
         match self.blocks.back_mut() {
@@ -41,6 +48,7 @@ impl Backlog {
             _ => {
                 let mut block = Vec::with_capacity(bytes.len().max(BLOCK_BYTES));
                 block.extend_from_slice(bytes);
+                self.allocated += block.capacity();
                 self.blocks.push_back(block);
             }
         }
@@ -52,6 +60,7 @@ impl Backlog {
             && self.first + front.len() as u64 <= keep_from
         {
             self.first += front.len() as u64;
+            self.allocated -= front.capacity();
             self.blocks.pop_front();
         }
     }
@@ -96,7 +105,7 @@ mod tests {
         assert_eq!(backlog.copy(1000 + 65_000, 100_000, &mut out), 100_000);
         assert_eq!(out, bytes[65_000..165_000]);
         backlog.trim(1000 + 500_000);
-        assert!(backlog.first() <= 501_000 && backlog.first() > 501_000 - 80_000);
+        assert!(backlog.first() <= 501_000 && backlog.first() > 501_000 - 20_000);
         out.clear();
         let from = backlog.first();
         backlog.copy(from, usize::MAX, &mut out);

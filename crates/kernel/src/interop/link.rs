@@ -13,7 +13,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +23,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use net::{Outgoing, TlsConnector, Wake};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
+/// Said when an image begins to be the data.
+pub(super) const LOADING: &str = "MASTER <-> REPLICA sync: Loading DB in memory";
 /// Between two looks whether the link is still wanted.
 const POLL: Duration = Duration::from_millis(500);
 const READ_BYTES: usize = 256 << 10;
@@ -54,6 +57,10 @@ pub(super) struct Request {
     pub(super) image: PathBuf,
     /// We step down for this very node: it is to become the master (FAILOVER).
     pub(super) is_failover: bool,
+    /// Where the connection comes from; empty: the system chooses.
+    pub(super) source: String,
+    /// The image counts as being loaded while it comes.
+    pub(super) is_diskless: bool,
 }
 
 /// A connection at the beginning of the stream.
@@ -78,6 +85,10 @@ pub(super) enum Event {
         offset: u64,
     },
     Failed {
+        why: String,
+    },
+    /// The master does not want to be one.
+    Refused {
         why: String,
     },
 }
@@ -173,11 +184,18 @@ impl Input {
                 }
                 Err(error) if is_to_be_repeated(&error) => {
                     if begun.elapsed() >= self.timeout {
-                        return Err("the master says nothing for repl-timeout".to_owned());
+                        return Err(self.timed_out().to_owned());
                     }
                 }
                 Err(error) => return Err(format!("the connection failed: {error}")),
             }
+        }
+    }
+
+    fn timed_out(&self) -> &'static str {
+        match self.progress.stage.load(Ordering::Relaxed) {
+            2 => "Timeout receiving bulk data from MASTER...",
+            _ => "Timeout connecting to the MASTER...",
         }
     }
 
@@ -242,6 +260,12 @@ impl Talk {
             words.push("FAILOVER");
         }
         let answer = input.say(&words)?;
+        let is_passing =
+            ["-NOMASTERLINK", "-LOADING"].iter().any(|start| answer.starts_with(start));
+        if answer.starts_with('-') && !is_passing {
+            let why = format!("the master answered PSYNC by '{answer}'");
+            return Ok(Event::Refused { why });
+        }
         let mut parts = answer.split_ascii_whitespace();
         match parts.next() {
             Some("+CONTINUE") => {
@@ -254,6 +278,7 @@ impl Talk {
                 let (Some(id), Some(offset)) = (id, offset) else {
                     return Err(format!("the master answered PSYNC by '{answer}'"));
                 };
+                tracing::info!("Full resync from master: {id}:{offset}");
                 self.enter(2);
                 self.receive(&mut input)?;
                 Ok(Event::Image { attached: input.into_attached(), id, offset })
@@ -269,7 +294,7 @@ impl Talk {
             .map_err(|error| format!("{host} is no address: {error}"))?;
         let mut failure = format!("{host} has no address");
         for address in addresses {
-            match TcpStream::connect_timeout(&address, *timeout) {
+            match dial(&address, *timeout, &self.request.source) {
                 Ok(socket) => {
                     let failed = |error| format!("cannot begin with {address}: {error}");
                     return self.prepare(socket).map_err(failed);
@@ -304,7 +329,7 @@ impl Talk {
                 user => input.say(&["AUTH", user, password])?,
             };
             if !answer.starts_with('+') {
-                return Err(format!("the master did not let us in: {answer}"));
+                return Err(format!("Unable to AUTH to MASTER: {answer}"));
             }
         }
         // Masters that do not know a word go on without it.
@@ -322,6 +347,9 @@ impl Talk {
         let Some(length) = header.strip_prefix('$') else {
             return Err(format!("the master sends '{header}' instead of an image"));
         };
+        if self.request.is_diskless {
+            tracing::info!("{LOADING}");
+        }
         let failed = |error: io::Error| format!("the image cannot be written: {error}");
         let mut file = create(&self.request.image).map_err(failed)?;
         match length.strip_prefix("EOF:") {
@@ -376,6 +404,23 @@ impl Input {
     fn into_attached(self) -> Attached {
         Attached { socket: self.socket, rest: self.bytes }
     }
+}
+
+/// Connects, from the address `source` if it is not empty.
+fn dial(address: &SocketAddr, timeout: Duration, source: &str) -> io::Result<TcpStream> {
+    if source.is_empty() {
+        return TcpStream::connect_timeout(address, timeout);
+    }
+    let invalid =
+        |_| io::Error::new(io::ErrorKind::InvalidInput, format!("bind-source-addr: {source}"));
+    let source: IpAddr = source.parse().map_err(invalid)?;
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // How long a connection may take, too.
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(timeout))?;
+    rustix::net::bind(&socket, &SocketAddr::new(source, 0))?;
+    rustix::net::connect(&socket, address)?;
+    Ok(TcpStream::from(socket))
 }
 
 fn create(path: &Path) -> io::Result<File> {

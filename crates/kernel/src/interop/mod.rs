@@ -15,6 +15,7 @@
 //! - What a replica was not sent yet stays in the backlog; a replica that falls behind its output limit is closed.
 
 mod backlog;
+mod failover;
 mod image;
 mod link;
 mod quote;
@@ -23,6 +24,7 @@ mod source;
 mod stream;
 mod translate;
 
+pub(crate) use failover::{Failover, Order, Target};
 pub(crate) use quote::is_quoted;
 pub(crate) use sink::Sink;
 pub(crate) use source::{Downstream, Filter, Phase, Source, full_from, refresh_replicas};

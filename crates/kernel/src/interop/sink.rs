@@ -21,9 +21,10 @@ use net::{Address, Outgoing, TcpOptions, Token};
 use store::{Rng, Store};
 use wire::resp::reply::ErrorReply;
 
-use super::link::{Attached, Event, Link, Request, Stage};
+use super::link::{Attached, Event, LOADING, Link, Request, Stage};
 use super::translate;
 use crate::boot;
+use crate::config::Settings;
 use crate::info::MasterFacts;
 use crate::keyspace::Keyspace;
 use crate::node::Node;
@@ -50,6 +51,8 @@ struct Loading {
     loader: Box<FileLoader>,
     store: Box<Store>,
     newline_at: Tick,
+    /// For `key-load-delay`.
+    delayed_until: Tick,
 }
 
 #[derive(Debug)]
@@ -82,7 +85,6 @@ pub(crate) struct Sink {
     down_since: Tick,
     /// Images asked for, to give each a file of its own.
     images: u64,
-    is_failover: bool,
 }
 
 impl Sink {
@@ -98,7 +100,6 @@ impl Sink {
             acked_at: now,
             down_since: now,
             images: 0,
-            is_failover: false,
         }
     }
 
@@ -119,18 +120,29 @@ impl Sink {
     }
 
     /// Whether the executor has work here without being woken.
-    pub(crate) fn is_busy(&self) -> bool {
-        matches!(self.phase, Phase::Loading(_))
+    pub(crate) fn is_busy(&self, now: Tick) -> bool {
+        matches!(&self.phase, Phase::Loading(loading) if loading.delayed_until <= now)
+    }
+
+    /// Whether an image is on its way into memory, while the data so far is served.
+    pub(crate) fn is_loading(&self, settings: &Settings) -> bool {
+        match &self.phase {
+            Phase::Loading(_) => true,
+            Phase::Talking { link, .. } => {
+                settings.sync.loads_diskless && link.stage() == Stage::Sync
+            }
+            Phase::Idle { .. } | Phase::Connected(_) => false,
+        }
     }
 
     fn retry(&mut self, why: &str) {
-        tracing::warn!(master = %self.host, port = self.port, why, "link down");
         let now = monotonic_clock();
         if self.is_up() {
+            tracing::info!("Connection with master lost.");
             self.down_since = now;
         }
+        tracing::warn!(master = %self.host, port = self.port, "{why}");
         self.pending.clear();
-        self.is_failover = false;
         self.phase = Phase::Idle { until: now.plus_ms(RETRY_MS) };
     }
 
@@ -166,12 +178,15 @@ impl Node {
     /// REPLICAOF: from now on the data is that of the node at `host`:`port`.
     /// `db` is selected in the stream where this node stands, if it is of the same history.
     pub(crate) fn follow_redis(&mut self, keys: &mut Keyspace, host: String, port: u16, db: u16) {
-        tracing::info!(host, port, "replica of Redis");
+        tracing::info!(
+            "Before turning into a replica of {host}:{port}, the history up to here is kept."
+        );
         self.leave_master();
         let db = self.sink.take().map_or(db, |sink| sink.db);
         self.sink = Some(Box::new(Sink { db, ..Sink::new(host, port) }));
         keys.set_replica(true);
         keys.stream_mut().relay();
+        self.oom.follow_role(self.config.settings(), true);
         self.unblock_all(ROLE_CHANGED);
     }
 
@@ -186,7 +201,8 @@ impl Node {
     pub(crate) fn lead_alone(&mut self, keys: &mut Keyspace) {
         self.leave_master();
         if self.sink.take().is_some() {
-            tracing::info!("master");
+            tracing::info!("MASTER MODE enabled");
+            self.oom.follow_role(self.config.settings(), false);
             keys.set_replica(false);
             keys.stream_mut().lead();
             self.close_replicas();
@@ -203,9 +219,14 @@ impl Node {
 impl Executor {
     /// The share of a turn that belongs to a master of Redis. An error means that the log is lost to this process.
     pub(crate) fn follow_redis(&mut self) -> Result<(), OpenError> {
+        self.look_after_failover();
         let Some(mut sink) = self.node.sink.take() else { return Ok(()) };
         let followed = self.follow(&mut sink);
         self.node.sink = Some(sink);
+        if std::mem::take(&mut self.node.is_refused) {
+            let why = "Failover target rejected psync request";
+            self.node.abort_failover(&mut self.keys, why);
+        }
         followed
     }
 
@@ -258,8 +279,11 @@ impl Executor {
             offset: stream.offset(),
             timeout: Duration::from_secs(u64::from(settings.repl_timeout_seconds)),
             image: image.clone(),
-            is_failover: sink.is_failover,
+            is_failover: self.node.is_handing_over(),
+            source: settings.sync.bind_source_addr.clone(),
+            is_diskless: settings.sync.loads_diskless,
         };
+        tracing::info!("Connecting to MASTER {}:{}", sink.host, sink.port);
         match Link::start(request, self.wake_handle()) {
             Ok(link) => sink.phase = Phase::Talking { link, image },
             Err(error) => sink.retry(&error.to_string()),
@@ -271,8 +295,17 @@ impl Executor {
         let Phase::Talking { image, .. } = phase else { unreachable!("only then events come") };
         match event {
             Event::Failed { why } => sink.retry(&why),
+            Event::Refused { why } if self.node.is_handing_over() => {
+                tracing::warn!("{why}");
+                self.node.is_refused = true;
+            }
+            Event::Refused { why } => sink.retry(&why),
             Event::Continue { attached, id } => {
-                tracing::info!(offset = self.keys.stream().offset(), "the master continues");
+                tracing::info!(
+                    offset = self.keys.stream().offset(),
+                    "Successful partial resynchronization with master."
+                );
+                self.node.complete_failover();
                 if self.keys.stream_mut().continue_as(id.as_deref()) {
                     self.node.close_replicas();
                 }
@@ -280,7 +313,10 @@ impl Executor {
             }
             Event::Image { attached, id, offset } => match FileLoader::open(&image) {
                 Ok(loader) => {
-                    tracing::info!(id, offset, bytes = loader.bytes_total(), "loading an image");
+                    self.node.complete_failover();
+                    if !self.node.config.settings().sync.loads_diskless {
+                        tracing::info!("{LOADING}");
+                    }
                     let store = Box::new(self.fresh_store());
                     let loader = Box::new(loader);
                     let newline_at = monotonic_clock();
@@ -292,6 +328,7 @@ impl Executor {
                         loader,
                         store,
                         newline_at,
+                        delayed_until: newline_at,
                     });
                 }
                 Err(error) => sink.retry(&error.to_string()),
@@ -315,9 +352,15 @@ impl Executor {
             loading.newline_at = begun;
             say_newline(&mut loading.attached.socket);
         }
-        while monotonic_clock().since(begun) < LOAD_SLICE {
+        while begun >= loading.delayed_until && monotonic_clock().since(begun) < LOAD_SLICE {
+            let keys_before = loading.store.len();
             match loading.loader.step(&mut loading.store) {
-                Ok(None) => {}
+                Ok(None) => {
+                    let delay_us = self.node.config.settings().process.key_load_delay_us;
+                    let delay = Duration::from_micros(u64::try_from(delay_us).unwrap_or(0));
+                    let keys = u32::try_from(loading.store.len() - keys_before);
+                    loading.delayed_until = begun.plus(delay * keys.unwrap_or(u32::MAX));
+                }
                 Ok(Some(loaded)) => {
                     let idle = Phase::Idle { until: begun };
                     let Phase::Loading(loading) = std::mem::replace(&mut sink.phase, idle) else {
@@ -340,7 +383,11 @@ impl Executor {
     /// The image takes the place of the data, in memory and in the log.
     fn swap(&mut self, sink: &mut Sink, loading: Loading) -> Result<(), OpenError> {
         let Loading { attached, id, offset, image, store, .. } = loading;
-        tracing::info!(keys = store.len(), offset, "the master's data is complete");
+        tracing::info!(
+            keys = store.len(),
+            offset,
+            "MASTER <-> REPLICA sync: Finished with success"
+        );
         self.node.close_replicas();
         self.checkpointer.replaced(&mut self.keys);
         self.keys.replace_store(*store);
@@ -374,7 +421,6 @@ impl Executor {
         self.hear(token);
         sink.phase = Phase::Connected(token);
         sink.pending.clear();
-        sink.is_failover = false;
         sink.owes_ack = true;
     }
 
@@ -388,7 +434,7 @@ impl Executor {
         if silent_ms > timeout_ms {
             self.node.net.close(master);
             self.stage(|stage| stage.forget(master));
-            return sink.retry("it says nothing for repl-timeout");
+            return sink.retry("MASTER timeout: no data nor PING received...");
         }
         if sink.owes_ack || now.ms_since(sink.acked_at) >= ACK_MS {
             sink.owes_ack = false;
@@ -438,7 +484,7 @@ fn start_over(node: &mut Node, keys: &mut Keyspace, image: &Path) -> Result<(), 
     let (end, history) = (directory.position().opid, directory.history().clone());
     let position = Position { epoch, opid: end + 1 };
     directory.start_over(image, position, history, end)?;
-    let options = boot::log_options(node.config.settings(), node.net.wake_handle());
+    let options = boot::lone_log_options(node.config.settings(), node.net.wake_handle());
     keys.attach_log(directory.start(options)?);
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Replicas of Redis that follow this node: clients whose output is filled from the stream.
 //!
 //! ```text
-//!   Introduced --PSYNC, SYNC--> Waiting --round of the desk ends--> Loading --image sent--> Online
-//!    (REPLCONF)      `---------- offset in the backlog -------------------------------------^
+//!   Introduced --PSYNC, SYNC--> Gathering --repl-diskless-sync-delay--> Waiting --round ends--> Loading --sent--> Online
+//!    (REPLCONF)      `---------- offset in the backlog ------------------------------------------------------------^
 //! ```
 //!
 //! Invariants
@@ -12,13 +12,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use base::{Position, Tick, UnixMs};
-use net::{Token, Wake};
+use net::{Address, Token, Wake};
 use wire::rdb::save::Writer;
 
 use super::image::{ImageReader, Piece};
 use crate::info::ReplicaFacts;
 use crate::keyspace::Keyspace;
 use crate::node::{Node, NodeTurn, Saving};
+use crate::persist::checkpoint::USELESS;
 use crate::turn::{Executor, monotonic_clock};
 
 /// Output of a replica is filled up to here; the rest waits in the backlog or in the file.
@@ -59,9 +60,15 @@ pub(crate) enum Phase {
     /// A client like others.
     #[default]
     Introduced,
-    /// For a checkpoint: the rounds that had ended when it asked.
+    /// For others, who may share the checkpoint.
+    Gathering {
+        since: Tick,
+    },
+    /// For a checkpoint: the rounds that had ended when it asked. `announced` is the op at which it will stand, once the
+    /// replica was told.
     Waiting {
         rounds: u64,
+        announced: Option<u64>,
     },
     Loading(ImageReader),
     Online,
@@ -78,7 +85,7 @@ impl Downstream {
 
     fn state(&self) -> &'static str {
         match self.phase {
-            Phase::Introduced | Phase::Waiting { .. } => "wait_bgsave",
+            Phase::Introduced | Phase::Gathering { .. } | Phase::Waiting { .. } => "wait_bgsave",
             Phase::Loading(_) => "send_bulk",
             Phase::Online => "online",
         }
@@ -111,6 +118,10 @@ impl Source {
         self.replicas.is_empty()
     }
 
+    pub(super) fn tokens(&self) -> impl Iterator<Item = Token> {
+        self.replicas.iter().copied()
+    }
+
     pub(crate) fn add(&mut self, token: Token) {
         if self.replicas.is_empty() {
             self.pinged_at = monotonic_clock();
@@ -132,6 +143,30 @@ impl Node {
             downstream.is_some_and(|replica| replica.is_online() && replica.acked >= offset)
         };
         self.source.replicas.iter().filter(has_it).count()
+    }
+
+    /// Whether fewer replicas follow, and are not silent for too long, than `min-replicas-to-write` wants.
+    #[inline]
+    pub(crate) fn lacks_replicas(&self) -> bool {
+        self.limits.wants_replicas
+            && self.source.good < self.config.settings().min_replicas_to_write as usize
+    }
+
+    /// Memory of the backlog beyond `repl-backlog-size`: it is there because a replica still needs it (bytes).
+    pub(crate) fn backlog_beyond_bound(&self, keys: &Keyspace) -> u64 {
+        if self.source.is_empty() {
+            return 0;
+        }
+        let allocated = keys.stream().backlog().map_or(0, |backlog| backlog.allocated);
+        allocated.saturating_sub(self.config.settings().repl_backlog_size)
+    }
+
+    /// Replicas that are sent the stream, each with its address.
+    pub(crate) fn online_replicas(&self) -> impl Iterator<Item = (&Address, &Downstream)> {
+        let sessions = self.source.replicas.iter().filter_map(|token| self.clients.get(*token));
+        let replicas =
+            sessions.filter_map(|session| Some((&session.peer, session.downstream.as_deref()?)));
+        replicas.filter(|(_, replica)| replica.is_online())
     }
 
     /// How far the node is, as INFO and ROLE tell: the offset of the stream; in an instance the newest OpID as long as
@@ -189,6 +224,8 @@ impl Executor {
             self.keys.stream_mut().request_acks();
         }
         self.keys.note_milestone();
+        self.node.gather(&source);
+        self.give_up_useless_round(&source);
         let mut needed_from = self.keys.stream().offset();
         let mut replicas = std::mem::take(&mut source.replicas);
         replicas.retain(|token| {
@@ -204,6 +241,9 @@ impl Executor {
         self.keys.stream_mut().trim(bytes, needed_from);
         self.node.source = source;
         self.node.net.flush();
+        for token in self.node.source.replicas.clone() {
+            self.bound_output(token);
+        }
         self.node.counters.repl_bytes_out += self.node.net.take_sent().bytes;
     }
 
@@ -221,7 +261,6 @@ impl Executor {
             self.stage(|stage| stage.forget(token));
             return Fate::Gone;
         }
-        self.bound_output(token);
         Fate::Stays
     }
 }
@@ -269,17 +308,18 @@ fn serve(
     is_beat: bool,
     wake: &Wake,
 ) -> Result<(), String> {
-    if let (Phase::Waiting { .. }, Some(filter)) = (&replica.phase, replica.filter) {
+    if let (Phase::Gathering { .. }, Some(filter)) = (&replica.phase, replica.filter) {
         send_filtered(node, keys, token, replica, filter);
     }
-    if let Phase::Waiting { rounds } = &mut replica.phase {
-        let rounds = *rounds;
+    if is_beat && matches!(replica.phase, Phase::Gathering { .. } | Phase::Waiting { .. }) {
+        put(node, token, b"\n");
+    }
+    if let Phase::Waiting { rounds, announced } = replica.phase {
+        if announced.is_none() && !replica.is_old {
+            announce(node, keys, token, replica, rounds);
+        }
         match node.desk.wait(rounds, std::time::Duration::ZERO) {
-            None => {
-                if is_beat {
-                    put(node, token, b"\n");
-                }
-            }
+            None => {}
             Some(Err(why)) => return Err(format!("no checkpoint: {why}")),
             Some(Ok(position)) => begin_image(node, keys, token, replica, position, wake)?,
         }
@@ -301,6 +341,18 @@ fn is_silent(node: &Node, replica: &Downstream) -> bool {
     !replica.is_old && node.now.0.saturating_sub(replica.acked_at.0) > timeout_ms
 }
 
+/// Tells a replica where the checkpoint stands that is being made for it, so that it knows that one is on its way.
+fn announce(node: &mut Node, keys: &Keyspace, token: Token, replica: &mut Downstream, rounds: u64) {
+    let Some(op) = node.round_op else { return };
+    // The round may have begun before the stream did, or have ended by now.
+    let Some(offset) = keys.stream().offset_of_checkpoint(op) else { return };
+    if node.desk.rounds() != rounds {
+        return;
+    }
+    replica.phase = Phase::Waiting { rounds, announced: Some(op) };
+    put(node, token, format!("+FULLRESYNC {} {offset}\r\n", keys.stream().id()).as_bytes());
+}
+
 /// The checkpoint at `position` is complete; if the stream knows its place, it is what the replica gets.
 fn begin_image(
     node: &mut Node,
@@ -311,9 +363,16 @@ fn begin_image(
     wake: &Wake,
 ) -> Result<(), String> {
     let stream = keys.stream();
+    let announced = match replica.phase {
+        Phase::Waiting { announced, .. } => announced,
+        _ => None,
+    };
+    if announced.is_some_and(|op| op != position.opid) {
+        return Err("another checkpoint than it was told of".to_owned());
+    }
     let Some(offset) = stream.offset_of_checkpoint(position.opid) else {
         // It was begun before the stream was.
-        replica.phase = Phase::Waiting { rounds: node.desk.want() };
+        replica.phase = Phase::Waiting { rounds: node.desk.want(), announced: None };
         return Ok(());
     };
     let log = keys.log().ok_or("the log was closed")?.log();
@@ -322,7 +381,7 @@ fn begin_image(
     let file = &found.ok_or("the checkpoint has been replaced")?.file;
     let (image, length) = ImageReader::start(&log.directory().join(file), wake.clone())
         .map_err(|error| format!("its checkpoint cannot be read: {error}"))?;
-    if !replica.is_old {
+    if !replica.is_old && announced.is_none() {
         put(node, token, format!("+FULLRESYNC {} {offset}\r\n", stream.id()).as_bytes());
     }
     put(node, token, format!("${length}\r\n").as_bytes());
@@ -411,6 +470,62 @@ fn put(node: &mut Node, token: Token, bytes: &[u8]) {
     if let Some(output) = node.net.output(token) {
         output.chunk().extend_from_slice(bytes);
         output.release();
+    }
+}
+
+impl Node {
+    /// Orders the checkpoint that gathering replicas wait for, when they have waited long enough, or there are enough of
+    /// them.
+    fn gather(&mut self, source: &Source) {
+        let settings = self.config.settings();
+        let delay_ms = u64::from(settings.sync.delay_seconds) * 1000;
+        let enough = match settings.sync.delay_replicas_max {
+            0 => usize::MAX,
+            count => count as usize,
+        };
+        let gathering: Vec<(Token, Tick)> = (source.replicas.iter())
+            .filter_map(|token| {
+                let replica = self.clients.get(*token)?.downstream.as_deref()?;
+                match replica.phase {
+                    Phase::Gathering { since } if replica.filter.is_none() => Some((*token, since)),
+                    _ => None,
+                }
+            })
+            .collect();
+        let now = monotonic_clock();
+        let has_waited = |(_, since): &(Token, Tick)| now.ms_since(*since) >= delay_ms;
+        if gathering.is_empty() || !(gathering.iter().any(has_waited) || gathering.len() >= enough)
+        {
+            return;
+        }
+        let rounds = self.desk.want();
+        for (token, _) in gathering {
+            let session = self.clients.get_mut(token);
+            if let Some(replica) = session.and_then(|session| session.downstream.as_deref_mut()) {
+                replica.phase = Phase::Waiting { rounds, announced: None };
+            }
+        }
+    }
+}
+
+impl Executor {
+    /// A checkpoint that replicas have asked for, and nobody waits for any more, is not made to its end, unless the node
+    /// keeps checkpoints for itself.
+    fn give_up_useless_round(&mut self, source: &Source) {
+        let is_waiting = |token: &Token| {
+            let replica = self.node.clients.get(*token).and_then(|s| s.downstream.as_deref());
+            replica.is_some_and(|replica| {
+                matches!(replica.phase, Phase::Gathering { .. } | Phase::Waiting { .. })
+            })
+        };
+        let is_wanted = self.node.replication.is_some()
+            || !self.node.config.settings().save_points.is_empty()
+            || !self.checkpointer.serves_only_replicas()
+            || source.replicas.iter().any(is_waiting);
+        if !is_wanted {
+            tracing::info!("checkpoint given up: no replica waits for it any more");
+            self.checkpointer.give_up(&mut self.keys, USELESS);
+        }
     }
 }
 

@@ -73,6 +73,8 @@ pub struct BacklogFacts {
     /// As Redis counts: the first byte ever has the offset 1.
     pub first: u64,
     pub bytes: u64,
+    /// Memory that it takes.
+    pub allocated: u64,
 }
 
 /// See the module.
@@ -140,7 +142,8 @@ impl Stream {
     pub fn backlog(&self) -> Option<BacklogFacts> {
         let backlog = self.backlog.as_ref()?;
         let bytes = backlog.end() - backlog.first();
-        Some(BacklogFacts { first: backlog.first() + 1, bytes })
+        let allocated = backlog.allocated_bytes() as u64;
+        Some(BacklogFacts { first: backlog.first() + 1, bytes, allocated })
     }
 
     // --- the effects
@@ -237,13 +240,21 @@ impl Stream {
 
     /// A message to subscribers, which the replicas tell theirs: `command` is PUBLISH or SPUBLISH. Only in a group.
     pub(crate) fn publish(&mut self, db: u16, command: &[u8], channel: &[u8], message: &[u8]) {
+        // It belongs to no database: that of the command before it stays selected.
+        self.insert(db, &[command, channel, message]);
+    }
+
+    /// Puts a command into the open group that no effect stands for.
+    pub(crate) fn insert(&mut self, db: u16, words: &[&[u8]]) {
         if self.backlog.is_none() || self.is_relaying {
             return;
         }
-        translate::command(&mut self.group.bytes, &[command, channel, message]);
+        translate::command(&mut self.group.bytes, words);
         self.group.commands += 1;
-        // It belongs to no database: that of the command before it stays selected.
         self.group.dbs = self.group.dbs.or(Some((db, db)));
+        if self.group.depth == 0 {
+            self.flush_group();
+        }
     }
 
     fn flush_group(&mut self) {
@@ -310,6 +321,8 @@ impl Stream {
         }
         self.rename();
         self.backlog = Some(Backlog::new(self.offset));
+        // What replicas cost is seen at once, not bit by bit.
+        self.milestones.reserve_exact(MILESTONES_COUNT_MAX);
     }
 
     /// The data is that of the history `id` at `offset`, as it was when the last process ended.

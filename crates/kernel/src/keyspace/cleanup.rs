@@ -1,15 +1,18 @@
 //! Removing keys that no client asked to remove: due ones, and victims of `maxmemory`.
 //!
-//! Invariant: callers ask `may_clean_up` first; a replica, and a master whose writes are held, remove nothing.
+//! Invariant: callers ask `may_clean_up` first; a replica, and a master whose writes are held, remove nothing, but for what
+//! the clients of a writable replica have given a deadline themselves.
 
 use store::evict::Policy;
 use store::expire::{DueFields, Slice};
 use store::{Hash, Value, memory};
-use wire::effect::Effect;
+use wire::effect::{Effect, Expiry};
 use wire::record::Flags;
 
 use super::{Class, Keyspace, in_parts};
 
+/// Deadlines of its own that a replica remembers; keys beyond that stay until the next full synchronisation.
+const OWN_DEADLINES_MAX: usize = 1 << 20;
 /// Elements by which the size of a victim is judged.
 const SIZE_SAMPLES: usize = 5;
 
@@ -19,6 +22,41 @@ impl Keyspace {
         self.apply_in(db, &Effect::Delete { key }, Flags::EXPIRED);
         self.tally.expired += 1;
         self.notify_in(db, Class::Expired, "expired", key);
+    }
+
+    /// Remembers the key of an effect that a client of a writable replica caused, if that gives it a deadline.
+    #[cold]
+    pub(super) fn note_own_deadline(&mut self, db: u16, effect: &Effect<'_>) {
+        let key = match effect {
+            Effect::ExpireAt { key, .. } => key,
+            Effect::SetString { key, expiry: Expiry::At(_), .. } => key,
+            _ => return,
+        };
+        if self.own_deadlines.len() < OWN_DEADLINES_MAX {
+            self.own_deadlines.insert((db, Box::from(*key)));
+        }
+    }
+
+    /// Keys of which [`Keyspace::expire_own`] knows.
+    pub(crate) fn own_deadlines(&self) -> usize {
+        self.own_deadlines.len()
+    }
+
+    /// Removes what is due of the keys that clients of this replica have given a deadline.
+    pub(crate) fn expire_own(&mut self) {
+        if self.own_deadlines.is_empty() || self.is_still || !self.is_log_sound {
+            return;
+        }
+        let mut keys = std::mem::take(&mut self.own_deadlines);
+        keys.retain(|(db, key)| {
+            let deadline = self.store.db(*db).get(key).and_then(store::Entry::expiry);
+            if deadline.is_some_and(|at| at <= self.now) {
+                self.delete_due(*db, key);
+                return false;
+            }
+            deadline.is_some()
+        });
+        self.own_deadlines = keys;
     }
 
     /// Looks at about `budget` volatile keys and removes those that are due.

@@ -169,7 +169,7 @@ impl Keyspace {
             return true;
         }
         let is_due = self.store.db(db).get_at(place, key).is_some_and(|entry| self.is_due(entry));
-        if is_due && self.may_clean_up() {
+        if is_due && (self.may_clean_up() || self.removes_due) {
             self.delete_due(db, key);
         }
         !is_due

@@ -43,6 +43,12 @@ const LOOK_EVERY_MS: u64 = 1000;
 /// After a checkpoint failed, none is begun unasked for so long (Redis: the same).
 const RETRY_AFTER_MS: u64 = 5000;
 
+/// A walk with a delay (`rdb-key-save-delay`) looks at the setting again after this.
+const DELAY_LOOK: Duration = Duration::from_millis(10);
+
+/// Why a round ends that nobody waits for any more.
+pub(crate) const USELESS: &str = "no replica waits for it any more";
+
 /// Pause between two looks at a walk that waits for the disk.
 const DISK_PATIENCE: Duration = Duration::from_millis(2);
 
@@ -70,6 +76,11 @@ impl Desk {
     /// `wake` ends a wait of the executor that serves this desk.
     pub fn new(wake: Wake) -> Desk {
         Desk { state: Mutex::default(), news: Condvar::new(), wake }
+    }
+
+    /// Rounds that have ended.
+    pub(crate) fn rounds(&self) -> u64 {
+        self.lock().rounds
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -157,6 +168,11 @@ struct Running {
     image: PathBuf,
     /// Where users of Redis expect the newest image (`dir`/`dbfilename`).
     export: Option<PathBuf>,
+    /// Nobody but replicas has asked for it.
+    is_for_replicas: bool,
+    /// Keys of which the delay for each is already counted in `delayed_until`.
+    keys_delayed: u64,
+    delayed_until: Tick,
 }
 
 /// How urgent the next look at the walk is.
@@ -251,11 +267,21 @@ impl Checkpointer {
     /// The data is about to be replaced, or the log to be closed: what runs is worth nothing.
     pub(crate) fn abandon(&mut self, keys: &mut Keyspace) {
         self.newest = None;
+        self.give_up(keys, "the node changes its data");
+    }
+
+    /// Ends the walk that is under way without a result.
+    pub(crate) fn give_up(&mut self, keys: &mut Keyspace, why: &str) {
         if let Some(running) = self.running.take() {
             running.snapshot.abort(keys.store_mut());
             self.is_draining = true;
-            self.desk.end_round(Err("the node changes its data".to_owned()));
+            self.desk.end_round(Err(why.to_owned()));
         }
+    }
+
+    /// Whether a walk is under way that only replicas have asked for.
+    pub(crate) fn serves_only_replicas(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.is_for_replicas)
     }
 
     /// The store is about to be another one: whatever walk is under way goes with the old one.
@@ -270,6 +296,7 @@ impl Checkpointer {
         {
             node.saving = Saving::Wanted(kind);
         }
+        let is_for_replicas = !matches!(node.saving, Saving::Wanted(_));
         match (keys.log().is_some(), node.saving) {
             (true, Saving::Unavailable) => node.saving = Saving::Idle,
             (true, Saving::Wanted(kind)) => {
@@ -288,7 +315,9 @@ impl Checkpointer {
         node.facts.persistence.save_started_at = Some(node.now);
         node.facts.persistence.save_keys_total = keys.store().len() as u64;
         match begin(node, keys) {
-            Ok(running) => {
+            Ok(mut running) => {
+                running.is_for_replicas = is_for_replicas;
+                node.round_op = Some(running.position.opid);
                 self.running = Some(running);
                 self.pace = Pace::Walking;
             }
@@ -327,8 +356,25 @@ impl Checkpointer {
     /// Walks on until the time `until`, and looks whether the file is complete.
     fn step(&mut self, node: &mut Node, keys: &mut Keyspace, until: Tick) {
         let Some(running) = &mut self.running else { return };
+        let delay_us = node.config.settings().process.key_save_delay_us;
+        let now = monotonic_clock();
+        if delay_us > 0 && now < running.delayed_until {
+            self.pace = Pace::Resting(running.delayed_until.since(now).min(DELAY_LOOK));
+            return;
+        }
         let step = loop {
-            let step = running.snapshot.step(keys.store_mut(), KEYS_PER_STEP);
+            let budget = if delay_us > 0 { 1 } else { KEYS_PER_STEP };
+            let step = running.snapshot.step(keys.store_mut(), budget);
+            if let SnapshotStep::Walking { keys } = step
+                && let Ok(delay_us) = u32::try_from(delay_us)
+                && delay_us > 0
+            {
+                let more = u32::try_from(keys - running.keys_delayed).unwrap_or(u32::MAX);
+                running.keys_delayed = keys;
+                let delay = Duration::from_micros(u64::from(delay_us)) * more;
+                running.delayed_until = running.delayed_until.max(now).plus(delay);
+                break step;
+            }
             if !matches!(step, SnapshotStep::Walking { .. }) || monotonic_clock() >= until {
                 break step;
             }
@@ -387,6 +433,7 @@ impl Checkpointer {
                     tracing::info!(%position, "checkpoint");
                     self.newest = None;
                 }
+                Err(why) if why == USELESS => return node.save_dropped(),
                 Err(why) => tracing::error!(why, "no checkpoint"),
             }
             node.saved(outcome.as_ref().map(|_| ()).map_err(String::as_str));
@@ -434,7 +481,16 @@ fn begin(node: &Node, keys: &mut Keyspace) -> Result<Running, String> {
     let snapshot = begun.map_err(|_| "another snapshot is being written")?;
     keys.stream_mut().mark(position.opid);
     let export = export_path(node.config.settings());
-    Ok(Running { snapshot, writer, position, image, export })
+    Ok(Running {
+        snapshot,
+        writer,
+        position,
+        image,
+        export,
+        is_for_replicas: false,
+        keys_delayed: 0,
+        delayed_until: monotonic_clock(),
+    })
 }
 
 #[cfg(test)]

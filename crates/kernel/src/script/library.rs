@@ -93,12 +93,14 @@ pub struct Functions {
     by_name: BTreeMap<Vec<u8>, (Vec<u8>, Vec<u8>)>,
     /// The version of the data that this is made of.
     version: u64,
+    /// `lua-enable-deprecated-api`.
+    pub(crate) offers_deprecated: bool,
 }
 
 impl Functions {
     /// The interpreter for functions; put it back into `sandbox`.
     pub(crate) fn take_sandbox(&mut self) -> Box<Sandbox> {
-        take_or_make(&mut self.sandbox, Purpose::Functions, self.memory_max)
+        take_or_make(&mut self.sandbox, Purpose::Functions, self.memory_max, self.offers_deprecated)
     }
 
     pub fn vm_bytes(&self) -> usize {

@@ -49,6 +49,8 @@ pub struct Scripts {
     pub(crate) sandbox: Option<Box<Sandbox>>,
     memory_max: MemoryMax,
     pub(crate) running: Option<Running>,
+    /// `lua-enable-deprecated-api`.
+    pub(crate) offers_deprecated: bool,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: commands run in scripts that are not meant to.
     pub(crate) allows_all: bool,
     /// Clients that have sent something while a script ran; what was not answered waits in their buffers.
@@ -99,7 +101,7 @@ impl Running {
 impl Scripts {
     /// The interpreter for scripts; put it back into `sandbox`.
     pub(crate) fn take_sandbox(&mut self) -> Box<Sandbox> {
-        take_or_make(&mut self.sandbox, Purpose::Scripts, self.memory_max)
+        take_or_make(&mut self.sandbox, Purpose::Scripts, self.memory_max, self.offers_deprecated)
     }
 
     /// Bounds both interpreters, from the next script on.
@@ -156,13 +158,15 @@ fn take_or_make(
     place: &mut Option<Box<Sandbox>>,
     purpose: Purpose,
     MemoryMax(bytes): MemoryMax,
+    offers_deprecated: bool,
 ) -> Box<Sandbox> {
     match place.take() {
         Some(mut sandbox) => {
             sandbox.set_memory_max(bytes);
             sandbox
         }
-        None => Box::new(Sandbox::new(purpose, bytes)),
+        None if offers_deprecated => Box::new(Sandbox::new(purpose, bytes)),
+        None => Box::new(Sandbox::new(purpose, bytes).without_deprecated()),
     }
 }
 

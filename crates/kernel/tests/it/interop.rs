@@ -88,6 +88,8 @@ fn assert_equal(redis: &str, pollux: &str) {
 }
 
 pub(crate) fn replicaof(client: &mut Client, master: &str) {
+    // There are no others to wait for.
+    ask(&mut connect(master), "CONFIG SET repl-diskless-sync-delay 0");
     let (host, port) = master.split_once(':').unwrap();
     assert_eq!(ask(client, &format!("REPLICAOF {host} {port}")), "+OK\r\n");
 }
@@ -292,6 +294,36 @@ fn a_stopped_node_goes_on_where_it_was() {
         come_to_rest(master, &mut replica);
         assert_equal(&redis.address(), address);
         assert_eq!(field(master, "stats", "sync_full"), "0");
+    });
+}
+
+/// FAILOVER: the master waits until its replica has everything, and then follows it.
+#[test]
+fn a_master_hands_its_role_over() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    with_node(one.path(), |first, old| {
+        assert!(ask(old, "FAILOVER").starts_with("-ERR FAILOVER requires connected replicas"));
+        with_node(two.path(), |second, new| {
+            replicaof(new, first);
+            write(old, 11);
+            come_to_rest(old, new);
+            assert_eq!(ask(old, "FAILOVER ABORT"), "-ERR No failover in progress.\r\n");
+            assert!(ask(new, "FAILOVER").starts_with("-ERR FAILOVER is not valid"));
+            let nobody = "-ERR FAILOVER target HOST and PORT is not a replica.\r\n";
+            assert_eq!(ask(old, "FAILOVER TO 127.0.0.1 1"), nobody);
+            let (host, port) = second.split_once(':').unwrap();
+            assert_eq!(ask(old, &format!("FAILOVER TO {host} {port} TIMEOUT 60000")), "+OK\r\n");
+            until("the failover is over", || {
+                field(old, "replication", "master_failover_state") == "no-failover"
+            });
+            assert_eq!(field(old, "replication", "role"), "slave");
+            assert_eq!(field(new, "replication", "role"), "master");
+            write(new, 12);
+            come_to_rest(new, old);
+            assert_eq!(field(new, "stats", "sync_full"), "0");
+            let digest = |client: &mut Client| ask(client, "DEBUG DIGEST");
+            assert_eq!(digest(new), digest(old));
+        });
     });
 }
 

@@ -127,7 +127,7 @@ fn large_input_and_output_pass_in_shares() {
         writer.write_all(&bytes).unwrap();
         bytes
     });
-    bench.driver.allow_input(token, LENGTH);
+    bench.driver.allow_input(token, LENGTH, LENGTH);
     let input = bench.until_input(token, LENGTH);
     let sent = sender.join().unwrap();
     assert!(input == sent);
