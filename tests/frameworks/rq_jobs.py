@@ -17,7 +17,7 @@ def run() -> None:
     worker = [sys.executable, "-m", "rq.cli", "worker", "--burst", "--url", URL, "pollux"]
     for _ in range(3):
         # A worker may be through before the other one has put a failed job, or the dependent one, back.
-        workers = [subprocess.Popen(worker, stderr=subprocess.DEVNULL) for _ in range(2)]
+        workers = [subprocess.Popen(worker, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(2)]
         assert [process.wait(timeout=120) for process in workers] == [0, 0]
     for job in [*jobs, last]:
         found = Job.fetch(job.id, connection=DATABASE)

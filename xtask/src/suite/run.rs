@@ -25,6 +25,8 @@ const FILE_DEADLINE: Duration = Duration::from_secs(900);
 /// Ports that a run has to itself: the suite and its servers listen there, each server at one more than the one before.
 const LANE_PORTS: u16 = 500;
 const LANES: u16 = 20;
+/// The suite listens so far below the first port that it is given.
+const SUITE_PORT_BELOW: u16 = 32;
 const LANES_FIRST_PORT: u16 = 19_000;
 /// Who listens at the port of its lane has the lane. Below all lanes, and apart from them also in the ports of cluster buses.
 const LANE_KEYS_FIRST_PORT: u16 = 18_900;
@@ -55,8 +57,12 @@ struct Lane {
 impl Lane {
     fn take() -> Result<Lane> {
         for lane in 0..LANES {
-            if let Ok(key) = TcpListener::bind((Ipv4Addr::LOCALHOST, LANE_KEYS_FIRST_PORT + lane)) {
-                let base_port = LANES_FIRST_PORT + 100 + lane * LANE_PORTS;
+            let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+            let base_port = LANES_FIRST_PORT + 100 + lane * LANE_PORTS;
+            // The suite itself, of a run that was killed, may still be there.
+            if listen(base_port - SUITE_PORT_BELOW).is_ok()
+                && let Ok(key) = listen(LANE_KEYS_FIRST_PORT + lane)
+            {
                 return Ok(Lane { _key: key, base_port });
             }
         }
@@ -113,6 +119,12 @@ impl<'a> Runner<'a> {
                     }
                 }
                 End::Broken(test) => {
+                    let has_begun =
+                        test.is_some() || !tally.passed.is_empty() || !tally.failed.is_empty();
+                    ensure!(
+                        has_begun,
+                        "{file}: the suite ended before its first test: see its output"
+                    );
                     skipped.extend(test);
                     break;
                 }
