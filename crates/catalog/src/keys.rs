@@ -50,6 +50,11 @@ pub fn keys<A: Arguments + ?Sized>(
             && !key.flags.contains(KeyFlag::Incomplete)
             && !key.flags.contains(KeyFlag::VariableFlags)
     });
+    // Its specs find the first STORE, and the last one counts.
+    if matches!(spec.name, "georadius" | "georadiusbymember") {
+        georadius(spec, args, &mut found);
+        return Ok(());
+    }
     if by_specs {
         return spec.keys.iter().try_for_each(|key| keys_of_spec(key, args, &mut found));
     }
@@ -126,6 +131,29 @@ fn begin<A: Arguments + ?Sized>(begin: Begin, args: &A) -> Option<i64> {
             (2..=from).rev().find(|&at| is_word(word, at)).map(|at| at as i64 + 1)
         }
         Begin::Unknown => None,
+    }
+}
+
+/// `GEORADIUS key longitude latitude radius unit [...] [STORE key | STOREDIST key]`, and by a member in place of the
+/// coordinates; of several STORE and STOREDIST each may be the one that counts.
+fn georadius<A: Arguments + ?Sized>(
+    spec: &CommandSpec,
+    args: &A,
+    found: &mut impl FnMut(usize, KeyFlags),
+) {
+    found(1, READ);
+    let options = if spec.name == "georadius" { 6 } else { 5 };
+    let is_store = |at: usize| {
+        let word = args.at(at);
+        word.eq_ignore_ascii_case(b"store") || word.eq_ignore_ascii_case(b"storedist")
+    };
+    let mut at = options;
+    while at + 1 < args.count() {
+        if is_store(at) {
+            found(at + 1, OVERWRITE);
+            at += 1;
+        }
+        at += 1;
     }
 }
 
@@ -254,6 +282,8 @@ mod tests {
         check("xreadgroup group g c streams a 0", Ok("a"));
         check("georadius a 1 2 3 km store b", Ok("a b"));
         check("georadius a 1 2 3 km", Ok("a"));
+        check("georadius a 1 2 3 km store b storedist c store d", Ok("a b c d"));
+        check("georadiusbymember a store 3 km store store", Ok("a store"));
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Stage<'_> {
             Admission::Hold => After::Held,
             Admission::Refuse(error) => self.refuse(token, Some(spec), args, &error),
             Admission::Deny(denial) => {
-                let error = self.deny(token, spec, args, denial);
+                let error = deny(self.node, token, spec, args, denial);
                 self.refuse(token, Some(spec), args, &error)
             }
             Admission::Queue => {
@@ -377,24 +377,6 @@ impl Stage<'_> {
         self.answer(token, |reply| reply.error(error));
         After::Next
     }
-
-    /// Notes that a client's user may not run a command; the error is for the client.
-    #[cold]
-    fn deny(
-        &mut self,
-        token: Token,
-        spec: &'static CommandSpec,
-        args: &Args<'_>,
-        denial: Denial,
-    ) -> ErrorReply {
-        let mut session = self.node.clients.take_session(token).expect("looked up by the caller");
-        session.last_command = Some(spec);
-        self.node.note_denial(&session, session.context(), denial, spec, args);
-        let text = denial.text(&session.user, spec);
-        self.node.clients.put_session(session);
-        format!("NOPERM {text}").into()
-    }
-
     /// Ends a connection at which a web page made a browser knock: what follows in the body would be commands.
     fn cut_off(&mut self, token: Token) -> After {
         if let Some(session) = self.node.clients.get(token) {
@@ -467,7 +449,7 @@ impl Stage<'_> {
         let Some(blocked) = session.blocked.take() else { return };
         let command = &blocked.command;
         if let Err(denial) = session.check(command.spec, &command.args()) {
-            let error = self.deny(token, command.spec, &command.args(), denial);
+            let error = deny(self.node, token, command.spec, &command.args(), denial);
             return self.deny_parked(token, blocked, &error);
         }
         let result = self.call(token, command.spec, command.handler, &command.args());
@@ -552,16 +534,43 @@ impl Stage<'_> {
     /// Ends what a client is interested in. One that only waits until its last replies have left stays among
     /// the clients: it counts, its output is bounded, and it is closed together with the others.
     pub(crate) fn retire(&mut self, token: Token) {
-        let Some(session) = self.node.clients.get_mut(token) else { return };
-        self.node.pubsub.unsubscribe_all(session);
-        self.node.tracking.disable(session);
-        if std::mem::take(&mut session.is_monitor) {
-            self.node.monitors.retain(|monitor| *monitor != token);
-        }
-        self.blocking.unpark(self.keys, session);
-        self.keys.unwatch(session);
-        self.node.follow_trackers(self.keys);
+        let Some(mut session) = self.node.clients.take_session(token) else { return };
+        retire(&mut session, self.node, self.blocking, self.keys);
+        self.node.clients.put_session(session);
     }
+}
+
+/// As [`Stage::retire`], of a session that is not among the clients: its command runs.
+pub(crate) fn retire(
+    session: &mut Session,
+    node: &mut Node,
+    blocking: &mut Blocking,
+    keys: &mut Keyspace,
+) {
+    node.pubsub.unsubscribe_all(session);
+    node.tracking.disable(session);
+    if std::mem::take(&mut session.is_monitor) {
+        node.monitors.retain(|monitor| *monitor != session.token);
+    }
+    blocking.unpark(keys, session);
+    keys.unwatch(session);
+    node.follow_trackers(keys);
+}
+
+/// Notes that the user of a client may not run this; what the client is told.
+pub(crate) fn deny(
+    node: &mut Node,
+    token: Token,
+    spec: &'static CommandSpec,
+    args: &Args<'_>,
+    denial: Denial,
+) -> ErrorReply {
+    let mut session = node.clients.take_session(token).expect("looked up by the caller");
+    session.last_command = Some(spec);
+    node.note_denial(&session, session.context(), denial, spec, args);
+    let text = denial.text(&session.user, spec);
+    node.clients.put_session(session);
+    format!("NOPERM {text}").into()
 }
 
 /// The first words of HTTP that a browser sends across origins without asking. Redis closes such connections too.

@@ -150,9 +150,18 @@ fn take_words(stack: &mut Stack<'_>, words: &mut Words) -> Result<(), &'static s
     if stack.top() == 0 {
         return Err("Please specify at least one argument for this redis lib call");
     }
+    let mut bytes = 0_usize;
     for position in 1..=stack.top() {
         match stack.kind(position) {
-            Kind::String => words.push(stack.bytes(position).expect("it is a string")),
+            Kind::String => {
+                let word = stack.bytes(position).expect("it is a string");
+                bytes += word.len();
+                // They are copied out of the script's memory, and count with it.
+                if !stack.fits(bytes) {
+                    return Err("not enough memory");
+                }
+                words.push(word);
+            }
             Kind::Number => push_number(words, stack.number(position).expect("it is a number")),
             _ => return Err("Lua redis lib command arguments must be strings or integers"),
         }
@@ -276,6 +285,9 @@ fn log(stack: &mut Stack<'_>) -> Result<u32, Raise> {
     let mut line = Vec::new();
     for position in 2..=stack.top() {
         if let Some(text) = stack.text(position) {
+            if !stack.fits(line.len() + text.len()) {
+                return Err(Raise::NoMemory);
+            }
             if position > 2 {
                 line.push(b' ');
             }

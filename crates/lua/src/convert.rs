@@ -187,22 +187,45 @@ impl<'r> Reader<'r> {
 impl Answer<'_> {
     /// Writes what the script has returned. Returns the errors in it that are to be counted.
     pub fn write(mut self, reply: &mut ReplyWriter<'_>) -> Vec<ErrorReply> {
-        let mut writer = Writer { reply, is_resp3: self.is_resp3, errors: Vec::new() };
+        let begin = reply.buffer().len();
+        let mut writer =
+            Writer { reply, is_resp3: self.is_resp3, errors: Vec::new(), begin, values: 0 };
         // What does not fit on the stack was answered with an error in its place.
         if writer.write(&mut self.stack, 0).is_err() {
             writer.too_deep();
+        }
+        if writer.is_full() {
+            let error = ErrorReply::new("ERR the script returned too much");
+            writer.reply.buffer().truncate(begin);
+            writer.reply.error(&error);
+            writer.errors = vec![error];
         }
         writer.errors
     }
 }
 
+/// A table can hold itself many times over; what it becomes as a reply has these bounds, both for all of it.
+const REPLY_BYTES_MAX: usize = 1 << 30;
+const REPLY_VALUES_MAX: usize = 32 << 20;
+/// Values that a table itself counts for: to look at it takes as long.
+const TABLE_VALUES: usize = 16;
+
 struct Writer<'w, 'r> {
     reply: &'w mut ReplyWriter<'r>,
     is_resp3: bool,
     errors: Vec<ErrorReply>,
+    /// Where the reply begins in its buffer.
+    begin: usize,
+    /// Values of the tables that were begun.
+    values: usize,
 }
 
 impl Writer<'_, '_> {
+    /// Whether a bound is reached: then nothing more is written, and all of it will be replaced by an error.
+    fn is_full(&mut self) -> bool {
+        self.values > REPLY_VALUES_MAX || self.reply.buffer().len() - self.begin > REPLY_BYTES_MAX
+    }
+
     fn too_deep(&mut self) {
         let error = ErrorReply::new("ERR reached lua stack limit");
         self.reply.error(&error);
@@ -212,6 +235,7 @@ impl Writer<'_, '_> {
     /// Writes the value on top and takes it away. Exactly one reply is written, or nothing and `Err`.
     fn write(&mut self, stack: &mut Stack<'_>, depth: u32) -> Result<(), Raise> {
         match stack.kind(-1) {
+            _ if self.is_full() => {}
             Kind::String => self.reply.bulk(stack.bytes(-1).expect("it is a string")),
             Kind::Number => self.reply.integer(truncate(stack.number(-1).expect("it is a number"))),
             Kind::Boolean => match (self.is_resp3, stack.boolean(-1)) {
@@ -304,6 +328,7 @@ impl Writer<'_, '_> {
             stack.pop(1);
             count += 1;
         }
+        self.values += TABLE_VALUES + count;
         // Room for what follows: once the header is out, everything must come.
         let bottom = stack.top();
         for _ in 0..4 {
@@ -317,6 +342,10 @@ impl Writer<'_, '_> {
         }
         stack.push_nil()?;
         while stack.next(-2)? {
+            if self.is_full() {
+                stack.pop(2);
+                break;
+            }
             stack.push_copy(-2)?;
             self.write_or_refuse(stack, depth);
             if is_map {
@@ -340,8 +369,13 @@ impl Writer<'_, '_> {
             }
             count += 1;
         }
-        self.reply.array(usize::try_from(count).expect("it counts up"));
+        let length = usize::try_from(count).expect("it counts up");
+        self.values += TABLE_VALUES + length;
+        self.reply.array(length);
         for n in 1..=count {
+            if self.is_full() {
+                break;
+            }
             stack.get_index(-1, n)?;
             self.write_or_refuse(stack, depth);
         }

@@ -138,6 +138,10 @@ fn pack(stack: &mut Stack<'_>) -> Result<u32, Raise> {
                 if text.len() < size {
                     return Err(stack.argument_error(n + 1, "string too short"));
                 }
+                // What is put together here is none of the script's memory yet; twice, as Lua gets a copy.
+                if !stack.fits(2 * (packed.len() + size)) {
+                    return Err(Raise::NoMemory);
+                }
                 packed.extend_from_slice(&text[..size]);
                 if option == b's' {
                     packed.push(0);

@@ -30,6 +30,8 @@ pub(super) const LOADING: &str = "MASTER <-> REPLICA sync: Loading DB in memory"
 /// Between two looks whether the link is still wanted.
 const POLL: Duration = Duration::from_millis(500);
 const READ_BYTES: usize = 256 << 10;
+/// A stream cannot be so long; what a master counts from must leave room for what comes.
+const OFFSET_MAX: u64 = u64::MAX / 2;
 /// A line of the handshake is not longer (bytes).
 const LINE_BYTES_MAX: usize = 64 << 10;
 /// Length of the mark behind an image of unknown length (bytes).
@@ -275,6 +277,7 @@ impl Talk {
             Some("+FULLRESYNC") => {
                 let id = parts.next().map(str::to_owned);
                 let offset = parts.next().and_then(|offset| offset.parse().ok());
+                let offset = offset.filter(|offset| *offset <= OFFSET_MAX);
                 let (Some(id), Some(offset)) = (id, offset) else {
                     return Err(format!("the master answered PSYNC by '{answer}'"));
                 };

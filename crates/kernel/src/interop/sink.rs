@@ -348,6 +348,7 @@ impl Executor {
     /// A slice of the image; the swap when it was the last.
     fn load(&mut self, sink: &mut Sink, begun: Tick) -> Result<(), OpenError> {
         let Phase::Loading(loading) = &mut sink.phase else { return Ok(()) };
+        let databases = loading.store.databases();
         if begun.ms_since(loading.newline_at) >= 1000 {
             loading.newline_at = begun;
             say_newline(&mut loading.attached.socket);
@@ -360,6 +361,13 @@ impl Executor {
                     let delay = Duration::from_micros(u64::try_from(delay_us).unwrap_or(0));
                     let keys = u32::try_from(loading.store.len() - keys_before);
                     loading.delayed_until = begun.plus(delay * keys.unwrap_or(u32::MAX));
+                }
+                Ok(Some(loaded)) if loaded.stream_db.is_some_and(|db| db >= databases) => {
+                    let _ = std::fs::remove_file(&loading.image);
+                    sink.retry(
+                        "the master is in a database that the setting `databases` rules out",
+                    );
+                    return Ok(());
                 }
                 Ok(Some(loaded)) => {
                     let idle = Phase::Idle { until: begun };

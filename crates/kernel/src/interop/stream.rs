@@ -261,7 +261,8 @@ impl Stream {
         let bytes = std::mem::take(&mut self.group.bytes);
         let (first, last) = self.group.dbs.take().expect("a command has a database");
         let commands = std::mem::take(&mut self.group.commands);
-        let is_many = commands > 1 && std::mem::take(&mut self.group.expired) < commands;
+        let expired = std::mem::take(&mut self.group.expired);
+        let is_many = commands > 1 && expired < commands;
         let mut frame = Vec::new();
         if is_many {
             translate::command(&mut frame, &[b"MULTI"]);
@@ -551,6 +552,31 @@ mod tests {
         let behind = stream.offset_of_checkpoint(7).unwrap();
         assert_eq!(text(&stream, behind), "| PING | SELECT 9 | SET f v");
         assert_eq!(stream.offset_of_checkpoint(8), None);
+    }
+
+    /// Keys that go because they are due need no transaction, and take none away from what comes next.
+    #[test]
+    fn a_lone_expiry_leaves_the_next_group_whole() {
+        let (mut stream, mut store) = (Stream::default(), store());
+        for key in ["a", "b"] {
+            set(&mut stream, &mut store, 0, key);
+        }
+        stream.open();
+        for key in ["a", "b"] {
+            let effect = Effect::Delete { key: key.as_bytes() };
+            let outcome = store.apply(0, &effect).unwrap();
+            stream.begin_group();
+            stream.note(0, &effect, outcome, Flags::EXPIRED, &store);
+            stream.end_group();
+        }
+        stream.begin_group();
+        set(&mut stream, &mut store, 0, "c");
+        set(&mut stream, &mut store, 0, "d");
+        stream.end_group();
+        assert_eq!(
+            text(&stream, 0),
+            "| SELECT 0 | DEL a | DEL b | MULTI | SET c v | SET d v | EXEC"
+        );
     }
 
     #[test]

@@ -33,6 +33,9 @@ impl Keyspace {
         mut lengths: impl Iterator<Item = usize>,
     ) -> Result<(), ErrorReply> {
         let open = self.open_bytes();
+        if open > GROUP_BYTES_MAX {
+            return Err(TOO_LARGE);
+        }
         let total = lengths.try_fold(open, |total, length| {
             let total = total.saturating_add(length).saturating_add(ELEMENT_EXTRA_BYTES);
             (total <= GROUP_BYTES_MAX).then_some(total)

@@ -76,13 +76,11 @@ impl NodeTurn<'_> {
     /// Drops a client whose connection is gone; that of the script itself, too.
     fn forget(&mut self, token: Token) {
         let NodeTurn { turn, node, blocking, .. } = self;
-        let is_caller = turn.session.token == token;
-        let session: Option<&mut Session> =
-            if is_caller { Some(&mut *turn.session) } else { node.clients.get_mut(token) };
-        if let Some(session) = session {
-            node.pubsub.unsubscribe_all(session);
-            blocking.unpark(turn.keys, session);
-            turn.keys.unwatch(session);
+        if turn.session.token == token {
+            execute::retire(turn.session, node, blocking, turn.keys);
+        } else if let Some(mut session) = node.clients.take_session(token) {
+            execute::retire(&mut session, node, blocking, turn.keys);
+            node.clients.put_session(session);
         }
         let gone = node.clients.remove(token);
         if let Some(transaction) = gone.and_then(|session| session.transaction) {
@@ -145,6 +143,11 @@ impl NodeTurn<'_> {
         };
         if !session.is_authenticated && !spec.has(Flag::NoAuth) {
             return self.refuse(token, &ErrorReply::new("NOAUTH Authentication required."));
+        }
+        if let Err(denial) = session.check(spec, args) {
+            self.node.counters.reject(spec.id);
+            let error = execute::deny(self.node, token, spec, args, denial);
+            return self.refuse(token, &error);
         }
         let is_queueing = session.transaction.is_some() && !is_never_queued(spec.name);
         let is_saving = spec.name == "shutdown" && !(1..args.len()).any(|at| args.is(at, "NOSAVE"));

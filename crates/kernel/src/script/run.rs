@@ -178,7 +178,11 @@ impl Run<'_, '_> {
 
     /// Why a known command may not run here; its code first, or a text that gets ERR.
     fn refuse(&mut self, spec: &'static CommandSpec, args: &Args<'_>) -> Option<ErrorReply> {
-        if spec.has(Flag::Noscript) && !self.cx.node.scripts.allows_all {
+        // A second script cannot run inside of one, whatever DEBUG SET-DISABLE-DENY-SCRIPTS says.
+        let is_script = matches!(spec.name.trim_end_matches("_ro"), "eval" | "evalsha" | "fcall")
+            || spec.name.starts_with("script|")
+            || spec.name.starts_with("function|");
+        if spec.has(Flag::Noscript) && (is_script || !self.cx.node.scripts.allows_all) {
             return Some(ErrorReply::new("ERR This Redis command is not allowed from script"));
         }
         if matches!(spec.name, "xread" | "xreadgroup") && stream::asks_to_wait(args) {
@@ -190,7 +194,7 @@ impl Run<'_, '_> {
             let session = &*self.cx.turn.session;
             self.cx.node.note_denial(session, Context::Lua, denial, spec, args);
             let text = denial.text(&session.user, spec);
-            return Some(format!("NOPERM ACL failure in script: {text}").into());
+            return Some(format!("ERR ACL failure in script: {text}").into());
         }
         if self.is_read_only && (spec.has(Flag::Write) || admit::may_replicate(spec)) {
             let text = "ERR Write commands are not allowed from read-only scripts.";

@@ -66,6 +66,64 @@ fn time_stands_still_in_a_script() {
     });
 }
 
+/// While a script is slow, the few commands that run are for those who may call them; and clients that leave take
+/// everything of theirs with them.
+#[test]
+fn a_slow_script_opens_no_door() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, client| {
+        assert_eq!(call(client, &["CONFIG", "SET", "lua-time-limit", "20"]), "+OK\r\n");
+        let user = ["ACL", "SETUSER", "bob", "on", ">b", "~x", "+ping", "+auth"];
+        assert_eq!(call(client, &user), "+OK\r\n");
+        let mut bob = Client::connect(address).unwrap();
+        assert_eq!(call(&mut bob, &["AUTH", "bob", "b"]), "+OK\r\n");
+        let mut leaver = Client::connect(address).unwrap();
+        call(&mut leaver, &["HELLO", "3"]);
+        let tracking = ["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "z"];
+        assert_eq!(call(&mut leaver, &tracking), "+OK\r\n");
+        let mut caller = Client::connect(address).unwrap();
+        call(&mut caller, &["HELLO", "3"]);
+        assert_eq!(call(&mut caller, &tracking), "+OK\r\n");
+        say(&mut caller, &["EVAL", "while true do end", "0"]);
+        until_busy(client);
+        for words in [
+            &["SCRIPT", "KILL"][..],
+            &["WATCH", "secret"],
+            &["REPLCONF", "listening-port", "1"],
+            &["SHUTDOWN", "NOSAVE"],
+            &["GET", "x"],
+        ] {
+            let reply = call(&mut bob, words);
+            assert!(reply.starts_with("-NOPERM User bob has no permissions"), "{words:?}: {reply}");
+        }
+        assert!(call(&mut bob, &["PING"]).starts_with("-BUSY"));
+        drop(leaver);
+        drop(caller);
+        assert_eq!(call(client, &["SCRIPT", "KILL"]), "+OK\r\n");
+        loop {
+            let info = call(client, &["INFO", "everything"]);
+            if info.contains("\r\nconnected_clients:2\r\n") {
+                assert!(info.contains("\r\ntracking_clients:0\r\n"), "{info}");
+                assert!(info.contains("\r\ntracking_total_prefixes:0\r\n"), "{info}");
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn scripts_are_not_nested_even_when_everything_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |_, client| {
+        assert_eq!(call(client, &["DEBUG", "SET-DISABLE-DENY-SCRIPTS", "1"]), "+OK\r\n");
+        for inner in ["'eval', 'return 1', 0", "'fcall', 'f', 0", "'function', 'flush'"] {
+            let reply = call(client, &["EVAL", &format!("return redis.call({inner})"), "0"]);
+            assert!(reply.starts_with("-ERR This Redis command is not allowed"), "{reply}");
+        }
+        assert_eq!(call(client, &["EVAL", "return redis.call('PING')", "0"]), "+PONG\r\n");
+    });
+}
+
 /// The pause has no end, so whoever is held by it is never answered.
 #[test]
 fn scripts_that_only_read_are_not_held_by_a_pause_in_a_transaction_either() {

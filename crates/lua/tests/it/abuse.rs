@@ -52,8 +52,41 @@ fn cve_2022_0543_there_is_no_way_out() {
     refused("return package.loadlib", "nonexistent global variable 'package'");
     refused("return getmetatable(_G).__index(1, 'q')", "nonexistent");
     survived("return getfenv(0)");
-    survived("setfenv(0, {}) return 1");
+    refused("setfenv(0, {}) return 1", "cannot change environment");
+    refused(
+        "local globals = getfenv(0) setfenv('0', setmetatable({}, {__index = globals})) return 1",
+        "cannot change environment",
+    );
     survived("setfenv(1, {}) return 1");
+}
+
+/// What Rust puts together for a script counts with the script's memory.
+#[test]
+fn memory_is_bounded_outside_of_the_interpreter_too() {
+    let many = "local s = ('x'):rep(1024 * 1024) local t = {} for i = 1, 400 do t[i] = s end ";
+    for code in [
+        "return #struct.pack(('s'):rep(400), unpack(t))",
+        "return redis.call('ECHO', unpack(t))",
+        "redis.log(1, unpack(t)) return 1",
+        "return #cjson.encode(t)",
+        "return #cmsgpack.pack(unpack(t))",
+        "return #table.concat(t)",
+    ] {
+        refused(&format!("{many}{code}"), "not enough memory");
+    }
+}
+
+#[test]
+fn a_reply_is_bounded() {
+    let error = "-ERR the script returned too much";
+    for code in [
+        "local t = {} for i = 1, 1000 do t[i] = t end return t",
+        "local t = {} t[1] = t t[2] = t return t",
+        "local t = {} for i = 1, 1000 do t[i] = {map = t} end return t",
+        "local s = ('x'):rep(1024 * 1024) local t = {} for i = 1, 1100 do t[i] = s end return t",
+    ] {
+        assert_eq!(survived(code), error, "{code}");
+    }
 }
 
 #[test]

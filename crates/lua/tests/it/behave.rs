@@ -152,6 +152,8 @@ fn a_killed_script_cannot_go_on() {
         "while true do pcall(error) end",
         "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
         "while true do xpcall(function() while true do end end, function() end) end",
+        "xpcall(function() while true do end end, function() while true do end end)",
+        "xpcall(error, function() while true do end end)",
         "repeat local co = coroutine.wrap(function() while true do end end) pcall(co) until false",
     ] {
         let mut sandbox = sandbox();

@@ -29,6 +29,8 @@ pub struct Group {
     pub entries_read: Option<u64>,
     pending: BTreeMap<StreamId, Pending>,
     consumers: Vec<Option<Consumer>>,
+    /// Numbers of consumers that were removed; they are given again before new ones.
+    gaps: Vec<usize>,
     by_name: BTreeMap<Arc<[u8]>, usize>,
 }
 
@@ -75,6 +77,7 @@ impl Group {
             entries_read,
             pending: BTreeMap::new(),
             consumers: Vec::new(),
+            gaps: Vec::new(),
             by_name: BTreeMap::new(),
         }
     }
@@ -131,14 +134,10 @@ impl Group {
         }
         let name: Arc<[u8]> = name.into();
         let consumer = Consumer { name: Arc::clone(&name), seen, active, pending: BTreeSet::new() };
-        // Removed consumers leave gaps; as many are made again as there were.
-        let number = match self.consumers.iter().position(Option::is_none) {
-            Some(gap) if self.by_name.len() < self.consumers.len() => gap,
-            Some(_) | None => {
-                self.consumers.push(None);
-                self.consumers.len() - 1
-            }
-        };
+        let number = self.gaps.pop().unwrap_or_else(|| {
+            self.consumers.push(None);
+            self.consumers.len() - 1
+        });
         self.consumers[number] = Some(consumer);
         self.by_name.insert(name, number);
         true
@@ -157,6 +156,7 @@ impl Group {
         let number = self.by_name.remove(name)?;
         let consumer =
             self.consumers[number].take().expect("a number in use is that of a consumer");
+        self.gaps.push(number);
         let mut before = None;
         if consumer.pending.len() > self.pending.len() / 2 {
             // Most goes: to build what stays costs less, and frees nothing here.

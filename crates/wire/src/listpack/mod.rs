@@ -125,6 +125,11 @@ impl Listpack {
         entry::decode(&self.bytes[place.0..])
     }
 
+    /// Whether the entry at `place` is an integer in its shortest form, a byte (0 to 127).
+    pub fn is_byte(&self, place: Place) -> bool {
+        self.bytes[place.0] < 0x80
+    }
+
     /// The place behind the entry at `place`; stays at the end.
     #[inline]
     pub fn after(&self, place: Place) -> Place {
@@ -347,6 +352,13 @@ pub struct Iter<'a> {
     pack: &'a Listpack,
     front: Place,
     back: Place,
+}
+
+impl Iter<'_> {
+    /// Where the next entry lies, or the end.
+    pub fn place(&self) -> Place {
+        self.front
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {

@@ -392,11 +392,12 @@ impl ExactSizeIterator for Pairs<'_> {}
 
 /// Whether a sound listpack is a node.
 fn is_node(key: StreamId, pack: &Listpack) -> bool {
-    Checker { items: pack.iter() }.node(key).is_some()
+    Checker { pack, items: pack.iter() }.node(key).is_some()
 }
 
 /// Walks the items of a listpack; `None` wherever it is no node.
 struct Checker<'a> {
+    pack: &'a Listpack,
     items: listpack::Iter<'a>,
 }
 
@@ -410,10 +411,13 @@ impl Checker<'_> {
         }
         let (mut seen_live, mut seen_deleted) = (0, 0);
         let mut least = Some(key);
-        while let Some(flags) = self.items.next() {
+        loop {
+            let place = self.items.place();
+            let Some(flags) = self.items.next() else { break };
             let Element::Integer(flags) = flags else { return None };
-            // More flags than these two are not known; they also keep the flags at one byte.
-            if !(0..=(DELETED | SAME_FIELDS)).contains(&flags) {
+            // More flags than these two are not known. They are set in place, so they must not shrink then: a longer
+            // form of the same number is refused.
+            if !(0..=(DELETED | SAME_FIELDS)).contains(&flags) || !self.pack.is_byte(place) {
                 return None;
             }
             let id = StreamId {
