@@ -626,6 +626,8 @@ fn config_seeds() -> Vec<Vec<u8>> {
         b"port 7000\nsave 900 1 300 10\n# a comment\nmaxmemory 100mb\nmaxmemory-policy allkeys-lru\n",
         b"bind 127.0.0.1 -::1\nrequirepass \"a \\x41 b\"\nclient-output-buffer-limit pubsub 1mb 2mb 60\n",
         b"notify-keyspace-events KEA\noom-score-adj-values 0 200 800\nlua-memory-limit 64mb\nhz 50\n",
+        // Blanks that end no word, but may not begin one either.
+        b"bind 127.0.0.1 7[\x0c\x0bZ:1\n",
         b"user alice on >secret ~key:* +@all\nlatency-tracking-info-percentiles 50 99 99.9\n",
     ])
 }

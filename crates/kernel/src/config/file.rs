@@ -287,6 +287,10 @@ impl Config {
             _ if row.kind.is_list() && !words.is_empty() => words.len(),
             _ => return format!("{} {}\n", row.name, quote(value)),
         };
-        words.chunks(group).map(|words| format!("{} {}\n", row.name, words.join(" "))).collect()
+        let line = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
+            format!("{} {}\n", row.name, words.join(" "))
+        };
+        words.chunks(group).map(line).collect()
     }
 }
