@@ -364,9 +364,7 @@ impl Driver {
     /// Capacity of the input and the output buffer (bytes).
     pub fn buffer_bytes(&self, token: Token) -> (usize, usize) {
         self.get(token).map_or((0, 0), |connection| {
-            // What a request has announced it is going to take.
-            let input = connection.input.capacity().max(connection.input_expected);
-            (input, connection.output.capacity())
+            (connection.input.capacity(), connection.output.capacity())
         })
     }
 

@@ -235,8 +235,7 @@ fn events(text: &str) -> Result<String, Problem> {
     let has =
         |letter: char| text.contains(letter) || (text.contains('A') && ALL_EVENTS.contains(letter));
     let has_all = ALL_EVENTS.chars().all(has);
-    // `n` is not in `A`, but as in Redis it is not shown beside it.
-    let is_hidden = |letter: char| has_all && (ALL_EVENTS.contains(letter) || letter == 'n');
+    let is_hidden = |letter: char| has_all && ALL_EVENTS.contains(letter);
     let shown = EVENT_LETTERS.chars().filter(|&letter| has(letter) && !is_hidden(letter));
     Ok(has_all.then_some('A').into_iter().chain(shown).collect())
 }

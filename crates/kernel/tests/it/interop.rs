@@ -6,7 +6,8 @@ use catalog::Flag;
 use testkit::client::{Client, Response};
 use testkit::differential::{Duel, RedisServer, Script};
 
-use crate::save::with_node;
+use crate::save::{with_node, with_node_of};
+use crate::tls::free_port;
 
 const STEPS: usize = 3000;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -303,7 +304,9 @@ fn a_master_hands_its_role_over() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     with_node(one.path(), |first, old| {
         assert!(ask(old, "FAILOVER").starts_with("-ERR FAILOVER requires connected replicas"));
-        with_node(two.path(), |second, new| {
+        // A replica tells its master the port that it was given.
+        let port = free_port().to_string();
+        with_node_of(two.path(), &[("port", &port)], |second, new| {
             replicaof(new, first);
             write(old, 11);
             come_to_rest(old, new);

@@ -66,7 +66,8 @@ fn a_node_that_has_written_nothing_starts_again() {
     });
 }
 
-/// The newest ops stay in memory for replicas: told as such, not as data, and not counted against `maxmemory`.
+/// Nobody follows a lone node by its log, so it keeps no tail of it in memory; what it does keep is told as such, not as
+/// data, and not counted against `maxmemory`.
 #[test]
 fn what_the_log_keeps_in_memory_is_told() {
     let dir = tempfile::tempdir().unwrap();
@@ -80,7 +81,8 @@ fn what_the_log_keeps_in_memory_is_told() {
             let prefix = format!("{name}:");
             info.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap().parse().unwrap()
         };
-        assert!(field("mem_replication_backlog") > 1_000_000, "{info}");
+        let kept = field("mem_replication_backlog");
+        assert!((100_000..200_000).contains(&kept), "no more than the newest batch: {info}");
         assert!(field("mem_not_counted_for_evict") >= field("mem_replication_backlog"), "{info}");
         assert!(field("used_memory_overhead") >= field("mem_replication_backlog"), "{info}");
     });

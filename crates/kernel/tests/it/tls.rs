@@ -7,14 +7,20 @@ use testkit::certificates::{Authority, Identity};
 use testkit::client::Client;
 use testkit::differential::RedisServer;
 
-use crate::interop::{ask, connect, field, replicaof, until};
+use crate::interop::{ask, connect, field, until};
 use crate::save::with_node_of;
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn free_port() -> u16 {
+/// REPLICAOF a port for TLS.
+fn replicaof(client: &mut Client, master: &str) {
+    let (host, port) = master.split_once(':').unwrap();
+    assert_eq!(ask(client, &format!("REPLICAOF {host} {port}")), "+OK\r\n");
+}
+
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
