@@ -82,7 +82,7 @@ fn what_the_log_keeps_in_memory_is_told() {
             info.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap().parse().unwrap()
         };
         let kept = field("mem_replication_backlog");
-        assert!((100_000..200_000).contains(&kept), "no more than the newest batch: {info}");
+        assert!(kept < 200_000, "no more than the newest batch: {info}");
         assert!(field("mem_not_counted_for_evict") >= field("mem_replication_backlog"), "{info}");
         assert!(field("used_memory_overhead") >= field("mem_replication_backlog"), "{info}");
     });

@@ -55,14 +55,17 @@ impl Bench {
         panic!("the event never came");
     }
 
+    /// Bytes come in as small shares as they were sent; what must not happen is that none come any more.
     fn until_input(&mut self, token: Token, length: usize) -> Vec<u8> {
-        for _ in 0..10_000 {
-            if self.driver.input_length(token) >= length {
-                return self.driver.take_input(token);
-            }
+        let (mut received, mut idle_waits) = (0, 0);
+        while self.driver.input_length(token) < length {
             self.driver.wait(Some(PATIENCE), &mut self.events).unwrap();
+            let now = self.driver.input_length(token);
+            idle_waits = if now > received { 0 } else { idle_waits + 1 };
+            received = now;
+            assert!(idle_waits < 10_000, "of {length} bytes {received} came");
         }
-        panic!("{length} bytes never came");
+        self.driver.take_input(token)
     }
 
     fn send(&mut self, token: Token, bytes: &[u8]) {
