@@ -221,8 +221,15 @@ impl Consensus {
     }
 
     /// Becomes true for a leader once its state holds everything that was ever committed.
+    ///
+    /// A read index alone is not enough: a leader that was restarted goes on in its term, and openraft's index is then
+    /// the first entry of that term, though later ones may have been committed and confirmed before the restart. A
+    /// leader's log lacks nothing that was committed, so all of it is applied first, and only then is it made sure that
+    /// nobody else led in the meantime.
     pub(crate) async fn leads_with_newest_state(&self) -> bool {
-        self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.is_ok()
+        let last = self.raft.metrics().borrow_watched().last_log_index;
+        let applied = self.raft.wait(None).applied_index_at_least(last, "the whole log").await;
+        applied.is_ok() && self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.is_ok()
     }
 
     /// Whether it is certain that no other server leads at this moment: a majority heard of this leader within the
