@@ -4,6 +4,7 @@ mod bench;
 mod compat;
 mod footprint;
 mod mastership;
+mod pauses;
 mod servers;
 mod suite;
 mod tidy;
@@ -24,6 +25,8 @@ tasks:
           (--help lists its options; needs tclsh and the suite's source)
   footprint
           memory of keys and of idle connections, beside redis-server
+  pauses  how long others wait while a huge value is freed, beside redis-server
+          (--help lists its options; needs redis-server)
   failover, switchover
           how long a change of master takes under write load, and what it costs
 ";
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Some("compat") => compat::run(&root(), &args.collect::<Vec<_>>()),
         Some("suite") => suite::run(&root(), &args.collect::<Vec<_>>()),
         Some("footprint") => footprint::run(&root(), &args.collect::<Vec<_>>()),
+        Some("pauses") => pauses::run(&root(), &args.collect::<Vec<_>>()),
         Some("failover") => mastership::failover(&root(), &args.collect::<Vec<_>>()),
         Some("switchover") => mastership::switchover(&root(), &args.collect::<Vec<_>>()),
         _ => {
