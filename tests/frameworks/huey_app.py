@@ -4,8 +4,9 @@ from huey import PriorityRedisHuey, RedisHuey
 
 import work
 
-plain = RedisHuey("plain", url=work.URL)
-urgent = PriorityRedisHuey("urgent", url=work.URL)
+# Without `store_intermediate_errors=False` who waits for a job can read the error of a try that is to be repeated.
+plain = RedisHuey("plain", url=work.URL, store_intermediate_errors=False)
+urgent = PriorityRedisHuey("urgent", url=work.URL, store_intermediate_errors=False)
 
 
 @plain.task()
