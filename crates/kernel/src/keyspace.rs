@@ -363,7 +363,7 @@ impl Keyspace {
                     _ => self.store.db(db).get(&key).is_some(),
                 };
                 if is_there {
-                    self.interest.changed(db, &key);
+                    self.interest.touched(db, &key);
                 }
             }
         }

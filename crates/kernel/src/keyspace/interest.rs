@@ -86,9 +86,13 @@ impl Interest {
         if self.is_tracking {
             self.list(key);
         }
-        if self.watched.is_empty() {
-            return;
+        if !self.watched.is_empty() {
+            self.touched(db, key);
         }
+    }
+
+    /// `key` was changed with its whole database: of that those who track are told by [`Interest::flushed`], if at all.
+    pub(crate) fn touched(&mut self, db: u16, key: &[u8]) {
         let watching = self.watched.get(&db).and_then(|keys| keys.get(key));
         self.broken.extend(watching.into_iter().flatten());
     }
