@@ -482,7 +482,8 @@ fn is_of_7_2(args: &[Vec<u8>]) -> bool {
 fn stores_nothing(args: &[Vec<u8>]) -> bool {
     let counted = ["ZDIFFSTORE", "ZINTERSTORE", "ZUNIONSTORE"];
     is_named(args, &["PFMERGE"]) && args.len() == 2
-        || is_named(args, &counted) && args.get(2).is_some_and(|count| count == b"0")
+        || is_named(args, &counted)
+            && args.get(2).is_some_and(|count| text_of(count).parse().is_ok_and(|n: i64| n <= 0))
 }
 
 /// Keys with their flags, if those are given.
