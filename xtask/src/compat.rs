@@ -11,9 +11,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use testkit::client::{Client, Response};
-use testkit::differential::{Difference, Duel, RedisServer, Report, Script};
+use testkit::differential::{Difference, Duel, Gap, RedisServer, Report, Script, left_out};
 
-use crate::servers::{build, start_pollux};
+use crate::servers::{build, start_pollux_anywhere};
+
+/// Loading that gets nowhere for so long is a failure.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 const USAGE: &str = "\
 usage: cargo xtask compat [--seed N] [--commands N] [--minutes N] [--steps N] [--bin PATH] [--keep-going true]
@@ -85,9 +88,10 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
 #[expect(clippy::print_stdout, reason = "the report is what the task is asked for")]
 fn play(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {
     let redis = RedisServer::start().context("starting redis-server")?;
-    let mut pollux = start_pollux(bin, scratch)?;
+    let mut pollux = start_pollux_anywhere(bin, scratch)?;
     let started = Instant::now();
     let (mut sum, mut seed, mut restarts) = (Report::default(), options.seed, 0);
+    let mut slowest = Duration::ZERO;
     println!("first seed: {seed}");
     let is_over = |commands: usize| match options.minutes {
         Some(minutes) => started.elapsed() >= Duration::from_secs(60 * minutes),
@@ -106,10 +110,10 @@ fn play(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {
         sum.add(report);
         // Killed: what was answered is in the log.
         drop(pollux);
-        pollux = start_pollux(bin, scratch)?;
+        pollux = start_pollux_anywhere(bin, scratch)?;
         restarts += 1;
         let duel = Duel { pollux: format!("127.0.0.1:{}", pollux.port), ..duel };
-        wait_until_loaded(&duel.pollux)?;
+        slowest = slowest.max(wait_until_loaded(&duel.pollux)?);
         if let Some(found) = duel.compare_keyspace()? {
             println!("{found}");
             ensure!(options.keeps_going, "seed {seed}: the keyspace differs after a restart");
@@ -123,7 +127,7 @@ fn play(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {
     ensure!(sum.successes * 2 > sum.commands, "most commands failed: {sum:?}");
     println!(
         "{} commands of {} seeds in {:.0?}: {} succeeded, {} served to waiting clients, {} keys compared, {} payloads \
-         exchanged and {} compared, {restarts} restarts from the log",
+         exchanged and {} compared, {restarts} restarts from the log, of which the slowest took {slowest:.1?}",
         sum.commands,
         seed - options.seed,
         started.elapsed(),
@@ -139,25 +143,59 @@ fn play(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {
     if options.shows_coverage {
         println!("{}", sum.coverage);
     }
-    let (unsaid, refused) = sum.coverage.gaps();
-    println!("never said: {}", listed(&unsaid));
-    println!("never answered but with an error: {}", listed(&refused));
+    report_coverage(&sum);
     ensure!(sum.differences.is_empty(), "{} differences", sum.differences.len());
     Ok(())
 }
 
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+/// Totals, and everything that was not answered, with the reason.
+#[expect(clippy::print_stdout, reason = "the report is what the task is asked for")]
+fn report_coverage(sum: &Report) {
+    for (what, of_options) in [("commands", false), ("options", true)] {
+        let [all, said, answered] = sum.coverage.totals(of_options);
+        println!(
+            "{what}: {all} in the grammar, {said} said, {answered} answered not only with errors"
+        );
+    }
+    let gaps = sum.coverage.gaps();
+    let print = |title: &str, is_meant: &dyn Fn(&&Gap) -> bool| {
+        let found: Vec<String> = gaps
+            .iter()
+            .filter(is_meant)
+            .map(|gap| match gap.reason {
+                Some(reason) => format!("{} ({reason})", gap.what),
+                None => gap.what.clone(),
+            })
+            .collect();
+        println!(
+            "{title}: {}",
+            if found.is_empty() { "none".to_owned() } else { found.join(", ") }
+        );
+    };
+    print("never said", &|gap| !gap.is_said);
+    print("only refused, for a reason", &|gap| gap.is_said && gap.reason.is_some());
+    print("only refused, by chance", &|gap| gap.is_said && gap.reason.is_none());
+    let left_out: Vec<String> = left_out().map(|(what, why)| format!("{what} ({why})")).collect();
+    println!("left out: {}", left_out.join(", "));
 }
 
-fn wait_until_loaded(address: &str) -> Result<()> {
+/// Waits as long as loading goes on, however slow the machine is; how long it took.
+fn wait_until_loaded(address: &str) -> Result<Duration> {
     let mut client = Client::connect(address)?;
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while matches!(client.call(&[b"PING"])?, Response::Error(_)) {
-        ensure!(Instant::now() < deadline, "pollux does not finish to load");
+    let begun = Instant::now();
+    let (mut moved, mut loaded) = (begun, None);
+    while let Response::Error(error) = client.call(&[b"PING"])? {
+        ensure!(error.starts_with("LOADING"), "pollux answers after a restart: {error}");
+        let info = client.call(&[b"INFO", b"persistence"])?;
+        let info = String::from_utf8_lossy(info.as_bytes().unwrap_or_default()).into_owned();
+        let bytes = info.lines().find_map(|line| line.strip_prefix("loading_loaded_bytes:"));
+        if bytes != loaded.as_deref() {
+            (moved, loaded) = (Instant::now(), bytes.map(str::to_owned));
+        }
+        ensure!(moved.elapsed() < STUCK_AFTER, "pollux is stuck loading:\n{info}");
         std::thread::sleep(Duration::from_millis(10));
     }
-    Ok(())
+    Ok(begun.elapsed())
 }
 
 /// The difference, and the shortest script found that shows it.

@@ -1,4 +1,4 @@
-//! The servers under test: a real redis-server and Pollux, started alike, pinned to core 0.
+//! The servers under test: a real redis-server and Pollux, started alike; pinned to core 0 where they are measured.
 
 use std::fs;
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// A server under test, on core 0; killed when dropped.
+/// A server under test; killed when dropped.
 pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) child: Child,
@@ -40,14 +40,22 @@ pub(crate) fn start_redis(scratch: &Path) -> Result<Server> {
 pub(crate) fn start_pollux(bin: &Path, scratch: &Path) -> Result<Server> {
     let (dir, port) = place(scratch, "pollux")?;
     let mut command = Command::new("taskset");
-    command
-        .args(["-c", "0"])
-        .arg(bin)
-        .args(["server", "--port", &port.to_string(), "--dir"])
-        .arg(&dir);
+    command.args(["-c", "0"]).arg(bin);
+    start("pollux", pollux(command, port, &dir), port, dir)
+}
+
+/// As [`start_pollux`], on whatever core is free: where nothing is measured.
+pub(crate) fn start_pollux_anywhere(bin: &Path, scratch: &Path) -> Result<Server> {
+    let (dir, port) = place(scratch, "pollux")?;
+    start("pollux", pollux(Command::new(bin), port, &dir), port, dir)
+}
+
+/// The arguments behind the program.
+fn pollux(mut command: Command, port: u16, dir: &Path) -> Command {
+    command.args(["server", "--port", &port.to_string(), "--dir"]).arg(dir);
     command.args(["--appendfsync", "everysec", "--save", "", "--maxclients", "20000"]);
     command.args(["--enable-debug-command", "local"]);
-    start("pollux", command, port, dir)
+    command
 }
 
 fn place(scratch: &Path, name: &str) -> Result<(PathBuf, u16)> {

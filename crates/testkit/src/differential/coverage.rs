@@ -13,7 +13,7 @@ use std::fmt;
 use catalog::{Argument, CommandSpec};
 
 use super::commands::commands;
-use super::differences::UNSAID;
+use super::differences::{EXEMPT, REFUSED, UNSAID};
 
 /// A command line, as far as coverage goes.
 #[derive(Clone, Debug)]
@@ -110,21 +110,53 @@ impl Coverage {
         self.hits.get(&(name.to_owned(), option)).copied().unwrap_or_default()
     }
 
-    /// Commands and options of the grammar that no reply was seen of, and of those seen, the ones that only errors answer;
-    /// without those that are not said for a reason.
-    pub fn gaps(&self) -> (Vec<String>, Vec<String>) {
-        let (mut unsaid, mut refused) = (Vec::new(), Vec::new());
-        for (name, option) in wanted() {
-            let hits = self.hits(&name, option);
-            let what = format!("{name} {option}").trim_end().to_owned();
-            if hits.replies == 0 {
-                unsaid.push(what);
-            } else if hits.successes == 0 {
-                refused.push(what);
-            }
-        }
-        (unsaid, refused)
+    /// Commands and options of the grammar that redis-server has never answered but with an error, each with the reason if
+    /// one is known; without those that are not said for a reason.
+    pub fn gaps(&self) -> Vec<Gap> {
+        let answered = |(name, option): &(String, &'static str)| self.hits(name, option);
+        let missing = wanted().into_iter().filter(|what| answered(what).successes == 0);
+        missing
+            .map(|what| Gap {
+                is_said: answered(&what).replies > 0,
+                reason: reason(&what.0, what.1),
+                what: format!("{} {}", what.0, what.1).trim_end().to_owned(),
+            })
+            .collect()
     }
+
+    /// Of the commands of the grammar, or of their options: how many there are, were said, and were answered not only with
+    /// errors.
+    pub fn totals(&self, of_options: bool) -> [usize; 3] {
+        let all = wanted().into_iter().filter(|(_, option)| option.is_empty() != of_options);
+        let hits: Vec<Hits> = all.map(|(name, option)| self.hits(&name, option)).collect();
+        let count = |is_so: fn(&Hits) -> bool| hits.iter().filter(|hits| is_so(hits)).count();
+        [hits.len(), count(|hits| hits.replies > 0), count(|hits| hits.successes > 0)]
+    }
+}
+
+/// What was never answered but with an error.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Gap {
+    /// A command in the catalog's form, perhaps with an option.
+    pub what: String,
+    /// There was an answer.
+    pub is_said: bool,
+    pub reason: Option<&'static str>,
+}
+
+/// Why only errors can be expected.
+fn reason(name: &str, option: &str) -> Option<&'static str> {
+    let is_meant = |entry: &str| match entry.split_once(' ') {
+        Some(whole) => whole == (name, option),
+        None => name == entry || entry.ends_with('|') && name.starts_with(entry),
+    };
+    REFUSED.iter().find(|(entry, _)| is_meant(entry)).map(|(_, reason)| *reason)
+}
+
+/// Options that no play says, and commands that none compares, each with the reason.
+pub fn left_out() -> impl Iterator<Item = (String, &'static str)> {
+    let options = UNSAID.iter().map(|(name, option, why)| (format!("{name} {option}"), *why));
+    options.chain(EXEMPT.iter().map(|(name, why)| ((*name).to_owned(), *why)))
 }
 
 /// Commands of the grammar, each with the empty option and its options, but for those that are not said for a reason.
@@ -175,6 +207,29 @@ mod tests {
         assert_eq!(kill.name, "CLIENT KILL");
         assert!(kill.options.contains(&"TYPE") && kill.options.contains(&"NORMAL"));
         assert!(said("nosuch GET").options.is_empty());
+    }
+
+    #[test]
+    fn what_was_not_answered_is_told_with_its_reason() {
+        let mut coverage = Coverage::default();
+        coverage.count(&said("set k v nx"), true);
+        coverage.count(&said("cluster slots"), false);
+        let gaps = coverage.gaps();
+        let gap = |what: &str| gaps.iter().find(|gap| gap.what == what);
+        assert!(gap("set").is_none() && gap("set NX").is_none());
+        assert_eq!(gap("set XX").map(|gap| (gap.is_said, gap.reason)), Some((false, None)));
+        let of_cluster = gap("cluster|slots").expect("only refused");
+        assert!(of_cluster.is_said && of_cluster.reason.is_some());
+        assert_eq!(coverage.totals(false)[1..], [2, 1]);
+        assert_eq!(coverage.totals(true)[1..], [1, 1]);
+        for (entry, _) in REFUSED {
+            let is_known = wanted().iter().any(|(name, option)| {
+                reason(name, option).is_some()
+                    && (entry.ends_with('|') && name.starts_with(entry)
+                        || format!("{name} {option}").trim_end() == *entry)
+            });
+            assert!(is_known, "the grammar does not say {entry}");
+        }
     }
 
     /// What is wanted is said; what is not said is an option, and has a reason still.

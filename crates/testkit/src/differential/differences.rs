@@ -379,6 +379,33 @@ pub(super) const UNSAID: &[(&str, &str, &str)] = &[
     ("xadd", "*", "the id is that of the server's clock"),
 ];
 
+/// Why redis-server answers to some of what the grammar says only with errors, or (7.0) is not asked: a command with all of
+/// its options, a command with one option, or all subcommands of a container.
+pub(super) const REFUSED: &[(&str, &str)] = &[
+    ("acl|load", "there is no file of users"),
+    ("acl|save", "there is no file of users"),
+    ("asking", "both are no members of a cluster"),
+    ("client", "names no subcommand"),
+    ("client|no-touch", "since 7.2"),
+    ("client|setinfo", "since 7.2"),
+    ("client|tracking REDIRECT", "only to clients that are not there"),
+    ("cluster|", "both are no members of a cluster"),
+    ("failover", "there is no replica"),
+    ("function|kill", "no function runs"),
+    ("latency|graph", "nothing was slow"),
+    ("module|load", "there are no modules"),
+    ("module|loadex", "there are no modules"),
+    ("module|unload", "there are no modules"),
+    ("object", "names no subcommand"),
+    ("readonly", "both are no members of a cluster"),
+    ("readwrite", "both are no members of a cluster"),
+    ("script|kill", "no script runs"),
+    ("shutdown", "no server is about to end"),
+    ("waitaof", "since 7.2"),
+    ("zrank WITHSCORE", "since 7.2"),
+    ("zrevrank WITHSCORE", "since 7.2"),
+];
+
 /// Commands that Pollux executes and that are not compared at random, in the catalog's form.
 pub const EXEMPT: &[(&str, &str)] = &[
     ("bgrewriteaof", "starts work on files"),

@@ -34,7 +34,7 @@ mod stage;
 mod values;
 
 pub use commands::commands;
-pub use coverage::{Coverage, Hits};
+pub use coverage::{Coverage, Gap, Hits, left_out};
 pub use differences::EXEMPT;
 pub use duel::{Difference, Duel, Report};
 pub use keyspace::Compared;

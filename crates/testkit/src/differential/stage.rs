@@ -152,6 +152,8 @@ impl<'a> Stage<'a> {
         stage.control.both(&[b"FLUSHALL"])?;
         stage.tells_events = script.tells_events();
         stage.remove_users()?;
+        // Else it is chance whether a key that is due falls to a command or to those who look for such keys.
+        stage.control.both(&[b"DEBUG", b"SET-ACTIVE-EXPIRE", b"0"])?;
         stage.control.both(&[b"FUNCTION", b"FLUSH"])?;
         stage.control.both(&[b"SCRIPT", b"FLUSH"])?;
         for (name, value) in &script.settings {
