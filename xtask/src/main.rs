@@ -2,6 +2,7 @@
 
 mod bench;
 mod compat;
+mod follow;
 mod footprint;
 mod mastership;
 mod pauses;
@@ -20,6 +21,8 @@ tasks:
   bench   run Pollux and redis-server side by side and print the table of the README
           (--help lists its options; needs redis-server and redis-benchmark)
   compat  random commands to Pollux and to redis-server, compared; for as long as one likes
+          (--help lists its options; needs redis-server)
+  follow  Pollux as replica of a redis-server under random writes, for as long as one likes
           (--help lists its options; needs redis-server)
   suite   the TCL suite of Redis against Pollux, compared with a real server and a list of known misses
           (--help lists its options; needs tclsh and the suite's source)
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(&root()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
         Some("compat") => compat::run(&root(), &args.collect::<Vec<_>>()),
+        Some("follow") => follow::run(&root(), &args.collect::<Vec<_>>()),
         Some("suite") => suite::run(&root(), &args.collect::<Vec<_>>()),
         Some("footprint") => footprint::run(&root(), &args.collect::<Vec<_>>()),
         Some("pauses") => pauses::run(&root(), &args.collect::<Vec<_>>()),

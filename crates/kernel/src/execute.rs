@@ -333,17 +333,9 @@ impl Stage<'_> {
         result
     }
 
-    /// What our master could do we cannot: from here on the data may differ.
     fn note_master_error(&mut self, token: Token, name: &str, error: &ErrorReply) {
         if self.node.clients.get(token).is_some_and(|session| session.is_master) {
-            let is_known = catalog::find_full(name.as_bytes()).is_some();
-            self.node.counters.unexpected_error_replies += u64::from(is_known);
-            tracing::warn!(
-                "== CRITICAL == This replica is sending an error to its master: '{}' after \
-                 processing the command '{}'",
-                error.0,
-                name
-            );
+            note_master_error(self.node, name, error);
         }
     }
 
@@ -642,4 +634,16 @@ pub(crate) fn count_error(node: &mut Node, error: &ErrorReply) {
     if !std::mem::take(&mut node.is_error_counted) {
         node.counters.error(&error.0);
     }
+}
+
+/// What our master could do we cannot, be it in a transaction: from here on the data may differ.
+#[cold]
+pub(crate) fn note_master_error(node: &mut Node, name: &str, error: &ErrorReply) {
+    let is_known = catalog::find_full(name.as_bytes()).is_some();
+    node.counters.unexpected_error_replies += u64::from(is_known);
+    tracing::warn!(
+        "== CRITICAL == This replica is sending an error to its master: '{}' after processing the command '{}'",
+        error.0,
+        name
+    );
 }

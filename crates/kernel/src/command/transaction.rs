@@ -146,6 +146,9 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
         Err(Stop::Error(error)) => {
             cx.turn.reply.buffer().truncate(before);
             execute::count_error(cx.node, &error);
+            if cx.turn.session.is_master {
+                execute::note_master_error(cx.node, command.spec.name, &error);
+            }
             cx.turn.reply.error(&error);
         }
         Err(Stop::Block(BlockOn { on_timeout: TimeoutReply::NullArrayAfterWait, .. })) => {

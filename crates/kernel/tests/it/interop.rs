@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use catalog::Flag;
 use testkit::client::{Client, Response};
 use testkit::differential::{Duel, RedisServer, Script};
 
@@ -27,33 +26,9 @@ fn write(client: &mut Client, seed: u64) {
     write_some(client, seed, STEPS);
 }
 
-/// Sends the writes of a script of so many steps that nobody has to wait for, some of them in transactions.
+/// Sends the writes of a script of so many steps.
 pub(crate) fn write_some(client: &mut Client, seed: u64, steps: usize) {
-    let script = Script::generate(seed, steps);
-    let is_write = |name: &[u8]| {
-        catalog::find(name).is_some_and(|spec| {
-            spec.has(Flag::Write) && !spec.has(Flag::Blocking) && spec.name != "migrate"
-        })
-    };
-    // Between members of different scores a range by their names is what the implementation makes it.
-    let by_name = |word: &Vec<u8>| {
-        word.eq_ignore_ascii_case(b"BYLEX") || word.eq_ignore_ascii_case(b"ZREMRANGEBYLEX")
-    };
-    let steps = script
-        .steps
-        .iter()
-        .filter(|step| is_write(&step.args()[0]) && !step.args().iter().any(by_name));
-    for (at, step) in steps.enumerate() {
-        match at % 40 {
-            20 => assert_eq!(ask(client, "MULTI"), "+OK\r\n"),
-            25 => drop(ask(client, "EXEC")),
-            30 => drop(ask(client, &format!("SELECT {}", at / 40 % 3))),
-            _ => {}
-        }
-        let args: Vec<&[u8]> = step.args().iter().map(Vec::as_slice).collect();
-        client.call_raw(&args).unwrap();
-    }
-    client.call_raw(&[b"EXEC"]).unwrap();
+    Script::generate(seed, steps).write_to(client).unwrap();
 }
 
 /// Takes all expiries off, so that time changes nothing any more, and waits until the replica has everything.

@@ -32,6 +32,7 @@ mod script;
 mod shrink;
 mod stage;
 mod values;
+mod writes;
 
 pub use commands::commands;
 pub use coverage::{Coverage, Gap, Hits, left_out};

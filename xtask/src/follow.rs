@@ -1,0 +1,158 @@
+//! Pollux as replica of a redis-server under random writes, for as long as one likes.
+//!
+//! ```text
+//!   seeds --writes--> redis-server --stream--> pollux server
+//!                          `----- digests and keyspaces compared, and what Pollux could not do of what it was told
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use testkit::client::{Client, Response};
+use testkit::differential::{Duel, RedisServer, Script};
+
+use crate::servers::{build, start_pollux_anywhere};
+
+const USAGE: &str = "\
+usage: cargo xtask follow [--seed N] [--minutes N] [--steps N] [--bin PATH]
+
+Writes random data of all types to a redis-server (REDIS_SERVER names another program) that a `pollux server` follows.
+After each round both must hold the same, and Pollux must not have refused anything of the stream.
+
+  --seed N       the first seed (from the clock; printed)
+  --minutes N    how long (1)
+  --steps N      how long the script of one seed is, of which the writes are said (3000)
+  --bin PATH     a pollux binary that is already built
+";
+
+/// Clients that write at once.
+const WRITERS: u64 = 2;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Options {
+    seed: u64,
+    minutes: u64,
+    steps: usize,
+    bin: Option<PathBuf>,
+}
+
+pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?;
+    let mut options = Options { seed: now.as_secs(), minutes: 1, steps: 3000, bin: None };
+    let mut args = args.iter();
+    while let Some(flag) = args.next() {
+        if flag == "--help" || flag == "-h" {
+            eprint!("{USAGE}");
+            return Ok(());
+        }
+        let value = args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"))?;
+        match flag.as_str() {
+            "--seed" => options.seed = value.parse().context("--seed")?,
+            "--minutes" => options.minutes = value.parse().context("--minutes")?,
+            "--steps" => options.steps = value.parse().context("--steps")?,
+            "--bin" => options.bin = Some(PathBuf::from(value)),
+            unknown => bail!("unknown option {unknown}\n\n{USAGE}"),
+        }
+    }
+    let bin = options.bin.take().map_or_else(|| build(root), Ok)?;
+    let scratch = std::env::temp_dir().join(format!("pollux-follow-{}", std::process::id()));
+    fs::create_dir_all(&scratch)?;
+    let result = play(&bin, &scratch, &options);
+    if result.is_err() {
+        let log = fs::read_to_string(scratch.join("pollux.log")).unwrap_or_default();
+        log.lines().filter(|line| line.contains("CRITICAL")).for_each(|line| eprintln!("{line}"));
+    }
+    fs::remove_dir_all(&scratch).with_context(|| format!("removing {}", scratch.display()))?;
+    result
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what the task is asked for")]
+fn play(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {
+    let redis = RedisServer::start().context("starting redis-server")?;
+    let pollux = start_pollux_anywhere(bin, scratch)?;
+    let duel = Duel { redis: redis.address(), pollux: format!("127.0.0.1:{}", pollux.port) };
+    let mut master = Client::connect(&duel.redis)?;
+    let mut replica = Client::connect(&duel.pollux)?;
+    // There are no others to wait for.
+    ask(&mut master, "CONFIG SET repl-diskless-sync-delay 0")?;
+    let port = duel.redis.rsplit_once(':').context("an address has a port")?.1;
+    ask(&mut replica, &format!("REPLICAOF 127.0.0.1 {port}"))?;
+    let is_old = ask(&mut master, "INFO server")?.contains("redis_version:7.0.");
+    let started = Instant::now();
+    let mut seed = options.seed;
+    println!("first seed: {seed}");
+    while started.elapsed() < Duration::from_secs(60 * options.minutes) {
+        let round = format!("seeds {seed}..{}", seed + WRITERS);
+        write(&duel.redis, seed..seed + WRITERS, options.steps).with_context(|| round.clone())?;
+        come_to_rest(&mut master, &mut replica).with_context(|| round.clone())?;
+        if let Some(found) = duel.compare_keyspace()? {
+            bail!("{round}: {found}");
+        }
+        let theirs = ask(&mut master, "DEBUG DIGEST")?;
+        let question = if is_old { "DEBUG DIGEST" } else { "DEBUG DIGEST 7.2" };
+        let ours = ask(&mut replica, question)?;
+        ensure!(theirs == ours, "{round}: digests {theirs} and {ours}");
+        let stats = ask(&mut replica, "INFO stats")?;
+        let refused = field(&stats, "unexpected_error_replies");
+        ensure!(refused == Some("0"), "{round}: {refused:?} commands of the master were refused");
+        seed += WRITERS;
+    }
+    let seeds = seed - options.seed;
+    let stream = ask(&mut replica, "INFO replication")?;
+    println!(
+        "{seeds} seeds in {:.0?}, {} bytes of stream, digests equal {} times, nothing refused",
+        started.elapsed(),
+        field(&stream, "slave_repl_offset").unwrap_or("?"),
+        seeds / WRITERS
+    );
+    Ok(())
+}
+
+/// A client for each seed, all at once.
+fn write(address: &str, seeds: std::ops::Range<u64>, steps: usize) -> Result<()> {
+    std::thread::scope(|scope| {
+        let write = |seed| Script::generate(seed, steps).write_to(&mut Client::connect(address)?);
+        let writers: Vec<_> = seeds.map(|seed| scope.spawn(move || write(seed))).collect();
+        for writer in writers {
+            writer.join().expect("a writer does not panic")?;
+        }
+        Ok(())
+    })
+}
+
+/// Takes all expiries off, so that time changes nothing any more, and waits until the replica has everything.
+fn come_to_rest(master: &mut Client, replica: &mut Client) -> Result<()> {
+    for db in 0..3 {
+        ask(master, &format!("SELECT {db}"))?;
+        let Response::Array(keys) = master.call(&[b"KEYS", b"*"])? else {
+            bail!("KEYS gives no list")
+        };
+        for key in keys.iter().filter_map(Response::as_bytes) {
+            master.call_raw(&[b"PERSIST", key])?;
+        }
+    }
+    ask(master, "SELECT 0")?;
+    ask(master, "SET rest 1")?;
+    let deadline = Instant::now() + PATIENCE;
+    while !ask(replica, "INFO replication")?.contains("link_status:up")
+        || ask(master, "WAIT 1 1000")? != ":1\r\n"
+    {
+        ensure!(Instant::now() < deadline, "the replica does not get what was written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// The reply to words, as text.
+fn ask(client: &mut Client, words: &str) -> Result<String> {
+    let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+    let (_, raw) = client.call_raw(&words)?;
+    Ok(String::from_utf8_lossy(&raw).into_owned())
+}
+
+/// The value of a field of INFO.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+}
