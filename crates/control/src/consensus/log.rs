@@ -27,6 +27,7 @@ use redb::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use super::{Entry, LogId, TypeConfig, Vote};
 
@@ -44,7 +45,14 @@ const READ_ENTRIES_MAX: u64 = 256;
 /// Handle to the file; clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    db: Arc<Database>,
+    file: Arc<OpenFile>,
+}
+
+/// The fields are dropped in this order: who waits for `closed` to be gone finds the file free.
+#[derive(Debug)]
+struct OpenFile {
+    db: Database,
+    closed: watch::Sender<()>,
 }
 
 fn foreign(why: String) -> io::Error {
@@ -63,7 +71,8 @@ impl Store {
     }
 
     pub(super) fn adopt(db: Database, owner: &str) -> io::Result<Store> {
-        let store = Store { db: Arc::new(db) };
+        let (closed, _) = watch::channel(());
+        let store = Store { file: Arc::new(OpenFile { db, closed }) };
         store.write_here(Durability::Immediate, |transaction| {
             let is_new = transaction.list_tables().map_err(failed)?.next().is_none();
             transaction.open_table(LOG).map_err(failed)?;
@@ -84,12 +93,17 @@ impl Store {
         Ok(store)
     }
 
+    /// Its `changed` fails as soon as the last handle is gone and the file can be opened again.
+    pub(super) fn closing(&self) -> watch::Receiver<()> {
+        self.file.closed.subscribe()
+    }
+
     fn write_here<T>(
         &self,
         durability: Durability,
         change: impl FnOnce(&WriteTransaction) -> io::Result<T>,
     ) -> io::Result<T> {
-        let mut transaction = self.db.begin_write().map_err(failed)?;
+        let mut transaction = self.file.db.begin_write().map_err(failed)?;
         transaction.set_durability(durability).map_err(failed)?;
         let result = change(&transaction)?;
         transaction.commit().map_err(failed)?;
@@ -122,14 +136,14 @@ impl Store {
 
     /// A value of "meta".
     pub(crate) fn load<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
-        let transaction = self.db.begin_read().map_err(failed)?;
+        let transaction = self.file.db.begin_read().map_err(failed)?;
         let meta = transaction.open_table(META).map_err(failed)?;
         let value = meta.get(name).map_err(failed)?;
         value.map(|bytes| decode(bytes.value())).transpose()
     }
 
     pub(super) fn entries(&self, range: impl RangeBounds<u64>) -> io::Result<Vec<Entry>> {
-        let transaction = self.db.begin_read().map_err(failed)?;
+        let transaction = self.file.db.begin_read().map_err(failed)?;
         let log = transaction.open_table(LOG).map_err(failed)?;
         let (first, end) = bounds(&range);
         let mut entries = Vec::new();
@@ -208,7 +222,7 @@ impl RaftLogStorage<TypeConfig> for Store {
 
     async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
         let last_purged_log_id: Option<LogId> = self.load(PURGED)?;
-        let transaction = self.db.begin_read().map_err(failed)?;
+        let transaction = self.file.db.begin_read().map_err(failed)?;
         let log = transaction.open_table(LOG).map_err(failed)?;
         let last = match log.last().map_err(failed)? {
             Some((_, bytes)) => Some(decode::<Entry>(bytes.value())?.log_id),

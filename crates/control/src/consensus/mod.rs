@@ -65,6 +65,8 @@ const ELECTION_MAX_MS: u64 = 700;
 const SNAPSHOT_ENTRIES: u64 = 2000;
 /// A command that no majority confirmed within this is reported as of unknown outcome.
 const PROPOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A stop does not wait longer than this for the last write to the disk.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the config server cannot take part.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +125,8 @@ impl ServersWatch {
 pub(crate) struct Consensus {
     raft: Raft,
     state: watch::Receiver<Arc<State>>,
+    /// See [`log::Store::closing`].
+    closing: watch::Receiver<()>,
     /// As configured; Raft's own list takes its place once it is known.
     members: BTreeMap<ServerId, String>,
 }
@@ -157,7 +161,7 @@ impl Consensus {
         cluster: ClusterId,
         secret: &str,
     ) -> Result<Consensus, OpenError> {
-        let state = machine.watch();
+        let (state, closing) = (machine.watch(), store.closing());
         let network = net::Network::new(own_id, cluster, secret.to_owned())?;
         let config = Config {
             cluster_name: cluster.to_string(),
@@ -185,7 +189,7 @@ impl Consensus {
                 }
             }
         }
-        Ok(Consensus { raft, state, members: members.clone() })
+        Ok(Consensus { raft, state, closing, members: members.clone() })
     }
 
     /// The newest state that this server knows. Only a leader that confirmed its leadership knows the newest there is.
@@ -285,10 +289,15 @@ impl Consensus {
         }
     }
 
-    /// Stops taking part.
+    /// Stops taking part, and returns when the database can be opened again: Raft's tasks let go of it one by one.
     pub(crate) async fn shutdown(&self) {
         if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(%error, "raft did not stop cleanly");
+        }
+        let mut closing = self.closing.clone();
+        let closed = async { while closing.changed().await.is_ok() {} };
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            tracing::warn!("the database is still in use");
         }
     }
 }
