@@ -34,18 +34,42 @@ const DEADLINE_MAX: u64 = i64::MAX.unsigned_abs();
 /// The longest idle time that an access clock can tell (seconds).
 const IDLE_SECONDS_MAX: u32 = (1 << 24) - 1;
 
-/// Tells the log what kind of value was refused, by its type in the payload.
+/// What a payload says it holds, in the words of Redis' log.
+fn form(payload: &[u8]) -> &'static str {
+    match payload.first() {
+        Some(9) => "Zipmap",
+        Some(10) => "List ziplist",
+        Some(11) => "Intset",
+        Some(12) => "Zset ziplist",
+        Some(13) => "Hash ziplist",
+        Some(14) => "Ziplist",
+        Some(15 | 19 | 21) => "Stream listpack",
+        Some(16) => "Hash listpack",
+        Some(17) => "Zset listpack",
+        Some(18) => "Listpack",
+        Some(20) => "Set listpack",
+        _ => "Value",
+    }
+}
+
+/// Tells the log what kind of value was refused.
 #[cold]
 fn bad_data(payload: &[u8]) -> ErrorReply {
-    let kind = match payload.first() {
-        Some(9) => "Zipmap",
-        Some(10 | 12 | 13 | 14) => "Ziplist",
-        Some(11) => "Intset",
-        Some(15 | 19 | 21) => "Stream listpack",
-        Some(16 | 17 | 18 | 20) => "Listpack",
-        _ => "Value",
+    tracing::warn!("{} integrity check failed: RESTORE refused a payload.", form(payload));
+    BAD_DATA
+}
+
+/// The same of a value that is well-formed, but that no key can hold.
+#[cold]
+fn bad_value(payload: &[u8]) -> ErrorReply {
+    let what = match form(payload) {
+        "Stream listpack" => {
+            "Duplicate stream consumer detected, or a pending entry that has not one owner"
+                .to_owned()
+        }
+        form => format!("{form} with dup elements, or without any"),
     };
-    tracing::warn!("{kind} integrity check failed: RESTORE refused a payload.");
+    tracing::warn!("{what}: integrity check failed, RESTORE refused a payload.");
     BAD_DATA
 }
 
@@ -129,7 +153,7 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         OpenError::Value(_) => bad_data(payload),
     })?;
     let checked = Restored::check(value, cx.keys, payload.len());
-    let value = checked.ok_or_else(|| bad_data(payload))?;
+    let value = checked.ok_or_else(|| bad_value(payload))?;
     let expiry = match ttl {
         0 => None,
         at if options.is_absolute => Some(UnixMs(at)),

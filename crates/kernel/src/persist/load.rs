@@ -2,7 +2,8 @@
 //! synchronisation.
 //!
 //! Keys whose expiry has passed are loaded like all others: the log behind the snapshot deletes them, and until
-//! then every node of a shard must hold the same data.
+//! then every node of a shard must hold the same data. Keys that hold an empty collection, which old versions of
+//! Redis could leave in a file, are passed over.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -18,6 +19,8 @@ use super::{aux, decode};
 use crate::script::library::Header;
 
 const CHUNK_BYTES: usize = 1 << 20;
+/// So many of the keys that are passed over are named in the log.
+const EMPTY_KEYS_NAMED: u64 = 10;
 
 /// Why a snapshot was not loaded. The store holds a part of it then and must be emptied.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +35,7 @@ pub enum LoadError {
     TrailingBytes(usize),
     #[error("the snapshot holds database {0}, which the setting `databases` rules out")]
     NoSuchDatabase(u16),
-    #[error("key {key:?} is empty or holds an element twice")]
+    #[error("key {key:?} holds an element twice, or a pending entry without owner")]
     InvalidValue { key: String },
     #[error("a library of functions cannot be loaded: {0}")]
     Library(String),
@@ -55,6 +58,8 @@ pub struct Loaded {
 pub struct Loader {
     reader: Reader,
     keys: u64,
+    /// Keys that held nothing.
+    empty_keys: u64,
     epoch: Option<Epoch>,
     opid: Option<u64>,
     stream_db: Option<u16>,
@@ -98,6 +103,13 @@ impl Loader {
                 }
                 Event::End => {
                     let rest = self.reader.rest().to_vec();
+                    if self.empty_keys > 0 {
+                        tracing::warn!(
+                            "Done loading RDB, keys loaded: {}, empty keys skipped: {}.",
+                            self.keys,
+                            self.empty_keys
+                        );
+                    }
                     let position =
                         self.epoch.zip(self.opid).map(|(epoch, opid)| Position { epoch, opid });
                     let stream_db = self.stream_db;
@@ -122,6 +134,14 @@ impl Loader {
     fn entry(&mut self, store: &mut Store, mut entry: Entry) -> Result<(), LoadError> {
         if entry.db >= store.databases() {
             return Err(LoadError::NoSuchDatabase(entry.db));
+        }
+        if entry.value.is_empty() {
+            self.empty_keys += 1;
+            if self.empty_keys <= EMPTY_KEYS_NAMED {
+                let key = String::from_utf8_lossy(&entry.key);
+                tracing::warn!("skipping empty key: {key}");
+            }
+            return Ok(());
         }
         let limits = store.thresholds();
         let Some(body) = decode::body(&mut entry.value, &limits) else {

@@ -295,8 +295,24 @@ fn wrong_snapshots_are_refused() {
     assert!(matches!(result, Err(LoadError::NoSuchDatabase(_))));
     let twice = b"REDIS0003\x02\x01k\x02\x01a\x01a\xff";
     assert!(matches!(load(twice, 1), Err(LoadError::InvalidValue { .. })));
-    let empty = b"REDIS0003\x02\x01k\x00\xff";
-    assert!(matches!(load(empty, 1), Err(LoadError::InvalidValue { .. })));
+}
+
+/// Redis 6 and older could save them; Redis 7 passes over them, too.
+#[test]
+fn keys_that_hold_nothing_are_passed_over() {
+    let set = b"\x02\x01s\x00";
+    let list_of_empty_nodes = b"\x0e\x01l\x01\x0b\x0b\x00\x00\x00\x0a\x00\x00\x00\x00\x00\xff";
+    let zset_of_empty_listpack = b"\x11\x01z\x07\x07\x00\x00\x00\x00\x00\xff";
+    let file = [
+        b"REDIS0003".as_slice(),
+        set,
+        b"\x00\x01k\x01v",
+        list_of_empty_nodes,
+        zset_of_empty_listpack,
+        b"\xff",
+    ];
+    let (store, loaded) = load(&file.concat(), 1).unwrap();
+    assert_eq!((store.len(), loaded.unwrap().keys), (1, 1));
 }
 
 /// Redis' own checker is the judge where it is installed.

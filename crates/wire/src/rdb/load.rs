@@ -335,6 +335,27 @@ impl Reader {
     }
 }
 
+impl Value {
+    /// Whether it is a collection without elements, which no key holds.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Value::List(nodes) => nodes.iter().all(|node| match node {
+                ListNode::Item(_) => false,
+                ListNode::Packed(pack) => pack.is_empty(),
+            }),
+            Value::Set(members) => members.is_empty(),
+            Value::SetIntset(ints) => ints.is_empty(),
+            Value::Hash(pairs) => pairs.is_empty(),
+            Value::VolatileHash(fields) => fields.is_empty(),
+            Value::Zset(members) => members.is_empty(),
+            Value::SetListpack(pack) | Value::HashListpack(pack) | Value::ZsetListpack(pack) => {
+                pack.is_empty()
+            }
+            Value::String(_) | Value::Stream(_) => false,
+        }
+    }
+}
+
 impl Shape {
     fn of(kind: u8) -> Result<Shape, RdbError> {
         match kind {
@@ -575,7 +596,11 @@ fn list_node(kind: u8, cursor: &mut Cursor<'_>) -> Result<ListNode, Halt> {
             ListNode::Packed(node.ok_or(malformed)?)
         }
         _ => match cursor.length()? {
-            container::PLAIN => ListNode::Item(cursor.string()?.decode()?),
+            container::PLAIN => match cursor.string()?.decode()? {
+                // Only items that are large for a listpack stand alone.
+                item if item.is_empty() => return Err(malformed.into()),
+                item => ListNode::Item(item),
+            },
             container::PACKED => {
                 let node = Listpack::from_bytes(&cursor.string()?.decode()?);
                 ListNode::Packed(node.ok_or(malformed)?)

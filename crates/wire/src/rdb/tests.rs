@@ -184,8 +184,7 @@ fn forms_of_old_versions() {
         let [Event::Entry(entry)] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!(entry.value, expect);
     };
-    let ziplist = b"\x11\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01a\x00\xf2\x00\xff";
-    let ziplist = &[&ziplist[..15], &[0xff]].concat();
+    let ziplist = b"\x10\x00\x00\x00\x0d\x00\x00\x00\x02\x00\x00\x01a\x03\xf2\xff";
     let sized = |kind: u8, before: &[u8], blob: &[u8]| {
         let mut blob = blob.to_vec();
         blob[0] = blob.len() as u8;
