@@ -30,7 +30,7 @@ const WINDOW_COMMANDS: usize = 64;
 /// A batch takes no further client beyond this.
 const BATCH_COMMANDS_MAX: usize = 4096;
 /// Room for arguments that an empty batch keeps: a request of a million arguments is rare.
-const SPANS_KEPT_MAX: usize = 32 << 10;
+const SPANS_KEPT_MAX: usize = 16 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Batch {

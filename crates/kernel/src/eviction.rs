@@ -1,8 +1,8 @@
 //! Keeping the data below `maxmemory`: before each command, and in every turn.
 //!
 //! ```text
-//!   used - not counted - waiting to be freed > maxmemory ?
-//!     evict keys by the policy, as long as `maxmemory-eviction-tenacity` allows
+//!   excess = used - not counted - waiting to be freed - maxmemory
+//!     evict keys by the policy until they sum up to it, as long as `maxmemory-eviction-tenacity` allows
 //!       |- enough:      the command runs
 //!       |- out of time: the command runs, and the following turns go on
 //!       `- no key may go: commands that need memory are refused
@@ -10,22 +10,20 @@
 //!
 //! Invariants
 //! - What replicas are still to be sent, and the part of the log that is kept in memory, evict no key.
+//! - What evicting itself takes, for the log, for replicas and for clients that are told of keys, evicts no further key at
+//!   the same time: with long keys each would make the next one necessary.
 //! - Like expiry, only on a master whose writes are not held.
 
 use std::time::Duration;
 
-use base::UnixMs;
 use store::memory;
 
-use crate::client_list;
 use crate::execute::Stage;
 use crate::latency;
 use crate::turn::monotonic_clock;
 
 /// Evictions between two looks at the clock.
 const KEYS_PER_LOOK: u32 = 16;
-/// What is not counted is measured again after this: it takes a look at every client.
-const MEASURE_EVERY_MS: u64 = 10;
 
 /// How the attempt to stay below `maxmemory` ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,9 +39,6 @@ pub(crate) enum Room {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Eviction {
     pub(crate) is_unfinished: bool,
-    /// Bytes that evict no key, when measured last.
-    not_counted: u64,
-    measured_at: UnixMs,
 }
 
 impl Stage<'_> {
@@ -65,25 +60,26 @@ impl Stage<'_> {
         if !self.keys.may_clean_up() || self.node.is_loading {
             return Room::Enough;
         }
-        self.measure_not_counted();
-        let not_counted = self.node.eviction.not_counted;
+        let spared = self.not_counted() + self.keys.buried_bytes();
+        let excess = memory::used_bytes().saturating_sub(spared).saturating_sub(maxmemory);
+        if excess == 0 {
+            return Room::Enough;
+        }
         let settings = self.node.config.settings();
         let (policy, samples) = (settings.maxmemory_policy, settings.maxmemory_samples as usize);
         let patience = patience(settings.maxmemory_eviction_tenacity);
         let began = monotonic_clock();
-        let mut evicted = 0;
+        let (mut evicted, mut freed) = (0, 0);
         let room = loop {
-            let spared = not_counted + self.keys.buried_bytes();
-            if memory::used_bytes().saturating_sub(spared) <= maxmemory {
+            if freed >= excess {
                 break Room::Enough;
             }
             let is_look_due = evicted > 0 && evicted % KEYS_PER_LOOK == 0;
             if is_look_due && monotonic_clock().since(began) > patience {
                 break Room::Unfinished;
             }
-            if !self.keys.evict(policy, samples) {
-                break Room::None;
-            }
+            let Some(bytes) = self.keys.evict(policy, samples) else { break Room::None };
+            freed += bytes;
             evicted += 1;
         };
         if evicted > 0 {
@@ -97,18 +93,11 @@ impl Stage<'_> {
         room
     }
 
-    fn measure_not_counted(&mut self) {
-        let (now, eviction) = (self.node.now, self.node.eviction);
-        if now.0.abs_diff(eviction.measured_at.0) < MEASURE_EVERY_MS {
-            return;
-        }
-        let replicas = self.node.clients.iter().filter(|session| session.is_replica());
-        let buffers: usize =
-            replicas.map(|session| client_list::memory_bytes(session, &self.node.net)).sum();
+    /// Bytes that evict no key: what replicas are still to be sent, and what the log has not written.
+    fn not_counted(&self) -> u64 {
         let log = self.keys.log().map_or(0, |log| log.log().tail_bytes());
-        let backlog = self.node.backlog_beyond_bound(self.keys);
-        self.node.eviction.not_counted = (buffers + log) as u64 + backlog;
-        self.node.eviction.measured_at = now;
+        let waiting = self.node.replica_buffers() + log + self.keys.open_bytes();
+        waiting as u64 + self.node.backlog_beyond_bound(self.keys)
     }
 }
 

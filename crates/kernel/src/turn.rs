@@ -123,6 +123,10 @@ impl Executor {
         self.commit();
         self.reply();
         self.housekeep();
+        if self.has_more_to_say() {
+            // What is told of evicted keys must not wait in memory, where it would evict more of them.
+            self.reply();
+        }
         self.serve_replicas();
         Ok(())
     }

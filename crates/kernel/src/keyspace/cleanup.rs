@@ -140,20 +140,22 @@ impl Keyspace {
         slice
     }
 
-    /// Removes the key that should go next; `false` when the policy finds none that may.
-    pub(crate) fn evict(&mut self, policy: Policy, samples: usize) -> bool {
-        let victim = self.evictor.victim(&self.store, policy, samples, &mut self.rng);
-        let Some(victim) = victim else { return false };
+    /// Removes the key that should go next, and tells how much memory it takes, about (bytes); `None` when the policy finds
+    /// none that may.
+    pub(crate) fn evict(&mut self, policy: Policy, samples: usize) -> Option<u64> {
+        let victim = self.evictor.victim(&self.store, policy, samples, &mut self.rng)?;
         let size = self.store.db(victim.db).memory_usage(&victim.key, SIZE_SAMPLES);
+        let size = size.unwrap_or(0) as u64;
         let (pending, used) = (self.store.graveyard().pending(), memory::used_bytes());
         self.apply_in(victim.db, &Effect::Delete { key: &victim.key }, Flags::EVICTED);
         self.tally.evicted += 1;
         self.notify_in(victim.db, Class::Evicted, "evicted", &victim.key);
+        let freed = used.saturating_sub(memory::used_bytes());
         if self.store.graveyard().pending() > pending {
-            let freed = used.saturating_sub(memory::used_bytes());
-            self.buried_bytes += (size.unwrap_or(0) as u64).saturating_sub(freed);
+            self.buried_bytes += size.saturating_sub(freed);
         }
-        true
+        // Either may be short: the one is sampled, and the other lacks what was written down of the eviction.
+        Some(size.max(freed))
     }
 
     /// Memory of victims that the background has not freed yet, about (bytes): evicting more for it would

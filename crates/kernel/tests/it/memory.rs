@@ -151,3 +151,30 @@ fn a_lower_maxmemory_acts_without_further_commands() {
     });
     assert!(info(&mut client, "evicted_keys") > 500);
 }
+
+/// What the log and the clients hear of a victim is as long as its key. If that took memory as data does, each victim would
+/// make the next one necessary.
+#[test]
+fn victims_with_long_names_do_not_make_more_victims() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut trackers: Vec<Client> = (0..10).map(|_| server.connect()).collect();
+    for tracker in &mut trackers {
+        text(tracker, &["HELLO", "3"]);
+        assert_eq!(text(tracker, &["CLIENT", "TRACKING", "ON"]), "+OK\r\n");
+    }
+    for at in 0..300 {
+        let key = format!("{at:0>1000}");
+        assert_eq!(text(&mut client, &["SET", &key, "x"]), "+OK\r\n");
+        for tracker in &mut trackers {
+            assert_eq!(text(tracker, &["GET", &key]), "$1\r\nx\r\n");
+        }
+    }
+    text(&mut client, &["CONFIG", "SET", "maxmemory-eviction-tenacity", "100"]);
+    let maxmemory = (info(&mut client, "used_memory") - 40_000).to_string();
+    let set = ["CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", &maxmemory];
+    assert_eq!(text(&mut client, &set), "+OK\r\n");
+    assert_eq!(text(&mut client, &["PING"]), "+PONG\r\n");
+    let evicted = info(&mut client, "evicted_keys");
+    assert!((20..=100).contains(&evicted), "{evicted} keys of about 1 kB for 40 kB");
+}
