@@ -13,6 +13,7 @@ use crate::keyspace::Keyspace;
 use crate::node::{Holds, Node};
 use crate::replicate::Replication;
 use crate::script::Scripts;
+use crate::script::flags::ScriptFlag;
 use crate::turn::monotonic_clock;
 
 /// What is to be done with a command.
@@ -47,6 +48,8 @@ const NOT_IN_TRANSACTION: ErrorReply =
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct House<'a> {
     pub(crate) holds: &'a Holds,
+    /// What this node's own master says waits like the rest: CLIENT PAUSE stops a replica of Redis, too.
+    pub(crate) holds_master: bool,
     pub(crate) is_loading: bool,
     pub(crate) replication: Option<&'a Replication>,
     /// `min-replicas-to-write` asks for more than follow by the protocol of Redis.
@@ -74,7 +77,13 @@ impl House<'_> {
     ) -> Admission {
         if session.is_master {
             let is_queued = session.transaction.is_some() && !is_never_queued(spec.name);
-            return if is_queued { Admission::Queue } else { Admission::Run };
+            return if self.holds_master && self.is_held(spec, args, session) {
+                Admission::Hold
+            } else if is_queued {
+                Admission::Queue
+            } else {
+                Admission::Run
+            };
         }
         if spec.has(Flag::Admin)
             && matches!(spec.name, "module|load" | "module|loadex" | "module|unload")
@@ -90,10 +99,10 @@ impl House<'_> {
         if let Err(denial) = session.check(spec, args) {
             return Admission::Deny(denial);
         }
-        if self.is_full && needs_memory(spec, session) {
+        if self.is_full && self.needs_memory(spec, args, session) {
             return Admission::Refuse(OUT_OF_MEMORY);
         }
-        if has(spec, session, Flag::Write) {
+        if self.is_any(spec, args, session, Flag::Write) {
             if !keys.is_log_sound() {
                 return Admission::Refuse(log_trouble(keys));
             }
@@ -114,7 +123,7 @@ impl House<'_> {
         {
             return Admission::Refuse(not_for_subscribers(spec));
         }
-        if self.is_stale && !has_on_all(spec, session, Flag::Stale) {
+        if self.is_stale && !self.is_every(spec, args, session, Flag::Stale) {
             return Admission::Refuse(MASTER_DOWN);
         }
         if self.is_loading && !spec.has(Flag::Loading) {
@@ -149,34 +158,57 @@ impl House<'_> {
             && (may_write(spec, args)
                 || is_exec && queue.any(|queued| may_write(queued.spec, &queued.args())))
     }
-}
 
-/// Whether the command, or for EXEC any command that it would run, has a flag.
-#[inline]
-fn has(spec: &CommandSpec, session: &Session, flag: Flag) -> bool {
-    holds(spec, session, |spec| spec.has(flag))
-}
-
-/// Whether something is true of the command, or for EXEC of any command that it would run.
-#[inline]
-fn holds(spec: &CommandSpec, session: &Session, is_so: impl Fn(&CommandSpec) -> bool) -> bool {
-    if is_so(spec) {
-        return true;
+    /// Whether a command has a flag: one that calls a script which declares what it does has the flags of the script.
+    #[inline]
+    fn has(&self, spec: &CommandSpec, args: &Args<'_>, flag: Flag) -> bool {
+        // All commands that call scripts have this flag, so that the others are asked no more.
+        if spec.has(Flag::NoMandatoryKeys)
+            && let Some(declared) = self.scripts.declared(spec.name, args)
+        {
+            let only_reads = declared.has(ScriptFlag::NoWrites);
+            return match flag {
+                Flag::Write => !only_reads,
+                Flag::Denyoom => !only_reads && !declared.has(ScriptFlag::AllowOom),
+                Flag::Stale => declared.has(ScriptFlag::AllowStale),
+                other => spec.has(other),
+            };
+        }
+        spec.has(flag)
     }
-    let Some(transaction) = &session.transaction else { return false };
-    spec.name == "exec" && transaction.queue.iter().any(|command| is_so(command.spec))
+
+    /// Whether the command, or for EXEC any command that it would run, has a flag.
+    #[inline]
+    fn is_any(&self, spec: &CommandSpec, args: &Args<'_>, session: &Session, flag: Flag) -> bool {
+        if self.has(spec, args, flag) {
+            return true;
+        }
+        let Some(transaction) = &session.transaction else { return false };
+        spec.name == "exec"
+            && transaction.queue.iter().any(|queued| self.has(queued.spec, &queued.args(), flag))
+    }
+
+    /// Whether the command, and for EXEC every command that it would run, has a flag.
+    #[cold]
+    fn is_every(&self, spec: &CommandSpec, args: &Args<'_>, session: &Session, flag: Flag) -> bool {
+        let is_exec = spec.name == "exec";
+        let mut queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
+        self.has(spec, args, flag)
+            && (!is_exec || queue.all(|queued| self.has(queued.spec, &queued.args(), flag)))
+    }
+
+    /// Whether the command may take more memory; a transaction's queue takes it for every command.
+    #[cold]
+    fn needs_memory(&self, spec: &CommandSpec, args: &Args<'_>, session: &Session) -> bool {
+        let is_queued = session.transaction.is_some()
+            && !matches!(spec.name, "exec" | "discard" | "quit" | "reset");
+        is_queued || self.is_any(spec, args, session, Flag::Denyoom)
+    }
 }
 
 /// Commands that do not write by themselves, but may cause something that replicas are to see.
 pub(crate) fn may_replicate(spec: &CommandSpec) -> bool {
     matches!(spec.name, "publish" | "spublish" | "pfcount" | "eval" | "evalsha" | "fcall")
-}
-
-/// Whether the command, or for EXEC every command that it would run, has a flag.
-fn has_on_all(spec: &CommandSpec, session: &Session, flag: Flag) -> bool {
-    let is_exec = spec.name == "exec";
-    let mut queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
-    spec.has(flag) && (!is_exec || queue.all(|command| command.spec.has(flag)))
 }
 
 #[cold]
@@ -190,14 +222,6 @@ pub(crate) fn refuse_write(node: &Node) -> Option<ErrorReply> {
         Some(replication) => replication.refuse_write(monotonic_clock()),
         None => node.lacks_replicas().then_some(NO_REPLICAS),
     }
-}
-
-/// Whether the command may take more memory; a transaction's queue takes it for every command.
-#[cold]
-fn needs_memory(spec: &CommandSpec, session: &Session) -> bool {
-    let is_queued = session.transaction.is_some()
-        && !matches!(spec.name, "exec" | "discard" | "quit" | "reset");
-    is_queued || has(spec, session, Flag::Denyoom)
 }
 
 fn is_for_subscribers(name: &str) -> bool {

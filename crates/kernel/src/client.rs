@@ -242,6 +242,12 @@ pub struct Clients {
 }
 
 impl Clients {
+    /// Bytes of the client's input that stand before a long argument that is being received.
+    pub(crate) fn before_long_argument(&self, token: Token) -> usize {
+        let client = self.places.get(token.index()).and_then(Option::as_ref);
+        client.map_or(0, |client| client.parser.before_long_argument())
+    }
+
     /// See [`Clients::is_measure_due`].
     pub(crate) fn measure_anew(&mut self) {
         self.is_measure_due = true;

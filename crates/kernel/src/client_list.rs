@@ -53,6 +53,8 @@ pub(crate) fn line(session: &Session, node: &Node, is_broken: bool, request: usi
     let (net, now) = (&node.net, node.now);
     let (input_capacity, output_capacity) = net.buffer_bytes(session.token);
     let input = net.input_length(session.token) + request;
+    // A long argument is told of without what stands before it, as in Redis, which has put that elsewhere.
+    let input = input - node.clients.before_long_argument(session.token).min(input);
     let output = net.output_pending(session.token);
     let multi = session.transaction.as_ref();
     let multi_bytes: usize =

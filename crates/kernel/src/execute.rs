@@ -81,14 +81,14 @@ impl Stage<'_> {
         let house = House {
             scripts: &self.node.scripts,
             holds: &self.node.holds,
+            holds_master: self.node.holds.pause.is_some() && self.node.is_master_link(token),
             is_loading: self.node.is_loading,
             replication: self.node.replication.as_deref(),
             wants_replicas: self.node.lacks_replicas(),
             tick: self.node.tick,
             is_full,
             is_read_only: self.node.config.settings().replica_read_only,
-            is_stale: self.node.sink.as_ref().is_some_and(|sink| !sink.is_up())
-                && !self.node.config.settings().replica_serve_stale_data,
+            is_stale: self.node.is_stale(),
         };
         let Some(session) = self.node.clients.get_mut(token) else { return After::Stop };
         if session.is_replica() && !matches!(spec.name, "replconf" | "psync" | "sync") {

@@ -104,6 +104,8 @@ pub struct MasterFacts {
     pub silent_seconds: Option<u64>,
     /// In a full synchronisation: bytes that are here, and bytes in all (0: unknown).
     pub received: Option<(u64, u64)>,
+    /// Bytes of its stream that are here and have not run.
+    pub unread: usize,
     /// Meaningful while the link is down.
     pub down_seconds: u64,
 }

@@ -508,7 +508,7 @@ fn replication(out: &mut Fields, cx: &NodeTurn<'_>) {
         out.field("master_link_status", if master.is_up() { "up" } else { "down" });
         out.field("master_last_io_seconds_ago", silent_seconds.unwrap_or(-1));
         out.field("master_sync_in_progress", u8::from(is_syncing));
-        out.field("slave_read_repl_offset", offset);
+        out.field("slave_read_repl_offset", offset + master.unread as u64);
         out.field("slave_repl_offset", offset);
         if let Some((read, total)) = master.received {
             let percent = if total > 0 { read as f64 * 100.0 / total as f64 } else { 0.0 };

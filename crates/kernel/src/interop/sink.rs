@@ -169,6 +169,9 @@ impl Sink {
             state,
             silent_seconds: silent,
             received,
+            unread: self
+                .master()
+                .map_or(0, |master| node.net.input_length(master) + self.pending.len()),
             down_seconds: monotonic_clock().ms_since(self.down_since) / 1000,
         }
     }
@@ -188,6 +191,17 @@ impl Node {
         keys.stream_mut().relay();
         self.oom.follow_role(self.config.settings(), true);
         self.unblock_all(ROLE_CHANGED);
+    }
+
+    /// Whether the link to the master is down, and `replica-serve-stale-data` rules out to answer from what is here.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.sink.as_ref().is_some_and(|sink| !sink.is_up())
+            && !self.config.settings().replica_serve_stale_data
+    }
+
+    /// Whether this is the connection of the master that this node follows as a replica of Redis.
+    pub(crate) fn is_master_link(&self, token: Token) -> bool {
+        self.sink.as_ref().is_some_and(|sink| sink.master() == Some(token))
     }
 
     /// History, offset and selected database to be kept for the next start; `None`: nobody takes part in it.

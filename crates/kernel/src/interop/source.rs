@@ -16,6 +16,7 @@ use net::{Address, Token, Wake};
 use wire::rdb::save::Writer;
 
 use super::image::{ImageReader, Piece};
+use crate::client_list;
 use crate::info::ReplicaFacts;
 use crate::keyspace::Keyspace;
 use crate::node::{Node, NodeTurn, Saving};
@@ -159,6 +160,12 @@ impl Node {
         }
         let allocated = keys.stream().backlog().map_or(0, |backlog| backlog.allocated);
         allocated.saturating_sub(self.config.settings().repl_backlog_size)
+    }
+
+    /// Memory of the connections of replicas of Redis (bytes).
+    pub(crate) fn replica_buffers(&self) -> usize {
+        let sessions = self.source.replicas.iter().filter_map(|token| self.clients.get(*token));
+        sessions.map(|session| client_list::memory_bytes(session, &self.net)).sum()
     }
 
     /// Replicas that are sent the stream, each with its address.

@@ -153,6 +153,7 @@ impl Replication {
                 },
                 silent_seconds: Some(seconds(upstream.heard_at)),
                 received: None,
+                unread: 0,
                 down_seconds: if upstream.is_up { 0 } else { seconds(upstream.down_since) },
             }),
             Role::None | Role::Master(_) => None,

@@ -24,7 +24,7 @@ use wire::resp::reply::ErrorReply;
 
 use crate::command::Args;
 pub use cache::Cache;
-use flags::{ScriptFlag, Shebang};
+use flags::{ScriptFlag, ScriptFlags, Shebang};
 pub use library::Functions;
 
 /// Bytes that an interpreter may take: `lua-memory-limit`.
@@ -115,16 +115,20 @@ impl Scripts {
         self.sandbox.as_ref().map_or(0, |sandbox| sandbox.memory_bytes())
     }
 
-    /// Whether this command calls a script that declares that it does not write.
+    /// What the script that this command calls declares; `None`: it is none, is not known, or declares nothing.
     #[cold]
-    pub(crate) fn only_reads(&self, command: &str, args: &Args<'_>) -> bool {
-        let flags = match command {
-            "eval" => Shebang::of(args.key(1)).ok().and_then(|shebang| shebang.flags),
-            "evalsha" => self.cache.flags(args.key(1)),
-            "fcall" => self.functions.find(args.key(1)).map(|function| function.flags),
+    pub(crate) fn declared(&self, command: &str, args: &Args<'_>) -> Option<ScriptFlags> {
+        match command {
+            "eval" | "eval_ro" => Shebang::of(args.key(1)).ok().and_then(|shebang| shebang.flags),
+            "evalsha" | "evalsha_ro" => self.cache.flags(args.key(1)),
+            "fcall" | "fcall_ro" => self.functions.find(args.key(1)).map(|function| function.flags),
             _ => None,
-        };
-        flags.is_some_and(|flags| flags.has(ScriptFlag::NoWrites))
+        }
+    }
+
+    /// Whether this command calls a script that declares that it does not write.
+    pub(crate) fn only_reads(&self, command: &str, args: &Args<'_>) -> bool {
+        self.declared(command, args).is_some_and(|flags| flags.has(ScriptFlag::NoWrites))
     }
 
     /// SCRIPT FLUSH: forgets all scripts, and what they have left in the interpreter.

@@ -56,7 +56,7 @@ pub(crate) fn run(
     call: &Call<'_>,
     args: &Args<'_>,
 ) -> CmdResult {
-    if let Some(refusal) = refuse(cx, call) {
+    if let Some(refusal) = refuse(call) {
         return Err(refusal.into());
     }
     let has = |flag| call.flags.is_some_and(|flags| flags.has(flag));
@@ -125,33 +125,12 @@ fn fail(cx: &mut NodeTurn<'_>, call: &Call<'_>, failure: Failure) -> CmdResult {
     Err(error.into())
 }
 
-/// Why the script may not run now. Those that declare nothing are asked command by command.
-fn refuse(cx: &NodeTurn<'_>, call: &Call<'_>) -> Option<ErrorReply> {
-    let flags = call.flags?;
-    if flags.has(ScriptFlag::NoWrites) {
-        return None;
-    }
-    if cx.turn.keys.is_replica() {
-        return Some(READ_ONLY);
-    }
-    if !cx.turn.keys.is_log_sound() {
-        let why = cx.turn.keys.log_trouble().unwrap_or_else(|| "the disk was full".to_owned());
-        let text = "MISCONF Redis is configured to persist data to AOF, but it's currently unable to persist to \
-                    disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error:";
-        return Some(format!("{text} {why}").into());
-    }
-    if call.is_read_only {
-        let text = "ERR Can not execute a script with write flag using *_ro command.";
-        return Some(ErrorReply::new(text));
-    }
-    if let Some(refusal) = admit::refuse_write(cx.node) {
-        return Some(refusal);
-    }
-    if cx.node.is_full && !flags.has(ScriptFlag::AllowOom) {
-        let text = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
-        return Some(ErrorReply::new(text));
-    }
-    None
+/// Why the script may not run in this way. Whether it may run now was asked before, with what it declares; those that
+/// declare nothing are asked command by command.
+fn refuse(call: &Call<'_>) -> Option<ErrorReply> {
+    let writes = !call.flags?.has(ScriptFlag::NoWrites);
+    let text = "ERR Can not execute a script with write flag using *_ro command.";
+    (call.is_read_only && writes).then_some(ErrorReply::new(text))
 }
 
 /// The host of a running script.
@@ -190,6 +169,9 @@ impl Run<'_, '_> {
             let text = format!("ERR {name} command is not allowed with BLOCK option from scripts");
             return Some(text.into());
         }
+        if !spec.has(Flag::Stale) && self.cx.node.is_stale() {
+            return Some(ErrorReply::new("ERR Can not execute the command on a stale replica"));
+        }
         if let Err(denial) = self.cx.turn.session.check(spec, args) {
             let session = &*self.cx.turn.session;
             self.cx.node.note_denial(session, Context::Lua, denial, spec, args);
@@ -208,7 +190,10 @@ impl Run<'_, '_> {
             if !keys.is_log_sound() {
                 return Some(admit::log_trouble(keys));
             }
-            if keys.is_replica() {
+            if keys.is_replica()
+                && self.cx.node.config.settings().replica_read_only
+                && !self.cx.turn.session.is_master
+            {
                 return Some(READ_ONLY);
             }
             if let Some(refusal) = admit::refuse_write(self.cx.node) {

@@ -325,3 +325,63 @@ fn roles_change_without_a_full_synchronisation() {
         });
     });
 }
+
+/// CLIENT PAUSE at a replica stops what its master says as well: the bytes wait, and are told of.
+#[test]
+fn a_paused_replica_reads_but_does_not_run() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    with_node(one.path(), |first, master| {
+        ask(master, "CONFIG SET repl-ping-replica-period 3600");
+        with_node(two.path(), |_, replica| {
+            replicaof(replica, first);
+            until("the stream is open", || {
+                ask(master, "INCR a");
+                field(replica, "replication", "slave_repl_offset") != "0"
+            });
+            let told = |client: &mut Client, name| field(client, "replication", name);
+            let before = told(master, "master_repl_offset");
+            until("all of it has run", || told(replica, "slave_repl_offset") == before);
+            assert_eq!(ask(replica, "CLIENT PAUSE 100000 WRITE"), "+OK\r\n");
+            ask(master, "SET b 2");
+            let after = told(master, "master_repl_offset");
+            until("it was read", || told(replica, "slave_read_repl_offset") == after);
+            assert_eq!(told(replica, "slave_repl_offset"), before);
+            assert_eq!(ask(replica, "EXISTS a b"), ":1\r\n");
+            assert_eq!(ask(replica, "CLIENT UNPAUSE"), "+OK\r\n");
+            until("it has run", || told(replica, "slave_repl_offset") == after);
+            assert_eq!(ask(replica, "EXISTS a b"), ":2\r\n");
+        });
+    });
+}
+
+/// What a script declares decides whether a replica runs it, also in a transaction that was queued before.
+#[test]
+fn a_replica_asks_what_scripts_declare() {
+    fn eval(client: &mut Client, code: &str) -> String {
+        let (_, raw) = client.call_raw(&[b"EVAL", code.as_bytes(), b"0"]).unwrap();
+        String::from_utf8_lossy(&raw).into_owned()
+    }
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, node| {
+        let mut queued = connect(address);
+        assert_eq!(ask(&mut queued, "MULTI"), "+OK\r\n");
+        assert_eq!(eval(&mut queued, "#!lua\nreturn 1"), "+QUEUED\r\n");
+        // Nobody is there.
+        assert_eq!(ask(node, "REPLICAOF 127.0.0.1 1"), "+OK\r\n");
+        let aborted = "-EXECABORT Transaction discarded because of: READONLY ";
+        assert!(ask(&mut queued, "EXEC").starts_with(aborted));
+        let refused = "-READONLY You can't write against a read only replica.";
+        assert!(eval(node, "#!lua\nreturn 1").starts_with(refused));
+        assert_eq!(eval(node, "#!lua flags=no-writes\nreturn 1"), ":1\r\n");
+        assert_eq!(ask(node, "CONFIG SET replica-serve-stale-data no"), "+OK\r\n");
+        assert!(eval(node, "#!lua flags=no-writes\nreturn 1").starts_with("-MASTERDOWN "));
+        let stale = "#!lua flags=no-writes,allow-stale\n";
+        assert_eq!(eval(node, &format!("{stale}return 1")), ":1\r\n");
+        let refused = eval(node, &format!("{stale}return redis.call('get', 'x')"));
+        assert!(refused.contains("Can not execute the command on a stale replica"), "{refused}");
+        assert_eq!(ask(node, "CONFIG SET replica-serve-stale-data yes"), "+OK\r\n");
+        assert!(eval(node, "return redis.call('set', 'x', '1')").starts_with("-READONLY "));
+        assert_eq!(ask(node, "CONFIG SET replica-read-only no"), "+OK\r\n");
+        assert_eq!(eval(node, "return redis.call('set', 'x', '1')"), "+OK\r\n");
+    });
+}

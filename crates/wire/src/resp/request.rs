@@ -20,6 +20,8 @@ use base::number::parse_i64;
 
 use super::reply::ErrorReply;
 
+/// An argument this long (bytes) has, in the words of Redis, a buffer of its own.
+const LONG_ARGUMENT_MIN: usize = 32 << 10;
 /// Argument ranges kept allocated between requests; a larger table is given back.
 const ARGS_KEPT_MAX: usize = 1024;
 
@@ -126,6 +128,12 @@ impl RequestParser {
     /// Bytes of the request up to the end of the argument that is being received; 0 when that is not known.
     pub fn expected(&self) -> usize {
         self.bulk_len.map_or(0, |length| self.at.saturating_add(length).saturating_add(2))
+    }
+
+    /// Bytes that stand before the argument that is being received, if that is a long one; else 0.
+    pub fn before_long_argument(&self) -> usize {
+        let is_long = self.bulk_len.is_some_and(|length| length >= LONG_ARGUMENT_MIN);
+        if is_long { self.at } else { 0 }
     }
 
     /// Forgets a half-received request.
