@@ -95,6 +95,9 @@ impl<'a> Runner<'a> {
         if self.source.mode == Mode::Spawn {
             self.source.put_server(&server)?;
         }
+        if self.is_encrypted(file) {
+            self.source.make_certificates()?;
+        }
         let log = self.out.join(format!("{}.log", file.replace('/', "__")));
         let mut log = File::create(&log).with_context(|| log.display().to_string())?;
         let began = Instant::now();
@@ -135,6 +138,10 @@ impl<'a> Runner<'a> {
         Ok(tally)
     }
 
+    fn is_encrypted(&self, file: &str) -> bool {
+        self.source.mode == Mode::Spawn && file == source::TLS_FILE
+    }
+
     fn attempt(
         &self,
         file: &str,
@@ -158,6 +165,9 @@ impl<'a> Runner<'a> {
             None => command.args(["--clients", "1"]),
         };
         command.args(["--durable", "--dont-clean", "--baseport", &base_port, "--timeout", "1200"]);
+        if self.is_encrypted(file) {
+            command.arg("--tls");
+        }
         for test in skipped {
             command.args(["--skiptest", test]);
         }

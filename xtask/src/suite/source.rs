@@ -1,9 +1,10 @@
 //! The suite's files: a copy of a source tree's tests, changed only in how it talks to its runner.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -32,6 +33,13 @@ const LEFT_OUT: [(&str, &str); 9] = [
     ("unit/cluster", "cluster mode"),
     ("unit/cluster-scripting", "cluster mode"),
 ];
+
+/// The tests of TLS need the runner's own clients to speak it, and certificates.
+pub(super) const TLS_FILE: &str = "unit/tls";
+
+/// A server of the suite has no AOF, so its replies wait for no file. Ours has its log in any case: this is the same.
+const FSYNC: &str = "appendfsync everysec";
+const NO_WAIT: &str = "appendfsync no";
 
 /// Ends the file for a server without a debugger of scripts, though it stands in no test.
 const DEBUGGER_OUTSIDE_OF_TESTS: &str =
@@ -63,6 +71,7 @@ impl Source {
         }
         source.make_it_tell()?;
         source.leave_debugger_out()?;
+        source.wait_for_no_file()?;
         Ok(source)
     }
 
@@ -84,6 +93,50 @@ impl Source {
         let path = self.dir.join("tests/unit/scripting.tcl");
         let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
         fs::write(path, replace(&text, DEBUGGER_OUTSIDE_OF_TESTS, |_| String::new())?)?;
+        Ok(())
+    }
+
+    fn wait_for_no_file(&self) -> Result<()> {
+        let path = self.dir.join("tests/assets/default.conf");
+        let text = fs::read_to_string(&path)?;
+        fs::write(path, replace(&text, FSYNC, |_| NO_WAIT.to_owned())?)?;
+        Ok(())
+    }
+
+    /// Certificates for [`TLS_FILE`], as `utils/gen-test-certs.sh` of Redis makes them, but for their keys: a second is enough
+    /// for these.
+    pub(super) fn make_certificates(&self) -> Result<()> {
+        let dir = self.dir.join("tests/tls");
+        if dir.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(&dir)?;
+        let openssl = |words: &str| -> Result<()> {
+            let done = Command::new("openssl").current_dir(&dir).args(words.split(' ')).output()?;
+            let said = String::from_utf8_lossy(&done.stderr);
+            ensure!(done.status.success(), "openssl {words}: {said}");
+            Ok(())
+        };
+        openssl(
+            "req -x509 -newkey rsa:2048 -nodes -sha256 -days 30 -subj /CN=CA -keyout ca.key -out ca.crt",
+        )?;
+        openssl("dhparam -dsaparam -out redis.dh 2048")?;
+        let usages = [
+            ("server", "serverAuth"),
+            ("client", "clientAuth"),
+            ("redis", "serverAuth,clientAuth"),
+        ];
+        for (name, usage) in usages {
+            let extensions = format!("basicConstraints=CA:FALSE\nextendedKeyUsage={usage}\n");
+            fs::write(dir.join("extensions"), extensions)?;
+            openssl(&format!(
+                "req -newkey rsa:2048 -nodes -sha256 -subj /CN={name} -keyout {name}.key -out {name}.csr"
+            ))?;
+            openssl(&format!(
+                "x509 -req -sha256 -days 30 -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial \
+                 -extfile extensions -out {name}.crt"
+            ))?;
+        }
         Ok(())
     }
 
@@ -126,7 +179,7 @@ impl Source {
     fn is_more_in_spawn(&self, file: &str) -> Result<bool> {
         let text = fs::read(self.dir.join("tests").join(format!("{file}.tcl")))?;
         let has_own = String::from_utf8_lossy(&text).contains("external:skip");
-        Ok(has_own || file.starts_with("integration/"))
+        Ok(has_own || file.starts_with("integration/") || file == TLS_FILE && speaks_tls())
     }
 }
 
@@ -140,6 +193,19 @@ impl Drop for Source {
 fn replace(text: &str, what: &str, by: impl FnOnce(&str) -> String) -> Result<String> {
     ensure!(text.contains(what), "the suite's runner has no '{what}': another version?");
     Ok(text.replacen(what, &by(what), 1))
+}
+
+/// Whether the package `tls` of Tcl (on Debian: tcl-tls) is there, and what makes certificates.
+fn speaks_tls() -> bool {
+    let asked = Command::new("tclsh").stdin(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let has_package = asked.is_ok_and(|mut tclsh| {
+        let told = tclsh
+            .stdin
+            .take()
+            .map(|mut input| input.write_all(b"package require tls 1.6\nexit 0\n"));
+        told.is_some_and(|told| told.is_ok()) && tclsh.wait().is_ok_and(|status| status.success())
+    });
+    has_package && find("openssl").is_ok()
 }
 
 /// Where a program of the PATH lies.
