@@ -277,12 +277,12 @@ fn resume_replication(executor: &mut Executor) -> Result<(), AloneError> {
     let Executor { node, keys, .. } = executor;
     let log = keys.log().expect("attached before");
     let past = past::take(log.log().directory(), log.position().opid)?;
-    if let Some(past) = &past {
-        keys.stream_mut().resume(&past.id, past.offset);
-    }
     // There may be fewer databases than at the last start.
     let db = past.as_ref().map_or(0, |past| past.db);
     let db = if db < keys.store().databases() { db } else { 0 };
+    if let Some(past) = &past {
+        keys.stream_mut().resume(&past.id, past.offset, db);
+    }
     if !follow_as_configured(node, keys, db) && past.is_some() {
         keys.stream_mut().lead();
     }

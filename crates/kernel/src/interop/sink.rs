@@ -188,7 +188,7 @@ impl Node {
         let db = self.sink.take().map_or(db, |sink| sink.db);
         self.sink = Some(Box::new(Sink { db, ..Sink::new(host, port) }));
         keys.set_replica(true);
-        keys.stream_mut().relay();
+        keys.stream_mut().relay(db);
         self.oom.follow_role(self.config.settings(), true);
         self.unblock_all(ROLE_CHANGED);
     }
@@ -320,7 +320,7 @@ impl Executor {
                     "Successful partial resynchronization with master."
                 );
                 self.node.complete_failover();
-                if self.keys.stream_mut().continue_as(id.as_deref()) {
+                if self.keys.stream_mut().continue_as(id.as_deref(), sink.db) {
                     self.node.close_replicas();
                 }
                 self.attach(sink, attached);
@@ -414,7 +414,7 @@ impl Executor {
         self.checkpointer.replaced(&mut self.keys);
         self.keys.replace_store(*store);
         start_over(&mut self.node, &mut self.keys, &image)?;
-        self.keys.stream_mut().begin_relay(&id, offset);
+        self.keys.stream_mut().begin_relay(&id, offset, sink.db);
         self.attach(sink, attached);
         Ok(())
     }

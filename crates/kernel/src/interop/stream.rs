@@ -10,7 +10,8 @@
 //! Invariants
 //! - Without a backlog nothing is translated, and the offset stands still.
 //! - A group is in the stream as a whole or not at all; SELECT precedes the first write behind a mark.
-//! - While the node is itself a replica of Redis, its master's bytes are the stream, unchanged.
+//! - While the node is itself a replica of Redis, its master's bytes are the stream, unchanged. Its master need not
+//!   select a database again for our replicas, so which one is selected is known from the first byte on.
 
 use std::collections::VecDeque;
 
@@ -326,9 +327,9 @@ impl Stream {
         self.milestones.reserve_exact(MILESTONES_COUNT_MAX);
     }
 
-    /// The data is that of the history `id` at `offset`, as it was when the last process ended.
-    pub(crate) fn resume(&mut self, id: &str, offset: u64) {
-        self.begin_relay(id, offset);
+    /// The data is that of the history `id` at `offset`, where `db` was selected when the last process ended.
+    pub(crate) fn resume(&mut self, id: &str, offset: u64, db: u16) {
+        self.begin_relay(id, offset, db);
         self.is_relaying = false;
     }
 
@@ -377,26 +378,27 @@ impl Stream {
 
     // --- a master of Redis
 
-    /// From now on only a master's bytes are the stream.
-    pub(crate) fn relay(&mut self) {
+    /// From now on only a master's bytes are the stream. If it is of the same history, `db` is selected where we stand.
+    pub(crate) fn relay(&mut self, db: u16) {
         self.is_relaying = true;
-        self.selected = None;
+        self.selected = Some(db);
     }
 
-    /// The data is that of the history `id` at `offset`, and nothing before it is known.
-    pub(crate) fn begin_relay(&mut self, id: &str, offset: u64) {
+    /// The data is that of the history `id` at `offset`, where `db` is selected, and nothing before it is known.
+    pub(crate) fn begin_relay(&mut self, id: &str, offset: u64, db: u16) {
         id.clone_into(&mut self.id);
         self.second = None;
         self.offset = offset;
         self.backlog = Some(Backlog::new(offset));
         self.marks.clear();
         self.milestones.clear();
-        self.is_relaying = true;
+        self.relay(db);
     }
 
-    /// The master goes on where this stream stands. Whether its history has another name from here on.
-    pub(crate) fn continue_as(&mut self, id: Option<&str>) -> bool {
-        self.is_relaying = true;
+    /// The master goes on where this stream stands, with `db` selected. Whether its history has another name from here
+    /// on.
+    pub(crate) fn continue_as(&mut self, id: Option<&str>, db: u16) -> bool {
+        self.relay(db);
         self.backlog.get_or_insert_with(|| Backlog::new(self.offset));
         match id {
             Some(id) if id != self.id => {
@@ -577,6 +579,26 @@ mod tests {
             text(&stream, 0),
             "| SELECT 0 | DEL a | DEL b | MULTI | SET c v | SET d v | EXEC"
         );
+    }
+
+    /// A master that goes on says nothing of the database that it selected long ago; our own replicas must hear of it.
+    #[test]
+    fn what_is_selected_is_known_before_the_master_says_anything() {
+        let id = "0123456789".repeat(4);
+        let mut stream = Stream::default();
+        stream.resume(&id, 4711, 5);
+        assert_eq!(stream.relayed_db(), None, "no master is followed yet");
+        stream.relay(5);
+        assert_eq!(stream.relayed_db(), Some(5));
+        assert!(!stream.continue_as(Some(&id), 5));
+        stream.select_anew();
+        assert_eq!(stream.relayed_db(), Some(5));
+        stream.begin_relay(&id, 9, 3);
+        assert_eq!(stream.relayed_db(), Some(3));
+        stream.pass_on(b"PING", 4);
+        assert_eq!(stream.relayed_db(), Some(4));
+        stream.lead();
+        assert_eq!(stream.relayed_db(), None, "its own commands are preceded by SELECT");
     }
 
     #[test]

@@ -211,6 +211,63 @@ fn fields_expire_at_replicas_and_after_a_restart() {
     }
 }
 
+/// A master that goes on after a restart does not say again which database it is in; our own replicas need to know.
+#[test]
+fn a_replica_of_a_restarted_replica_knows_the_database() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let last = RedisServer::start().expect("redis-server can be started");
+    let (mut master, mut last) = (connect(&redis.address()), connect(&last.address()));
+    // Nothing is in the stream but what is written here.
+    ask(&mut master, "CONFIG SET repl-ping-replica-period 3600");
+    ask(&mut master, "CONFIG SET repl-timeout 3600");
+    let dir = tempfile::tempdir().unwrap();
+    let is_up = |client: &mut Client| ask(client, "INFO replication").contains("link_status:up");
+    with_node(dir.path(), |_, replica| {
+        replicaof(replica, &redis.address());
+        until("the replica is up", || is_up(replica));
+        ask(&mut master, "SELECT 5");
+        ask(&mut master, "SET early 1");
+        assert_eq!(ask(&mut master, "WAIT 1 60000"), ":1\r\n");
+    });
+    let there = redis.address().replace(':', " ");
+    with_node_of(dir.path(), &[("replicaof", &there)], |address, replica| {
+        until("the replica is up again", || is_up(replica));
+        replicaof(&mut last, address);
+        until("the last one is up", || is_up(&mut last));
+        ask(&mut master, "SET late 1");
+        for client in [&mut *replica, &mut last] {
+            ask(client, "SELECT 5");
+            until("the key is where it was written", || ask(client, "EXISTS late") == ":1\r\n");
+            assert_eq!(ask(client, "INFO keyspace").matches("keys=").count(), 1);
+        }
+        assert_eq!(field(&mut master, "stats", "sync_partial_ok"), "1");
+        ask(replica, "SELECT 0");
+    });
+}
+
+/// Who hears nothing counts its master as gone, so a pause does not keep a master from saying that it is there.
+#[test]
+fn replicas_hear_of_a_master_that_pauses() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let mut replica = connect(&redis.address());
+    let dir = tempfile::tempdir().unwrap();
+    with_node_of(dir.path(), &[("repl-ping-replica-period", "1")], |address, master| {
+        replicaof(&mut replica, address);
+        ask(master, "SET k v");
+        until("the key is there", || ask(&mut replica, "EXISTS k") == ":1\r\n");
+        assert_eq!(ask(master, "CLIENT PAUSE 3600000 WRITE"), "+OK\r\n");
+        let has = |replica: &mut Client| field(replica, "replication", "slave_repl_offset");
+        let paused_at = has(&mut replica);
+        // The first may have been on its way when the pause began.
+        for _ in 0..2 {
+            let before = has(&mut replica);
+            until("the master says something", || has(&mut replica) != before);
+        }
+        assert_ne!(has(&mut replica), paused_at);
+        assert_eq!(ask(master, "CLIENT UNPAUSE"), "+OK\r\n");
+    });
+}
+
 #[test]
 fn keys_migrate_to_a_real_server_and_back() {
     let redis = RedisServer::start().expect("redis-server can be started");
