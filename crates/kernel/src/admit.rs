@@ -139,9 +139,9 @@ impl House<'_> {
     }
 
     /// A fence or CLIENT PAUSE holds what may write, and EXEC when it would; queueing goes on. Links
-    /// of the cluster are never held: they end the fence.
+    /// of the cluster are never held: they end the fence. Neither are replicas: who does not acknowledge is closed.
     fn is_held(&self, spec: &CommandSpec, args: &Args<'_>, session: &Session) -> bool {
-        if session.is_internal {
+        if session.is_internal || session.is_replica() {
             return false;
         }
         if self.holds.hold_all() {

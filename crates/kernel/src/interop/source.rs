@@ -279,7 +279,10 @@ impl Source {
         if !self.replicas.is_empty() {
             self.lonely_since = None;
             let period_ms = u64::from(settings.repl_ping_period_seconds) * 1000;
-            if now.ms_since(self.pinged_at) >= period_ms && !node.holds.hold_writes() {
+            // Who hands its role over, or ends, waits until its replicas have everything. Other holds may last, and a
+            // replica that hears nothing would count its master as gone.
+            let is_waiting_for_them = node.failover.is_some() || node.departure.is_some();
+            if now.ms_since(self.pinged_at) >= period_ms && !is_waiting_for_them {
                 self.pinged_at = now;
                 keys.stream_mut().ping();
             }

@@ -13,7 +13,9 @@ use super::*;
 use crate::command::Args;
 use crate::command::table;
 use crate::config::file::Directive;
+use crate::interop::{Downstream, Phase};
 use crate::limits::Limits;
+use crate::node::Pause;
 
 /// Larger than what two sockets hold.
 const BIG_BYTES: usize = 32 << 20;
@@ -190,4 +192,25 @@ fn much_that_is_written_does_not_wait_for_the_end_of_the_turn() {
     assert!(set(1) > 0, "it waits for more");
     assert_eq!(set(5 << 20), 0);
     drop(executor.keys.detach_log());
+}
+
+/// A replica that cannot acknowledge counts as silent, and would be closed.
+#[test]
+fn a_pause_holds_clients_but_no_replicas() {
+    let (mut executor, address) = executor();
+    let mut replica = TcpStream::connect(address).unwrap();
+    until(&mut executor, |executor| executor.node.clients.count() == 1);
+    let token = only_client(&executor).token;
+    let online = Downstream { phase: Phase::Online, ..Downstream::default() };
+    executor.node.clients.get_mut(token).unwrap().downstream = Some(Box::new(online));
+    let until_then = executor.node.now.plus_ms(3_600_000);
+    executor.node.holds.pause = Some(Pause { until: until_then, is_all: true });
+    replica.write_all(b"REPLCONF ACK 4711\r\n").unwrap();
+    until(&mut executor, |executor| {
+        let session = executor.node.clients.get(token).unwrap();
+        session.downstream.as_ref().is_some_and(|replica| replica.acked == 4711)
+    });
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"PING\r\n").unwrap();
+    until(&mut executor, |executor| executor.node.clients.held() == 1);
 }
