@@ -157,12 +157,10 @@ impl Executor {
             // What waits in the backlog waits for this client. What would be kept without it costs nothing.
             pending += self.keys.stream().offset().saturating_sub(replica.sent);
             self.node.limits.output_replica.at_least(self.node.config.settings().repl_backlog_size)
-        } else if !session.is_authenticated {
-            OutputLimit::STRANGER
-        } else if session.is_subscribed() {
-            self.node.limits.output_pubsub
+        } else if session.is_authenticated {
+            self.node.limits.output(session.is_subscribed())
         } else {
-            self.node.limits.output_normal
+            OutputLimit::STRANGER
         };
         let id = session.id;
         let Some(client) = self.node.clients.client(token) else { return };

@@ -78,6 +78,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The bound of the output of a client that is neither a replica nor unknown.
+    #[inline]
+    pub fn output(&self, is_subscribed: bool) -> OutputLimit {
+        if is_subscribed { self.output_pubsub } else { self.output_normal }
+    }
+
     /// The bounds that the configuration gives.
     pub fn of(settings: &Settings) -> Limits {
         let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);

@@ -86,6 +86,8 @@ impl Node {
             self.touch(token);
             if let Some(output) = self.net.output(token) {
                 output.buffer().extend_from_slice(line.as_bytes());
+                let is_subscribed = self.clients.get(token).is_some_and(Session::is_subscribed);
+                self.bound_told(token, is_subscribed);
             }
         }
     }

@@ -393,6 +393,28 @@ impl Node {
         self.requests.push(Request::Close(token));
     }
 
+    /// Something was appended for a client that has asked for more than replies. Who then leaves more unread than its
+    /// hard limit hears nothing more, and is closed when the running command has ended: a single command can say more
+    /// than the memory holds.
+    #[inline]
+    pub(crate) fn bound_told(&mut self, token: Token, is_subscribed: bool) {
+        let bound = self.limits.output(is_subscribed).hard_bytes;
+        if bound > 0 && self.net.output_pending(token) as u64 > bound {
+            self.silence(token);
+        }
+    }
+
+    #[cold]
+    fn silence(&mut self, token: Token) {
+        let pending = self.net.output_pending(token);
+        // The session of the running client is not here.
+        let client = self.clients.get(token).map(|session| session.id.0);
+        tracing::warn!(client, pending, "client closed: it does not read what it is told");
+        self.counters.output_limit_closed += 1;
+        self.net.mute(token);
+        self.close(token);
+    }
+
     /// Whether this listener is for the cluster's own traffic.
     pub(crate) fn is_node_address(&self, listener: ListenerId) -> bool {
         self.replication.as_ref().is_some_and(|replication| replication.is_node_address(listener))

@@ -198,13 +198,16 @@ impl Node {
         deliveries
     }
 
-    /// Appends out-of-band data for any client. What the running client gets leaves behind the
+    /// Appends out-of-band data for a client that listens. What the running client gets leaves behind the
     /// reply to its command.
     fn push(&mut self, current: Current, token: Token, parts: &[&[u8]]) {
         let Some(protocol) = current.protocol(self, token) else { return };
         self.touch(token);
         let Some(output) = self.net.output(token) else { return };
-        push(output.buffer(), protocol, parts);
+        let is_running = current.is_running(token);
+        // The reply of the running command is put in front of what is in its buffer now.
+        push(if is_running { output.buffer() } else { output.chunk() }, protocol, parts);
+        self.bound_told(token, true);
     }
 }
 

@@ -130,6 +130,11 @@ impl Current {
         Current { token: Some(session.token), running: Some(running) }
     }
 
+    /// Whether it is this client whose command is running.
+    pub(crate) fn is_running(&self, token: Token) -> bool {
+        self.running_as(token).is_some()
+    }
+
     fn running_as(&self, token: Token) -> Option<Running> {
         self.running.filter(|_| self.token == Some(token))
     }
@@ -371,7 +376,9 @@ impl Node {
         let Some(tracked) = &session.tracking else { return };
         let Some(redirect) = tracked.redirect else {
             if protocol == Protocol::Resp3 {
+                let is_subscribed = session.is_subscribed();
                 self.send_told(token, protocol, protocol, told);
+                self.bound_told(token, is_subscribed);
             }
             return;
         };
@@ -383,6 +390,7 @@ impl Node {
         };
         if to_protocol == Protocol::Resp3 || is_subscribed {
             self.send_told(to, to_protocol, protocol, told);
+            self.bound_told(to, is_subscribed);
         }
     }
 

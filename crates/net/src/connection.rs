@@ -60,6 +60,8 @@ pub(crate) struct Connection {
     pub(crate) ended: bool,
     /// Close as soon as the output is empty; input is ignored from now on.
     pub(crate) closing: bool,
+    /// Nothing more is sent.
+    pub(crate) is_mute: bool,
 }
 
 impl Connection {
@@ -86,6 +88,7 @@ impl Connection {
             write_blocked: false,
             ended: false,
             closing: false,
+            is_mute: false,
         }
     }
 

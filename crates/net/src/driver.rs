@@ -342,13 +342,12 @@ impl Driver {
     }
 
     /// Where to append what the connection shall send; [`Driver::flush`] sends what is released
-    /// of the connections that were asked for here.
+    /// of the connections that were asked for here. `None`: it is gone, or mute.
     #[inline]
     pub fn output(&mut self, token: Token) -> Option<&mut Output> {
-        let connection = self
-            .connections
-            .get_mut(token.index())
-            .filter(|connection| connection.generation == token.generation)?;
+        let connection = self.connections.get_mut(token.index()).filter(|connection| {
+            connection.generation == token.generation && !connection.is_mute
+        })?;
         if !connection.write_queued {
             connection.write_queued = true;
             self.writes.push(token);
@@ -381,6 +380,14 @@ impl Driver {
     /// Closes at once, whatever is still to be sent; no event follows.
     pub fn close(&mut self, token: Token) {
         self.drop_connection(token);
+    }
+
+    /// Drops what was not sent, and sends nothing more: for a connection that is to be closed, but not at this moment.
+    pub fn mute(&mut self, token: Token) {
+        let Some(connection) = self.get_mut(token) else { return };
+        connection.is_mute = true;
+        let output = std::mem::take(&mut connection.output);
+        self.keep_spent(output.into_buffers());
     }
 
     /// Reads no more, and closes as soon as all output is released and sent.

@@ -229,6 +229,8 @@ impl Run<'_, '_> {
             call_handler(NodeTurn { turn, node, blocking, later: &mut *cx.later }, handler, args)
         };
         cx.turn.keys.end_call(is_quoted, args);
+        // What is told when the script has ended would be kept without a bound until then.
+        cx.tell_news();
         cx.remember_read(spec, args);
         cx.node.show_scripted(cx.turn.session.db, spec, args);
         let is_error = matches!(result, Err(Stop::Error(_)));

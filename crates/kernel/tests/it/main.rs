@@ -27,6 +27,7 @@ mod script;
 mod server;
 mod shard;
 mod tls;
+mod told;
 mod tools;
 mod transcript;
 
