@@ -8,8 +8,8 @@ use crate::client::{Session, Subscriptions, Watched};
 use crate::node::Node;
 use crate::tracking::Mode;
 
-/// What TYPE filters by. Links between the nodes of an instance are no clients of the executor; replicas
-/// and masters of Redis are.
+/// What TYPE filters by. Links between the nodes of an instance are neither listed nor killed; those of replicas and
+/// masters of Redis are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ClientType {
     Normal,
@@ -96,8 +96,7 @@ pub(crate) fn line(session: &Session, node: &Node, is_broken: bool, request: usi
     put("tot-mem", &number(memory_bytes(session, net)));
     put("events", if output > 0 { b"rw" } else { b"r" });
     put("cmd", session.last_command.map_or("NULL", |spec| spec.name).as_bytes());
-    // Who is of the cluster is no user, and asked for no rights.
-    put("user", if session.is_internal { b"(superuser)" } else { session.user.name() });
+    put("user", session.user.name());
     let tracked = session.tracking.as_ref();
     let redirect = tracked.map(|tracked| tracked.redirect.map_or(0, |id| id.0));
     put("redir", redirect.map_or(b"-1".to_vec(), |id| id.to_string().into_bytes()).as_slice());

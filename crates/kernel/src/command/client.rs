@@ -126,6 +126,9 @@ fn pause(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let ms = args.int(2).map_err(|_| error("ERR timeout is not an integer or out of range"))?;
     let ms = u64::try_from(ms).map_err(|_| error("ERR timeout is negative"))?;
     let until = cx.node.now.plus_ms(ms);
+    if i64::try_from(until.0).is_err() {
+        return Err(error("ERR timeout is out of range"));
+    }
     let old = cx.node.holds.pause.filter(|pause| pause.until > cx.node.now);
     cx.node.holds.pause = Some(Pause {
         until: old.map_or(until, |old| old.until.max(until)),
@@ -191,6 +194,7 @@ fn list(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     }
     let mut sessions: Vec<&Session> = cx
         .sessions()
+        .filter(|session| !session.is_internal)
         .filter(|session| kind.is_none_or(|kind| ClientType::of(session) == kind))
         .filter(|session| ids.as_ref().is_none_or(|ids| ids.binary_search(&session.id.0).is_ok()))
         .collect();
@@ -267,9 +271,11 @@ impl<'a> Victims<'a> {
         Ok(victims)
     }
 
+    /// Never a link of the cluster: by these come leases and orders.
     fn include(&self, session: &Session, now: UnixMs) -> bool {
         let age = now.0.saturating_sub(session.connected_at.0) / 1000;
-        self.id.is_none_or(|id| session.id.0 == id)
+        !session.is_internal
+            && self.id.is_none_or(|id| session.id.0 == id)
             && self.kind.is_none_or(|kind| ClientType::of(session) == kind)
             && self.user.is_none_or(|user| Arc::ptr_eq(user, &session.user))
             && self.address.is_none_or(|text| is_address(&session.peer, text))

@@ -82,3 +82,21 @@ fn output_that_nobody_takes_is_told() {
     assert_eq!(obl, 16 << 10);
     assert_eq!(oll, omem.div_ceil(16 << 10));
 }
+
+/// A pause must end: its end is a time that can be told.
+#[test]
+fn a_pause_without_end_is_refused() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let pause = |client: &mut Client, ms: &str| {
+        client.call_raw(&[b"CLIENT", b"PAUSE", ms.as_bytes(), b"WRITE"]).unwrap().1
+    };
+    let refusal = b"-ERR timeout is out of range\r\n";
+    assert_eq!(pause(&mut client, "9223372036854775807"), refusal);
+    assert_eq!(pause(&mut client, "9223372036854000000"), refusal);
+    assert_eq!(pause(&mut client, "-1"), b"-ERR timeout is negative\r\n");
+    let text = b"-ERR timeout is not an integer or out of range\r\n";
+    assert_eq!(pause(&mut client, "9223372036854775808"), text);
+    assert_eq!(client.call_raw(&[b"SET", b"k", b"v"]).unwrap().1, b"+OK\r\n", "nothing is held");
+    assert_eq!(pause(&mut client, "9000000000000000000"), b"+OK\r\n");
+}

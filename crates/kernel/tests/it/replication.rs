@@ -557,3 +557,24 @@ fn large_results_are_stored_in_parts() {
         second.until_at(after);
     }
 }
+
+/// Orders and leases come by links that clients neither see nor close.
+#[test]
+fn clients_cannot_end_the_links_of_the_cluster() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), 1);
+    let mut agent = node.agent();
+    let mut client = agent.make_master(1, free_endpoint(), LONG_MS);
+    let list = text(&call(&mut client, "CLIENT LIST"));
+    assert!(list.lines().count() == 1 && list.contains("cmd=client|list"), "{list}");
+    let own = list.split(' ').find_map(|word| word.strip_prefix("laddr=")).unwrap();
+    for filter in ["TYPE normal", "MAXAGE 1", "SKIPME yes", &format!("LADDR {}", node.address)] {
+        assert_eq!(call(&mut client, &format!("CLIENT KILL {filter}")), Response::Integer(0));
+    }
+    for id in 1..10 {
+        call(&mut client, &format!("CLIENT KILL ID {id} SKIPME yes"));
+    }
+    assert_ne!(own, node.address.to_string());
+    // Its connection is the one that it had.
+    assert_eq!(agent.state().role, NodeRole::Master);
+}
