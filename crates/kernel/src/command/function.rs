@@ -150,7 +150,7 @@ fn restore(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         })
     })?;
     cx.turn.keys.check_room(codes.iter().map(Vec::len))?;
-    let mut fresh = Functions::default();
+    let mut fresh = cx.node.scripts.functions.anew();
     for code in &codes {
         let library = fresh.prepare(code, None, CLIENT_TIME).map_err(error)?;
         fresh.link(library);

@@ -103,6 +103,12 @@ impl Functions {
         take_or_make(&mut self.sandbox, Purpose::Functions, self.memory_max, self.offers_deprecated)
     }
 
+    /// No functions yet, under the same settings.
+    pub(crate) fn anew(&self) -> Functions {
+        let Functions { memory_max, offers_deprecated, .. } = *self;
+        Functions { memory_max, offers_deprecated, ..Functions::default() }
+    }
+
     pub fn vm_bytes(&self) -> usize {
         self.sandbox.as_ref().map_or(0, |sandbox| sandbox.memory_bytes())
     }
@@ -141,7 +147,7 @@ impl Functions {
         if self.version == data.version() {
             return;
         }
-        let fresh = Functions { memory_max: self.memory_max, ..Functions::default() };
+        let fresh = self.anew();
         // The old interpreter is many allocations, however few functions it has.
         graveyard.discard(std::mem::replace(self, fresh), usize::MAX);
         for (name, code) in data.iter() {

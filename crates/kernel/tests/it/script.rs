@@ -166,3 +166,23 @@ fn what_a_script_has_written_is_there_after_a_restart() {
         assert_eq!(hear(client, "FCALL f 0").as_deref(), Some("-ERR Function not found\r\n"));
     });
 }
+
+/// `lua-enable-deprecated-api` is for functions as well, whatever becomes of those that were there before.
+#[test]
+fn functions_keep_the_deprecated_api() {
+    let server = crate::server::Server::start_with(&[("lua-enable-deprecated-api", "yes")]);
+    let mut client = server.connect();
+    let code = |name: &str| {
+        let function = "function() return type(getfenv) end";
+        format!("#!lua name={name}\nredis.register_function('{name}', {function})")
+    };
+    for name in ["a", "b"] {
+        call(&mut client, &["FUNCTION", "LOAD", &code(name)]);
+        assert_eq!(call(&mut client, &["FCALL", name, "0"]), "$8\r\nfunction\r\n");
+        let payload = client.call(&[b"FUNCTION", b"DUMP"]).unwrap();
+        let payload = payload.as_bytes().unwrap();
+        client.call(&[b"FUNCTION", b"RESTORE", payload, b"FLUSH"]).unwrap();
+        assert_eq!(call(&mut client, &["FCALL", name, "0"]), "$8\r\nfunction\r\n");
+        assert_eq!(call(&mut client, &["FUNCTION", "FLUSH"]), "+OK\r\n");
+    }
+}
