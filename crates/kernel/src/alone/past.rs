@@ -14,9 +14,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use crate::interop::is_id;
+
 const FILE: &str = "replication.state";
 const VERSION: &str = "1";
-const ID_DIGITS: usize = 40;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Past {
@@ -57,14 +58,13 @@ fn parse(text: &[u8]) -> Option<Past> {
     let [VERSION, op, id, offset, db] = text.split(' ').collect::<Vec<&str>>()[..] else {
         return None;
     };
-    let is_id = id.len() == ID_DIGITS && id.bytes().all(|digit| digit.is_ascii_hexdigit());
     let past = Past {
         op: op.parse().ok()?,
         id: id.to_owned(),
         offset: offset.parse().ok()?,
         db: db.parse().ok()?,
     };
-    is_id.then_some(past)
+    is_id(id).then_some(past)
 }
 
 #[cfg(test)]

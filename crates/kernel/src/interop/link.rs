@@ -34,6 +34,7 @@ const READ_BYTES: usize = 256 << 10;
 const OFFSET_MAX: u64 = u64::MAX / 2;
 /// A line of the handshake is not longer (bytes).
 const LINE_BYTES_MAX: usize = 64 << 10;
+const ID_DIGITS: usize = 40;
 /// Length of the mark behind an image of unknown length (bytes).
 const MARK_BYTES: usize = 40;
 
@@ -153,6 +154,37 @@ impl Link {
     }
 }
 
+/// What PSYNC is answered when there is something to be had.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Answer {
+    Continue { id: Option<String> },
+    Full { id: String, offset: u64 },
+}
+
+impl Answer {
+    /// `None`: it is none of these. The ID becomes that of our own history, so it must be one.
+    fn of(line: &str) -> Option<Answer> {
+        let mut words = line.split_ascii_whitespace();
+        match words.next()? {
+            "+CONTINUE" => {
+                let id = words.next();
+                id.is_none_or(is_id).then(|| Answer::Continue { id: id.map(str::to_owned) })
+            }
+            "+FULLRESYNC" => {
+                let id = words.next().filter(|id| is_id(id))?.to_owned();
+                let offset = words.next()?.parse().ok().filter(|offset| *offset <= OFFSET_MAX)?;
+                Some(Answer::Full { id, offset })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a word is the ID of a history: 40 hexadecimal digits.
+pub(crate) fn is_id(word: &str) -> bool {
+    word.len() == ID_DIGITS && word.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 /// The thread's side.
 struct Talk {
     request: Request,
@@ -268,25 +300,17 @@ impl Talk {
             let why = format!("the master answered PSYNC by '{answer}'");
             return Ok(Event::Refused { why });
         }
-        let mut parts = answer.split_ascii_whitespace();
-        match parts.next() {
-            Some("+CONTINUE") => {
-                let id = parts.next().map(str::to_owned);
+        match Answer::of(&answer) {
+            Some(Answer::Continue { id }) => {
                 Ok(Event::Continue { attached: input.into_attached(), id })
             }
-            Some("+FULLRESYNC") => {
-                let id = parts.next().map(str::to_owned);
-                let offset = parts.next().and_then(|offset| offset.parse().ok());
-                let offset = offset.filter(|offset| *offset <= OFFSET_MAX);
-                let (Some(id), Some(offset)) = (id, offset) else {
-                    return Err(format!("the master answered PSYNC by '{answer}'"));
-                };
+            Some(Answer::Full { id, offset }) => {
                 tracing::info!("Full resync from master: {id}:{offset}");
                 self.enter(2);
                 self.receive(&mut input)?;
                 Ok(Event::Image { attached: input.into_attached(), id, offset })
             }
-            _ => Err(format!("the master answered PSYNC by '{answer}'")),
+            None => Err(format!("the master answered PSYNC by '{answer:.100}'")),
         }
     }
 
@@ -428,4 +452,29 @@ fn dial(address: &SocketAddr, timeout: Duration, source: &str) -> io::Result<Tcp
 
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_history_that_has_a_proper_name_is_followed() {
+        let id = "0123456789abcdefABCD0123456789abcdefABCD";
+        let full = |offset: u64| Some(Answer::Full { id: id.to_owned(), offset });
+        assert_eq!(Answer::of(&format!("+FULLRESYNC {id} 17")), full(17));
+        assert_eq!(Answer::of(&format!("+FULLRESYNC {id} {OFFSET_MAX}")), full(OFFSET_MAX));
+        assert_eq!(Answer::of("+CONTINUE"), Some(Answer::Continue { id: None }));
+        let named = Answer::Continue { id: Some(id.to_owned()) };
+        assert_eq!(Answer::of(&format!("+CONTINUE {id}")), Some(named));
+        for wrong in ["x", &id[1..], &format!("{id}0"), &id.replace('0', "g"), &"0".repeat(60_000)]
+        {
+            assert_eq!(Answer::of(&format!("+FULLRESYNC {wrong} 17")), None);
+            assert_eq!(Answer::of(&format!("+CONTINUE {wrong}")), None);
+        }
+        for wrong in ["", "+OK", "+FULLRESYNC", &format!("+FULLRESYNC {id}")] {
+            assert_eq!(Answer::of(wrong), None);
+        }
+        assert_eq!(Answer::of(&format!("+FULLRESYNC {id} {}", OFFSET_MAX + 1)), None);
+    }
 }

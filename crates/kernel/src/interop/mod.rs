@@ -25,6 +25,7 @@ mod stream;
 mod translate;
 
 pub(crate) use failover::{Failover, Order, Target};
+pub(crate) use link::is_id;
 pub(crate) use quote::is_quoted;
 pub(crate) use sink::Sink;
 pub(crate) use source::{Downstream, Filter, Phase, Source, full_from, refresh_replicas};
