@@ -19,7 +19,7 @@ use crate::command::internal;
 use crate::command::table::{self, Resolved};
 use crate::command::{Args, CmdResult, Handler, NodeTurn, Queued, Stop, Turn};
 use crate::eviction::Room;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, TOO_LARGE};
 use crate::latency;
 use crate::monitor::Shown;
 use crate::node::{Node, Request};
@@ -105,8 +105,10 @@ impl Stage<'_> {
             Admission::Queue => {
                 let transaction = session.transaction.as_mut().expect("only then it is queued");
                 let command = Queued::new(spec, handler, args);
-                if transaction.bytes + command.bytes() > self.node.limits.client_query_buffer_limit
-                {
+                let is_too_large = transaction.bytes + command.bytes()
+                    > self.node.limits.client_query_buffer_limit;
+                // What a master has done is to be done here.
+                if is_too_large && !session.is_master {
                     return self.refuse(token, Some(spec), args, &TRANSACTION_TOO_LARGE);
                 }
                 transaction.bytes += command.bytes();
@@ -646,4 +648,7 @@ pub(crate) fn note_master_error(node: &mut Node, name: &str, error: &ErrorReply)
         error.0,
         name
     );
+    if *error == TOO_LARGE {
+        node.ask_for_image();
+    }
 }

@@ -41,7 +41,7 @@ use crate::command::Awaited;
 use crate::interop::Stream;
 pub(crate) use interest::Interest;
 pub(crate) use notify::{Class, Notice, Stored, Wanted};
-pub(crate) use parts::in_parts;
+pub(crate) use parts::{TOO_LARGE, in_parts};
 
 /// Buckets moved per step in each table of one group of slots that is being resized.
 const RESIZE_BUCKETS: u32 = 8;
@@ -81,6 +81,8 @@ pub struct Keyspace {
     is_still: bool,
     /// At the beginning of the turn the log took what is written.
     is_log_sound: bool,
+    /// See [`Keyspace::is_abandoned`].
+    is_abandoned: bool,
     rng: Rng,
     tally: Tally,
     expirer: Expirer,
@@ -112,6 +114,7 @@ impl Keyspace {
             skips_checksums: false,
             is_still: false,
             is_log_sound: true,
+            is_abandoned: false,
             rng,
             tally: Tally::default(),
             expirer: Expirer::default(),

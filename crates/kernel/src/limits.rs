@@ -8,6 +8,9 @@ use crate::config::{self, Config, Settings};
 /// group of the log, and must fit a frame of a replication link.
 const REQUEST_BYTES_MAX: usize = 1 << 30;
 
+/// The same for what a master says, or what Redis has left in a file: it was accepted there (bytes).
+pub(crate) const MASTER_BULK_BYTES_MAX: usize = 2 << 30;
+
 /// Hard and soft bound of a client's unsent output; zero turns a bound off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutputLimit {

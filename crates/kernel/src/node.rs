@@ -477,6 +477,11 @@ impl NodeTurn<'_> {
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
         self.node.clients.iter().chain([&*self.turn.session])
     }
+
+    /// Whether clients may not write because this node follows another one.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.turn.keys.is_replica() && self.node.config.settings().replica_read_only
+    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::execute::{After, Stage};
 use crate::expiry::ExpiryCycle;
 use crate::housekeep::Housekeeper;
 use crate::keyspace::Keyspace;
+use crate::limits::MASTER_BULK_BYTES_MAX;
 use crate::node::Node;
 use crate::persist::checkpoint::Checkpointer;
 use crate::tracking::Current;
@@ -229,7 +230,7 @@ impl Executor {
         while taken < self.ready.len() && self.batch.has_room() {
             let token = self.ready[taken];
             taken += 1;
-            let proto_max_bulk_len = self.node.limits.proto_max_bulk_len;
+            let bulk_bytes_max = self.node.limits.proto_max_bulk_len;
             if self.node.clients.client(token).is_none_or(|client| client.is_held) {
                 continue;
             }
@@ -238,7 +239,11 @@ impl Executor {
                 continue;
             }
             let limits = RequestLimits {
-                bulk_bytes_max: proto_max_bulk_len,
+                bulk_bytes_max: if session.is_master {
+                    MASTER_BULK_BYTES_MAX
+                } else {
+                    bulk_bytes_max
+                },
                 unauthenticated: !session.is_authenticated,
                 ..RequestLimits::default()
             };
@@ -258,7 +263,10 @@ impl Executor {
         for at in 0..batch.inputs.len() {
             let token = batch.inputs[at].token;
             self.node.touch(token);
-            let after = self.execute_input(&mut batch, at);
+            let after = match self.keys.is_abandoned() {
+                true => After::Stop,
+                false => self.execute_input(&mut batch, at),
+            };
             let input = &mut batch.inputs[at];
             if after == After::Next {
                 input.consumed = input.parsed;
@@ -301,7 +309,7 @@ impl Executor {
             if after != After::Held {
                 batch.inputs[at].consumed = end;
             }
-            if after != After::Next {
+            if after != After::Next || self.keys.is_abandoned() {
                 break;
             }
             if self.node.net.output_pending(token) > pending + OUTPUT_PER_TURN {
@@ -316,7 +324,8 @@ impl Executor {
         match rest {
             Rest::More => self.ready.push(token),
             Rest::Partial(length) => {
-                if length > self.node.limits.client_query_buffer_limit {
+                let is_master = self.node.clients.get(token).is_some_and(|client| client.is_master);
+                if length > self.node.limits.client_query_buffer_limit && !is_master {
                     warn!(length, "client closed: its request exceeds client-query-buffer-limit");
                     self.node.counters.query_limit_closed += 1;
                     self.node.net.close(token);

@@ -5,6 +5,9 @@
 //!   <appendfilename>                            one file, as before Redis 7              | that is
 //!   <dbfilename>                                                                         | there
 //!
+//! With `appendonly no` in the configuration redis-server would read the image only, and so does this node: an AOF that
+//! was left behind is older. Where nothing is said, and the image is newer than the AOF, somebody must say which one counts.
+//!
 //!   *.rdb, or an AOF's RDB front --FileLoader, Loader--> store        commands --parser--> handlers --> store
 //!   then: an image of the store -> start_over: the first checkpoint of the log
 //! ```
@@ -30,6 +33,7 @@ use super::{AloneError, REIGN};
 use crate::command::Args;
 use crate::command::table;
 use crate::config::Config;
+use crate::limits::MASTER_BULK_BYTES_MAX;
 use crate::persist::{About, FileWriter, Loader, Snapshot, SnapshotStep};
 use crate::turn::{Executor, monotonic_clock};
 
@@ -39,8 +43,6 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// A manifest is small, whatever it holds (bytes).
 const MANIFEST_BYTES_MAX: u64 = 16 << 20;
 const RDB_SIGNATURE: &[u8] = b"REDIS";
-/// What was found is longer than any request of a client (bytes).
-const BULK_BYTES_MAX: usize = 2 << 30;
 
 /// Where the import stands in the log's history: before everything that this node writes.
 const POSITION: Position = Position { epoch: REIGN, opid: 1 };
@@ -69,17 +71,41 @@ pub(super) fn find(config: &Config, directory: &Directory) -> Result<Option<Foun
     let manifest = append_dir.join(format!("{}.manifest", text("appendfilename")));
     let old = dir.join(text("appendfilename"));
     let image = dir.join(text("dbfilename"));
+    let aof = [&manifest, &old].into_iter().find(|path| path.is_file());
+    if config.said_in_vain("appendonly") == Some("no") {
+        if let Some(aof) = aof {
+            warn!(file = %aof.display(), "not read: the configuration says `appendonly no`");
+        }
+        return Ok(image.is_file().then(|| Found { files: vec![image], may_be_cut: false }));
+    }
     if manifest.is_file() {
         let files = read_manifest(&manifest)?;
-        let files = files.iter().map(|name| append_dir.join(name)).collect();
+        let files: Vec<PathBuf> = files.iter().map(|name| append_dir.join(name)).collect();
+        check_newest(config, &files, &image)?;
         Ok(Some(Found { files, may_be_cut }))
     } else if old.is_file() {
+        check_newest(config, std::slice::from_ref(&old), &image)?;
         Ok(Some(Found { files: vec![old], may_be_cut }))
     } else if image.is_file() {
         Ok(Some(Found { files: vec![image], may_be_cut: false }))
     } else {
         Ok(None)
     }
+}
+
+/// Refuses to guess between an AOF and a newer image, unless `appendonly yes` was said.
+fn check_newest(config: &Config, aof: &[PathBuf], image: &Path) -> Result<(), AloneError> {
+    if config.said_in_vain("appendonly").is_some() {
+        return Ok(());
+    }
+    // A file that is not there is older than any, and reading it will tell.
+    let written = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    let newest = aof.iter().filter_map(|path| written(path)).max();
+    if newest.is_some() && written(image) > newest {
+        let why = "it is newer than the AOF beside it: say `appendonly yes` to import the AOF, or `appendonly no` to import this";
+        return Err(wrong(image, &why));
+    }
+    Ok(())
 }
 
 /// Names of the files in a manifest: the base, if there is one, then the increments.
@@ -260,7 +286,8 @@ impl CommandReader {
         path: &Path,
         input: &mut Vec<u8>,
     ) -> Result<(), AloneError> {
-        let limits = RequestLimits { bulk_bytes_max: BULK_BYTES_MAX, ..RequestLimits::default() };
+        let limits =
+            RequestLimits { bulk_bytes_max: MASTER_BULK_BYTES_MAX, ..RequestLimits::default() };
         let mut at = 0;
         loop {
             match self.parser.parse(&mut input[at..], &limits) {

@@ -23,6 +23,9 @@ pub(crate) const COMMANDS: &[Binding] = &[
     ("unwatch", Handler::Data(unwatch)),
 ];
 
+/// What stands behind a script that SHUTDOWN has ended.
+const ENDING: ErrorReply = ErrorReply::new("ERR The server is shutting down");
+
 /// Commands that act at once although a transaction is being queued.
 pub(crate) fn is_never_queued(name: &str) -> bool {
     matches!(name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
@@ -95,6 +98,10 @@ fn exec(cx: &mut NodeTurn<'_>, _: &Args<'_>) -> CmdResult {
     turn.reply.array(queue.len());
     turn.session.runs_transaction = true;
     for command in queue.iter() {
+        if cx.turn.keys.is_abandoned() {
+            cx.turn.reply.error(&ENDING);
+            continue;
+        }
         run_queued(cx, command);
     }
     cx.turn.session.runs_transaction = false;

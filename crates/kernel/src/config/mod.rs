@@ -40,6 +40,8 @@ pub struct Config {
     users: Vec<Vec<String>>,
     /// The `rename-command` lines: a name and the one that takes its place.
     renames: Vec<(String, String)>,
+    /// Words for parameters that keep their default whatever is said: names of the table, and values.
+    in_vain: Vec<(&'static str, String)>,
     /// The file that CONFIG REWRITE writes.
     file: Option<PathBuf>,
 }
@@ -60,7 +62,14 @@ impl Default for Config {
     fn default() -> Config {
         let values: Vec<String> = PARAMETERS.iter().map(|row| row.default.to_owned()).collect();
         let settings = Settings::read(&Values(&values));
-        Config { values, settings, users: Vec::new(), renames: Vec::new(), file: None }
+        Config {
+            values,
+            settings,
+            users: Vec::new(),
+            renames: Vec::new(),
+            in_vain: Vec::new(),
+            file: None,
+        }
     }
 }
 
@@ -90,6 +99,12 @@ impl Config {
         &self.renames
     }
 
+    /// What the file or the arguments said of a parameter that keeps its default nevertheless.
+    pub fn said_in_vain(&self, name: &str) -> Option<&str> {
+        let said = self.in_vain.iter().rev().find(|(pinned, _)| *pinned == name);
+        said.map(|(_, value)| value.as_str())
+    }
+
     /// The value of a parameter as CONFIG GET shows it; by name or older name, in any case.
     pub fn get(&self, name: &str) -> Option<&str> {
         let index = index_of(name.as_bytes())?;
@@ -106,6 +121,7 @@ impl Config {
         let mut seen = vec![false; PARAMETERS.len()];
         let mut users = self.users.clone();
         let mut renames = self.renames.clone();
+        let mut in_vain = self.in_vain.clone();
         for directive in directives {
             if directive.name.eq_ignore_ascii_case("user") {
                 declare(&mut users, directive)?;
@@ -138,7 +154,7 @@ impl Config {
             }
             seen[index] = true;
             match row.change {
-                Change::Pinned => {}
+                Change::Pinned => in_vain.push((row.name, value)),
                 Change::Fixed if value != row.default => {
                     return Err(DirectiveError::NotAvailable(directive.name.clone()));
                 }
@@ -150,6 +166,7 @@ impl Config {
         self.take(next);
         self.users = users;
         self.renames = renames;
+        self.in_vain = in_vain;
         Ok(())
     }
 

@@ -25,7 +25,7 @@ use super::link::{Attached, Event, LOADING, Link, Request, Stage};
 use super::translate;
 use crate::boot;
 use crate::config::Settings;
-use crate::info::MasterFacts;
+use crate::info::{MasterFacts, random_id};
 use crate::keyspace::Keyspace;
 use crate::node::Node;
 use crate::persist::FileLoader;
@@ -83,6 +83,8 @@ pub(crate) struct Sink {
     pub(crate) owes_ack: bool,
     acked_at: Tick,
     down_since: Tick,
+    /// Something of the master's could not be done here: only its data as a whole helps.
+    wants_image: bool,
     /// Images asked for, to give each a file of its own.
     images: u64,
 }
@@ -99,6 +101,7 @@ impl Sink {
             owes_ack: false,
             acked_at: now,
             down_since: now,
+            wants_image: false,
             images: 0,
         }
     }
@@ -223,6 +226,14 @@ impl Node {
         }
     }
 
+    /// Ends the link to the master; the next one begins with an image.
+    pub(crate) fn ask_for_image(&mut self) {
+        self.leave_master();
+        if let Some(sink) = &mut self.sink {
+            sink.wants_image = true;
+        }
+    }
+
     fn leave_master(&mut self) {
         if let Some(master) = self.sink.as_ref().and_then(|sink| sink.master()) {
             self.close(master);
@@ -289,7 +300,8 @@ impl Executor {
             password: settings.masterauth.clone(),
             listening_port: port,
             announced_ip: settings.replica_announce_ip.clone(),
-            id: stream.id().to_owned(),
+            // A history that nobody has is continued by nobody.
+            id: if sink.wants_image { random_id() } else { stream.id().to_owned() },
             offset: stream.offset(),
             timeout: Duration::from_secs(u64::from(settings.repl_timeout_seconds)),
             image: image.clone(),
@@ -327,6 +339,7 @@ impl Executor {
             }
             Event::Image { attached, id, offset } => match FileLoader::open(&image) {
                 Ok(loader) => {
+                    sink.wants_image = false;
                     self.node.complete_failover();
                     if !self.node.config.settings().sync.loads_diskless {
                         tracing::info!("{LOADING}");

@@ -161,6 +161,11 @@ impl Stream {
         }
     }
 
+    /// Takes back what the open group holds; it is still to be ended.
+    pub(crate) fn abandon_group(&mut self) {
+        self.group = Group { depth: self.group.depth, ..Group::default() };
+    }
+
     /// Translates an effect that was just applied to `db`.
     pub(crate) fn note(
         &mut self,

@@ -86,11 +86,20 @@ impl Keyspace {
         self.stream.note_milestone(op);
     }
 
-    /// Takes back what the running command has written to the log. The data has it still: the node must end.
+    /// Takes back what the running command has written to the log, and to the stream of Redis replicas. The data has it
+    /// still: the node must end, and nothing that stands behind may run.
     pub(crate) fn abandon_command(&mut self) {
+        self.is_abandoned = true;
+        self.stream.abandon_group();
         if let Some(log) = &mut self.log {
             log.abandon_group();
         }
+    }
+
+    /// A command was taken back: data and log are not the same any more.
+    #[inline]
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_abandoned
     }
 
     /// Bytes of the effects that the log's threads have not got yet.

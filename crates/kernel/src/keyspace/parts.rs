@@ -21,7 +21,7 @@ const COMMIT_BYTES: usize = 4 << 20;
 /// What a record and an effect add to an element at most, roughly (bytes).
 const ELEMENT_EXTRA_BYTES: usize = 16;
 
-const TOO_LARGE: ErrorReply = ErrorReply::new(
+pub(crate) const TOO_LARGE: ErrorReply = ErrorReply::new(
     "ERR the command would write more than 768 MiB at once, together with the transaction it belongs to",
 );
 

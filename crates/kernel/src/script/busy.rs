@@ -9,6 +9,7 @@
 //!   while it waits for something waits as well.
 //! - What the executor had parsed already goes back to the buffers first: who has sent SCRIPT KILL in the same moment as
 //!   the script came must be heard.
+//! - What a master sends stays where it is until the script has ended: it is neither refused nor taken for relayed.
 //! - No command runs that changes data, roles or where the log goes: the script is in the middle of its group. The
 //!   cluster's questions, leases and orders are taken; a fence, which promises that nothing is written, is refused.
 
@@ -90,6 +91,9 @@ impl NodeTurn<'_> {
 
     /// Answers the complete requests of a client.
     fn serve(&mut self, token: Token) {
+        if self.node.sink.as_ref().is_some_and(|sink| sink.master() == Some(token)) {
+            return;
+        }
         let is_waiting = |session: &Session| session.blocked.is_some() || session.close_after_reply;
         let may_speak = |session: &Session| !is_waiting(session);
         if !self.node.clients.get(token).is_some_and(may_speak)

@@ -185,15 +185,11 @@ impl Run<'_, '_> {
         if !spec.has(Flag::Write) {
             return None;
         }
-        if !self.running().has_written {
-            let keys = &*self.cx.turn.keys;
-            if !keys.is_log_sound() {
-                return Some(admit::log_trouble(keys));
+        if !self.running().has_written && !self.cx.turn.session.is_master {
+            if !self.cx.turn.keys.is_log_sound() {
+                return Some(admit::log_trouble(self.cx.turn.keys));
             }
-            if keys.is_replica()
-                && self.cx.node.config.settings().replica_read_only
-                && !self.cx.turn.session.is_master
-            {
+            if self.cx.is_read_only() {
                 return Some(READ_ONLY);
             }
             if let Some(refusal) = admit::refuse_write(self.cx.node) {

@@ -8,7 +8,7 @@ use kernel::config::Config;
 use kernel::config::file::Directive;
 use testkit::client::Client;
 
-use crate::save::with_node;
+use crate::save::{with_node, with_node_of};
 
 fn ask(client: &mut Client, words: &str) -> String {
     let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
@@ -95,6 +95,32 @@ fn a_multi_part_aof_is_played_and_its_cut_end_left_out() {
             assert_eq!(ask(client, "EXISTS other"), ":0\r\n");
         });
     }
+}
+
+#[test]
+fn the_configuration_says_which_file_counts() {
+    let write = || {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("appendonly.aof"), commands(&["SET text stale"])).unwrap();
+        fs::write(dir.path().join("dump.rdb"), image()).unwrap();
+        let newer = std::time::SystemTime::now() + std::time::Duration::from_secs(10);
+        let file = fs::File::options().write(true).open(dir.path().join("dump.rdb")).unwrap();
+        file.set_modified(newer).unwrap();
+        dir
+    };
+    let refusal = refusal(write().path(), &[]);
+    assert!(refusal.contains("newer than the AOF beside it: say `appendonly yes`"), "{refusal}");
+    for (word, text) in [("no", "$3\r\nold\r\n"), ("yes", "$5\r\nstale\r\n")] {
+        let dir = write();
+        with_node_of(dir.path(), &[("appendonly", word)], |_, client| {
+            assert_eq!(ask(client, "GET text"), text, "appendonly {word}");
+        });
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("appendonly.aof"), commands(&["SET text stale"])).unwrap();
+    with_node_of(dir.path(), &[("appendonly", "no")], |_, client| {
+        assert_eq!(ask(client, "DBSIZE"), ":0\r\n");
+    });
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod liar;
 mod memory;
 mod metadata;
 mod monitor;
+mod obey;
 mod pipeline;
 mod replication;
 mod save;
