@@ -171,11 +171,19 @@ fn lindex(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 fn lset(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     let key = args.key(1);
     let list = cx.keys.peek_list(key)?.ok_or(ErrorReply::NO_SUCH_KEY)?;
-    let index = bounds::index(args.int(2)?, list.len()).ok_or(ErrorReply::INDEX_OUT_OF_RANGE)?;
+    let said = args.int(2)?;
+    // A master of Redis 7.2 has set what the lower half of the index names.
+    let said = if cx.session.is_master { i64::from(lower_half(said)) } else { said };
+    let index = bounds::index(said, list.len()).ok_or(ErrorReply::INDEX_OUT_OF_RANGE)?;
     cx.keys.apply(Effect::ListSet { key, index: index as u64, value: args.key(3) });
     cx.keys.notify(Class::List, "lset", key);
     cx.reply.ok();
     Ok(())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "that is what is wanted")]
+fn lower_half(index: i64) -> i32 {
+    index as i32
 }
 
 fn linsert(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
