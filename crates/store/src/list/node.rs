@@ -73,16 +73,20 @@ impl Node {
         }
     }
 
-    /// The listpack, if `value` may be added to it.
-    fn room_for(&mut self, value: &[u8], limits: &Thresholds) -> Option<&mut Listpack> {
-        let count = self.count();
+    /// The listpack, if `value` may be added to `others` of its elements.
+    fn room_for(
+        &mut self,
+        value: &[u8],
+        others: usize,
+        limits: &Thresholds,
+    ) -> Option<&mut Listpack> {
         match &mut self.body {
             Body::Pack(pack) if limits.is_plain_node(value.len()) => {
                 debug_assert!(!pack.is_empty(), "no node is empty");
                 None
             }
             Body::Pack(pack) => {
-                limits.node_has_room(pack.byte_len(), count, value.len()).then_some(pack)
+                limits.node_has_room(pack.byte_len(), others, value.len()).then_some(pack)
             }
             Body::Plain(_) => None,
         }
@@ -90,7 +94,7 @@ impl Node {
 
     /// Whether there was room.
     pub(super) fn push(&mut self, end: End, value: &[u8], limits: &Thresholds) -> bool {
-        let Some(pack) = self.room_for(value, limits) else { return false };
+        let Some(pack) = self.room_for(value, self.count(), limits) else { return false };
         match end {
             End::Head => pack.push_front(value),
             End::Tail => pack.push_back(value),
@@ -101,7 +105,7 @@ impl Node {
 
     /// Puts `value` before the element at `offset`, at most the count; whether there was room.
     pub(super) fn insert(&mut self, offset: usize, value: &[u8], limits: &Thresholds) -> bool {
-        let Some(pack) = self.room_for(value, limits) else { return false };
+        let Some(pack) = self.room_for(value, self.count(), limits) else { return false };
         pack.insert(pack.at(offset).unwrap_or(pack.end()), value);
         self.count += 1;
         true
@@ -113,7 +117,7 @@ impl Node {
             *self = Node::of(value, limits);
             return true;
         }
-        let Some(pack) = self.room_for(value, limits) else { return false };
+        let Some(pack) = self.room_for(value, self.count() - 1, limits) else { return false };
         let place = pack.at(offset).expect("the offset is below the count");
         pack.replace(place, value);
         true

@@ -62,6 +62,17 @@ fn encoding_follows_the_size_with_hysteresis() {
     assert_eq!(list.encoding(), "listpack");
 }
 
+/// A full node stays one when an element of it is replaced.
+#[test]
+fn replacing_does_not_split() {
+    let mut list = list_of(4);
+    assert!(list.set(3, b"x", &LIMITS));
+    assert_eq!((list.encoding(), list.node_count()), ("quicklist", 1), "as many as a node holds");
+    assert!(list.set(0, b"y", &LIMITS));
+    assert_eq!((list.node_count(), list.len()), (1, 4));
+    check(&list);
+}
+
 #[test]
 fn a_batch_converts_by_its_sum() {
     let limits = Thresholds::default();

@@ -42,10 +42,9 @@ impl<'a> Move<'a> {
         cx.reply.bulk(&value);
         let value = value.as_slice();
         let phrase = cx.keys.stream().phrase();
-        if self.source == self.target && (list.len() == 1 || self.from == self.to) {
+        if self.source == self.target && list.len() == 1 {
             // Pop and push would remove the key in between, and its expiry with it.
-            let index = if self.from == End::Head { 0 } else { list.len() as u64 - 1 };
-            cx.keys.apply(Effect::ListSet { key: self.source, index, value });
+            cx.keys.apply(Effect::ListSet { key: self.source, index: 0, value });
         } else {
             cx.keys.apply(Effect::ListPop { key: self.source, end: self.from, count: 1 });
             let values = vec![value];
