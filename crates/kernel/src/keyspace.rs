@@ -320,6 +320,18 @@ impl Keyspace {
         outcome
     }
 
+    /// Changes the form in which a value is kept, and not the value: written down, but nobody is told.
+    pub(crate) fn apply_unheard(&mut self, effect: &Effect<'_>) {
+        let outcome = self.store.apply(self.db, effect).expect("the command has looked before");
+        self.tally.changes += 1;
+        if let Some(log) = &mut self.log {
+            log.append(Flags::NONE, self.db, self.now, |out| effect.encode(out));
+        }
+        if self.stream.is_open() {
+            self.stream.note(self.db, effect, outcome, Flags::NONE, &self.store);
+        }
+    }
+
     /// Makes a string one that is edited in place (OBJECT ENCODING: raw), as Redis does with every string that a command
     /// for bits or sketches may write to, also when it then writes nothing. The value stays, so nobody is told.
     pub(crate) fn make_editable(&mut self, key: &[u8]) {

@@ -246,7 +246,7 @@ fn pfdebug(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
 fn make_dense(keys: &mut Keyspace, key: &[u8]) -> Result<Vec<u8>, Stop> {
     let (bytes, _) = peek(keys, key)?.expect("the caller has looked");
     let dense = sketch::to_dense(bytes).map_err(corrupt)?;
-    keys.apply(Effect::SetString { key, value: &dense, expiry: Expiry::Keep });
+    keys.apply_unheard(&Effect::SetString { key, value: &dense, expiry: Expiry::Keep });
     Ok(dense)
 }
 
