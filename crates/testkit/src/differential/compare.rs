@@ -191,8 +191,9 @@ fn same_numbers(release: Release, redis: &Frame, pollux: &Frame) -> bool {
         }
         (Frame::Line(a, left), Frame::Line(b, right))
         | (Frame::Text(a, Some(left)), Frame::Text(b, Some(right))) => {
-            // The digits that 7.2 finds (Grisu2) are more than needed for about one number in a thousand.
-            let may_differ = release == Release::V70 || left.len() > right.len();
+            // The digits that 7.2 finds (Grisu2) are more than needed for about one number in a thousand; and of two numbers
+            // with the fewest digits, as near to the value as each other, it takes the lower one.
+            let may_differ = release == Release::V70 || left.len() >= right.len();
             let is_same = |left: f64, right: f64| left == right && (may_differ || left == 0.0);
             let numbers = number(left).zip(number(right));
             a == b && (left == right || numbers.is_some_and(|(left, right)| is_same(left, right)))
@@ -260,6 +261,9 @@ mod tests {
         assert!(equal(Release::V70, Promise::Scores, &old, &new));
         assert!(equal(Release::V72, Promise::Scores, &old, &new));
         assert!(!equal(Release::V72, Promise::Scores, &new, &old));
+        // Halfway between them lies the value of both.
+        let [low, high] = ["203857673829279.62", "203857673829279.63"].map(|n| array(&["m", n]));
+        assert!(equal(Release::V72, Promise::Scores, &low, &high));
         assert!(!equal(Release::V70, Promise::Scores, &old, &array(&["m", "0.2"])));
     }
 }
