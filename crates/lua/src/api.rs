@@ -212,8 +212,8 @@ fn set_repl(stack: &mut Stack<'_>) -> Result<u32, Raise> {
     if stack.top() != 1 {
         return Err(throw(stack, "redis.set_repl() requires one argument."));
     }
-    let flags = stack.number(1).unwrap_or(0.0) as i64;
-    if flags & !3 != 0 {
+    let flags = stack.number(1).unwrap_or(0.0);
+    if flags.is_nan() || flags as i64 & !3 != 0 {
         let text = "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
         return Err(throw(stack, text));
     }

@@ -357,9 +357,9 @@ impl<'s> Stack<'s> {
         let at = self.table_at(table);
         self.check_writable(at)?;
         match self.kind(-2) {
-            Kind::Nil => return Err(Raise::text("table index is nil")),
+            Kind::Nil => return Err(self.wrong_index("table index is nil")),
             Kind::Number if self.number(-2).is_some_and(f64::is_nan) => {
-                return Err(Raise::text("table index is NaN"));
+                return Err(self.wrong_index("table index is NaN"));
             }
             _ => {}
         }
@@ -367,6 +367,11 @@ impl<'s> Stack<'s> {
         // SAFETY: the position holds a table that may be written to, and the key is one that it takes.
         unsafe { ffi::lua_rawset(self.raw(), at) };
         Ok(())
+    }
+
+    /// Lua tells this error without a place when a function of the library makes it.
+    fn wrong_index(&mut self, text: &str) -> Raise {
+        self.push_bytes(text.as_bytes()).map_or_else(|raise| raise, |()| Raise::Top)
     }
 
     /// Takes the value of a name from the top.
@@ -565,16 +570,33 @@ impl<'s> Stack<'s> {
     pub(crate) fn push_kill(&mut self, why: &str) {
         self.heap.is_killed.set(true);
         let text = format!("ERR {why}");
+        // No handler of errors is run for this one, so it says itself where it was.
+        let frame = self
+            .frame(0)
+            .and_then(|frame| if frame.is_native { self.frame(1) } else { Some(frame) });
+        let raw = self.raw();
+        let push = |text: &[u8]| {
+            // SAFETY: there is room, which is seen to below; memory is not refused.
+            unsafe { ffi::lua_pushlstring(raw, text.as_ptr().cast::<c_char>(), text.len()) };
+        };
         // SAFETY: the stack is emptied if it is full; memory is not refused; a fresh table takes any name.
         unsafe {
-            ffi::lua_sethook(self.raw(), Some(hook), ffi::MASK_LINE | ffi::MASK_COUNT, 1);
-            if ffi::lua_checkstack(self.raw(), 4) == 0 {
-                ffi::lua_settop(self.raw(), 0);
+            ffi::lua_sethook(raw, Some(hook), ffi::MASK_LINE | ffi::MASK_COUNT, 1);
+            if ffi::lua_checkstack(raw, 4) == 0 {
+                ffi::lua_settop(raw, 0);
             }
-            ffi::lua_createtable(self.raw(), 0, 1);
-            ffi::lua_pushlstring(self.raw(), c"err".as_ptr(), 3);
-            ffi::lua_pushlstring(self.raw(), text.as_ptr().cast::<c_char>(), text.len());
-            ffi::lua_rawset(self.raw(), -3);
+            ffi::lua_createtable(raw, 0, 3);
+            push(b"err");
+            push(text.as_bytes());
+            ffi::lua_rawset(raw, -3);
+            if let Some(frame) = frame {
+                push(b"source");
+                push(&frame.source);
+                ffi::lua_rawset(raw, -3);
+                push(b"line");
+                ffi::lua_pushnumber(raw, f64::from(frame.line));
+                ffi::lua_rawset(raw, -3);
+            }
         }
     }
 }

@@ -111,6 +111,8 @@ impl Format {
 
 fn pack(stack: &mut Stack<'_>) -> Result<u32, Raise> {
     let mut format = Format::new(stack.bytes_argument(1)?);
+    // An argument that is missing is nil, not nothing: the library of C puts one between arguments and result.
+    stack.push_nil()?;
     let mut packed = Vec::new();
     let mut n = 2;
     while let Some((option, size)) = format.next()? {
@@ -162,10 +164,12 @@ fn unpack(stack: &mut Stack<'_>) -> Result<u32, Raise> {
     let mut format = Format::new(stack.bytes_argument(1)?);
     let data = stack.bytes_argument(2)?;
     let from = stack.integer_argument_or(3, 1)?;
-    let Ok(from @ 1..) = usize::try_from(from) else {
+    if from == 0 {
         return Err(stack.argument_error(3, "offset must be 1 or greater"));
-    };
-    let mut position = from - 1;
+    }
+    // One below zero wraps round, and is beyond the end of any data.
+    let before = from.wrapping_sub(1).cast_unsigned();
+    let mut position = usize::try_from(before).unwrap_or(usize::MAX);
     stack.set_top(3.min(stack.top()));
     let bottom = stack.top();
     while let Some((option, mut size)) = format.next()? {
@@ -214,7 +218,7 @@ fn unpack(stack: &mut Stack<'_>) -> Result<u32, Raise> {
         }
         position += size;
     }
-    stack.push_number((position + 1) as f64)?;
+    stack.push_number(position.wrapping_add(1).cast_signed() as f64)?;
     Ok(u32::try_from(stack.top() - bottom).expect("values were pushed"))
 }
 
@@ -243,10 +247,10 @@ fn size(stack: &mut Stack<'_>) -> Result<u32, Raise> {
     while let Some((option, size)) = format.next()? {
         position = position.saturating_add(format.padding(position, option, size));
         if option == b's' {
-            return Err(stack.argument_error(1, "variable-size format in 'size'"));
+            return Err(stack.argument_error(1, "option 's' has no fixed size"));
         }
         if option == b'c' && size == 0 {
-            return Err(stack.argument_error(1, "variable-length format in 'size'"));
+            return Err(stack.argument_error(1, "option 'c0' has no fixed size"));
         }
         if !option.is_ascii_alphanumeric() {
             format.control(stack, option)?;

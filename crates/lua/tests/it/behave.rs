@@ -160,7 +160,10 @@ fn a_killed_script_cannot_go_on() {
         let function = sandbox.compile("@user_script", code.as_bytes()).unwrap();
         let mut host = Echo { kill_at: Some(3), ..Echo::default() };
         let reply = run(&mut sandbox, function, &mut host);
-        assert!(reply.starts_with("!ERR Script killed by user"), "{code}: {reply}");
+        assert_eq!(
+            reply, "!ERR Script killed by user with SCRIPT KILL... on @user_script:1",
+            "{code}"
+        );
         assert_eq!(eval_in(&mut sandbox, "return 1"), ":1", "it is gone for good");
     }
 }

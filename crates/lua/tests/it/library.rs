@@ -112,6 +112,19 @@ fn structures() {
     );
     check("return struct.unpack('f', struct.pack('f', 0.5)) * 2", ":1");
     check(
+        "return struct.pack('bc0', 1)",
+        "!ERR user_script:1: bad argument #3 to 'pack' (string expected, got nil) on @user_script:1",
+    );
+    check(
+        "return struct.size('s')",
+        "!ERR user_script:1: bad argument #1 to 'size' (option 's' has no fixed size) on @user_script:1",
+    );
+    check(
+        "return struct.unpack('b', 'x', -1)",
+        "!ERR user_script:1: bad argument #2 to 'unpack' (data string too short) on @user_script:1",
+    );
+    check("return {struct.unpack('', 'x', -1)}", "*1 :-1");
+    check(
         "return struct.pack('z', 1)",
         "!ERR user_script:1: bad argument #1 to 'pack' (invalid format option 'z') on @user_script:1",
     );
