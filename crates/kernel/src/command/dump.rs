@@ -29,6 +29,9 @@ const BAD_FREQUENCY: ErrorReply =
     ErrorReply::new("ERR Invalid FREQ value, must be >= 0 and <= 255");
 const BAD_SEAL: ErrorReply = ErrorReply::new("ERR DUMP payload version or checksum are wrong");
 const BAD_DATA: ErrorReply = ErrorReply::new("ERR Bad data format");
+const GROWN: &str = "RESTORE refused a payload that is too large unpacked.";
+/// What an effect of its own takes in the log besides what it holds, about (bytes).
+const RECORD_BYTES: usize = 64;
 /// Unix milliseconds of the latest deadline that Redis can hold.
 const DEADLINE_MAX: u64 = i64::MAX.unsigned_abs();
 /// The longest idle time that an access clock can tell (seconds).
@@ -160,6 +163,7 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         // A deadline that does not fit wraps round in Redis, into the past.
         ms => Some(now.plus_ms(ms)).filter(|at| at.0 <= DEADLINE_MAX).or(Some(UnixMs(0))),
     };
+    cx.keys.check_room(value.lengths()).inspect_err(|_| tracing::warn!("{GROWN}"))?;
     let phrase = cx.keys.stream().phrase();
     if is_there {
         cx.keys.apply(Effect::Delete { key });
@@ -232,6 +236,33 @@ impl Restored {
         // An element takes two bytes of the payload at least.
         keys.discard(value, bytes / 2);
         restored
+    }
+
+    /// How long the elements are that [`Restored::put`] writes to the log (bytes): many times what the payload is, as that
+    /// may be compressed.
+    fn lengths(&self) -> Box<dyn Iterator<Item = usize> + '_> {
+        match self {
+            Restored::String(value) => Box::new(std::iter::once(value.len())),
+            Restored::List(list) => Box::new(list.iter().map(|element| element.text_len())),
+            Restored::Set(set) => Box::new(set.iter().map(|member| member.text_len())),
+            Restored::Zset(zset) => Box::new(zset.iter().map(|(_, member)| member.text_len())),
+            Restored::Hash(hash) => {
+                let fields = hash.iter().flat_map(|(field, value)| [field, value]);
+                let fields = fields.map(|element| element.text_len());
+                Box::new(fields.chain(hash.iter_deadlines().map(|(_, field)| field.len())))
+            }
+            Restored::Stream(stream) => {
+                let nodes = stream.nodes().map(|(_, node)| node.as_listpack().as_bytes().len());
+                let groups = stream.groups().flat_map(|(name, group)| {
+                    let consumers = group.consumers().flat_map(|consumer| {
+                        let own = RECORD_BYTES + name.len() + consumer.name().len();
+                        std::iter::once(own).chain(consumer.pending().map(|_| size_of::<Claim>()))
+                    });
+                    std::iter::once(RECORD_BYTES + name.len()).chain(consumers)
+                });
+                Box::new(nodes.map(|length| RECORD_BYTES + length).chain(groups))
+            }
+        }
     }
 
     /// Stores the value under a key that is not there, by effects of bounded size: they are one atomic group, as

@@ -39,6 +39,7 @@ impl<'a> Move<'a> {
         let Some(list) = cx.keys.view_list(self.source)? else { return Ok(false) };
         let found = outermost(list, self.from).next();
         let value = found.expect("no list is empty").to_vec();
+        cx.keys.check_room([value.len()].into_iter())?;
         cx.reply.bulk(&value);
         let value = value.as_slice();
         let phrase = cx.keys.stream().phrase();

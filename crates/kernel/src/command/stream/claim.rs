@@ -111,6 +111,7 @@ impl<'a> Claimer<'a> {
     fn finish(&self, keys: &mut Keyspace, so_far: Claimed) -> Result<(), Stop> {
         let Claimer { key, group, consumer, .. } = *self;
         let now = keys.now();
+        keys.check_room(so_far.claims.values().map(|_| size_of::<Claim>()))?;
         let found = keys.view_stream(key)?.and_then(|stream| stream.group(group));
         let known = found.and_then(|group| group.consumer(consumer));
         if so_far.claims.is_empty() && known.is_some() {

@@ -357,6 +357,8 @@ impl Reader<'_> {
             let pending = owner.pending_from(start).take(self.count.unwrap_or(usize::MAX));
             pending.map(|id| claims.extend(put_again(reply, stream, found, id, at))).count()
         });
+        // The same stream may be named many times.
+        cx.keys.check_room(claims.iter().map(|_| size_of::<Claim>()))?;
         in_parts(
             claims.into_iter(),
             |_| size_of::<Claim>(),
