@@ -60,6 +60,23 @@ impl Listeners {
         self.unix.as_deref()
     }
 
+    /// Hands each kind of listener to `tell`, in the words of INFO, with the number that this kind has in Redis.
+    pub(crate) fn describe(&self, settings: &Settings, mut tell: impl FnMut(usize, &str)) {
+        let inet = |name: &str, count: usize, port: u16| {
+            let names = settings.bind.iter().take(count).map(|name| format!(",bind={name}"));
+            format!("name={name}{},port={port}", names.collect::<String>())
+        };
+        if !self.tcp.is_empty() {
+            tell(0, &inet("tcp", self.tcp.len(), settings.port));
+        }
+        if let Some(path) = &self.unix {
+            tell(1, &format!("name=unix,bind={}", path.display()));
+        }
+        if !self.tls.is_empty() {
+            tell(2, &inet("tls", self.tls.len(), settings.tls_port));
+        }
+    }
+
     /// Listens where `settings` say now. Addresses that stay are not touched, so no client is refused meanwhile.
     pub(crate) fn change(
         &mut self,

@@ -8,6 +8,7 @@
 use std::ops::Index;
 
 use base::UnixMs;
+use base::extended::Extended;
 use base::number::{parse_double, parse_i64};
 use wire::resp::reply::ErrorReply;
 use wire::resp::request::Span;
@@ -99,6 +100,7 @@ impl<'a> Args<'a> {
     pub fn deadline(&self, i: usize, now: UnixMs) -> Result<Option<UnixMs>, Stop> {
         let error = |text| Stop::Error(ErrorReply::new(text));
         let seconds = parse_double(self.key(i))
+            .or_else(|| beyond_double(self.key(i)))
             .ok_or_else(|| error("ERR timeout is not a float or out of range"))?;
         if seconds < 0.0 {
             return Err(error("ERR timeout is negative"));
@@ -110,6 +112,13 @@ impl<'a> Args<'a> {
         }
         Ok((ms > 0.0).then(|| now.plus_ms(ms as u64)))
     }
+}
+
+/// A number that only C's `long double` can hold, in which Redis reads timeouts: as good as infinite, or as nothing.
+fn beyond_double(text: &[u8]) -> Option<f64> {
+    let digits = Extended::parse(text)?.to_text();
+    let size = if digits.trim_start_matches('-').starts_with('0') { 0.0 } else { f64::INFINITY };
+    Some(if digits.starts_with('-') { -size } else { size.max(f64::MIN_POSITIVE) })
 }
 
 /// The error to a subcommand with more arguments than any of its forms has.
@@ -185,13 +194,16 @@ mod tests {
             Err(Stop::Error(error)) => error.to_string(),
             other => panic!("{other:?}"),
         };
-        with_args(&["BLPOP", "0", "0.1", "-1", "x", "1e30"], |args| {
+        with_args(&["BLPOP", "0", "0.1", "-1", "x", "1e30", "1e400", "-1e400", "1e-400"], |args| {
             let now = UnixMs(1000);
             assert_eq!(args.deadline(1, now), Ok(None));
             assert_eq!(args.deadline(2, now), Ok(Some(UnixMs(1100))));
             assert_eq!(text(args.deadline(3, now)), "ERR timeout is negative");
             assert_eq!(text(args.deadline(4, now)), "ERR timeout is not a float or out of range");
             assert_eq!(text(args.deadline(5, now)), "ERR timeout is out of range");
+            assert_eq!(text(args.deadline(6, now)), "ERR timeout is out of range");
+            assert_eq!(text(args.deadline(7, now)), "ERR timeout is negative");
+            assert_eq!(args.deadline(8, now), Ok(Some(UnixMs(1001))));
         });
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use base::UnixMs;
 use net::{Address, Token};
 use wire::resp::reply::ErrorReply;
 
@@ -225,8 +224,6 @@ struct Victims<'a> {
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
     user: Option<&'a Arc<User>>,
-    /// Connected for at least so many seconds.
-    age_seconds: Option<u64>,
     spares_me: bool,
 }
 
@@ -247,13 +244,6 @@ impl<'a> Victims<'a> {
                 victims.address = Some(value);
             } else if args.is(at, "LADDR") {
                 victims.local_address = Some(value);
-            } else if args.is(at, "MAXAGE") {
-                let seconds =
-                    base::number::parse_i64(value).and_then(|age| u64::try_from(age).ok());
-                let seconds = seconds
-                    .filter(|seconds| *seconds > 0)
-                    .ok_or_else(|| error("ERR maxage is not an integer or out of range"))?;
-                victims.age_seconds = Some(seconds);
             } else if args.is(at, "USER") {
                 let user = access.user(value).ok_or_else(|| {
                     let user = String::from_utf8_lossy(value);
@@ -272,15 +262,13 @@ impl<'a> Victims<'a> {
     }
 
     /// Never a link of the cluster: by these come leases and orders.
-    fn include(&self, session: &Session, now: UnixMs) -> bool {
-        let age = now.0.saturating_sub(session.connected_at.0) / 1000;
+    fn include(&self, session: &Session) -> bool {
         !session.is_internal
             && self.id.is_none_or(|id| session.id.0 == id)
             && self.kind.is_none_or(|kind| ClientType::of(session) == kind)
             && self.user.is_none_or(|user| Arc::ptr_eq(user, &session.user))
             && self.address.is_none_or(|text| is_address(&session.peer, text))
             && self.local_address.is_none_or(|text| is_address(&session.local, text))
-            && self.age_seconds.is_none_or(|seconds| age >= seconds)
     }
 }
 
@@ -296,15 +284,14 @@ fn kill(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     } else {
         Victims::parse(args, &cx.node.access)?
     };
-    let now = cx.node.now;
     let others: Vec<Token> = cx
         .node
         .clients
         .iter()
-        .filter(|session| victims.include(session, now))
+        .filter(|session| victims.include(session))
         .map(|session| session.token)
         .collect();
-    let includes_me = !victims.spares_me && victims.include(cx.turn.session, now);
+    let includes_me = !victims.spares_me && victims.include(cx.turn.session);
     let count = others.len() + usize::from(includes_me);
     if is_old_form && count == 0 {
         return Err(error("ERR No such client"));

@@ -1,7 +1,9 @@
 //! Kinds of parameters: which text is a value, and the one form in which it is kept and shown.
 
-use base::number::parse_i64;
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use base::number::parse_i64;
 
 /// What a parameter's value may be.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +11,11 @@ pub(super) enum Kind {
     /// `yes` or `no`.
     Bool,
     Int {
+        min: i64,
+        max: i64,
+    },
+    /// An integer that is kept within narrower bounds than may be said.
+    Clamped {
         min: i64,
         max: i64,
     },
@@ -63,6 +70,14 @@ impl Kind {
         )
     }
 
+    /// How CONFIG GET shows a kept value. Redis hides `n` behind `A`, which does not stand for it.
+    pub(super) fn shown(self, kept: &str) -> Cow<'_, str> {
+        match self {
+            Kind::Events if kept.starts_with('A') => kept.replace('n', "").into(),
+            _ => kept.into(),
+        }
+    }
+
     /// The kept form of `text`; `old` is the kept value so far.
     pub(super) fn normalize(self, text: &str, old: &str) -> Result<String, Problem> {
         match self {
@@ -73,6 +88,11 @@ impl Kind {
                 let value = parse_i64(text.as_bytes())
                     .ok_or("argument couldn't be parsed into an integer")?;
                 within(value, min, max).map(|()| value.to_string())
+            }
+            Kind::Clamped { min, max } => {
+                let said = Kind::Int { min: 0, max: i64::from(i32::MAX) }.normalize(text, old)?;
+                let value: i64 = said.parse().expect("it is an integer");
+                Ok(value.clamp(min, max).to_string())
             }
             Kind::Octal { max } => {
                 let value = u64::from_str_radix(text, 8)
@@ -324,6 +344,9 @@ mod tests {
     fn event_letters_as_redis_shows_them() {
         check(Kind::Events, "KEA", Ok("AKE"));
         check(Kind::Events, "Kg$lshzxetdmnE", Ok("AnKEm"));
+        assert_eq!(Kind::Events.shown("AnKEm"), "AKEm");
+        assert_eq!(Kind::Events.shown("nK"), "nK");
+        assert_eq!(Kind::Text.shown("An"), "An");
         check(Kind::Events, "Elg", Ok("glE"));
         check(Kind::Events, "Q", Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."));
     }
@@ -333,6 +356,10 @@ mod tests {
         let kind = Kind::Int { min: 0, max: 65535 };
         check(kind, "99999", Err("argument must be between 0 and 65535 inclusive"));
         check(kind, "x", Err("argument couldn't be parsed into an integer"));
+        let clamped = Kind::Clamped { min: 1, max: 500 };
+        check(clamped, "0", Ok("1"));
+        check(clamped, "501", Ok("500"));
+        check(clamped, "-1", Err("argument must be between 0 and 2147483647 inclusive"));
         check(kind, "+1", Err("argument couldn't be parsed into an integer"));
         check(Kind::Octal { max: 0o777 }, "700", Ok("700"));
         check(Kind::Bool, "YES", Ok("yes"));

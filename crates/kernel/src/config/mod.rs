@@ -19,6 +19,7 @@ mod kind;
 mod settings;
 mod table;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use base::glob;
@@ -242,7 +243,7 @@ impl Config {
     /// Names and values that match one of the globs (case does not matter), each once; older names
     /// are entries of their own, and a whole name is given back as it was written, as in Redis. What is hidden must be
     /// asked for by its whole name.
-    pub fn matching(&self, globs: &[&[u8]]) -> Vec<(String, &str)> {
+    pub fn matching(&self, globs: &[&[u8]]) -> Vec<(String, Cow<'_, str>)> {
         let name_of = |name: &str, is_hidden: bool| {
             let is_whole = |pattern: &&&[u8]| pattern.eq_ignore_ascii_case(name.as_bytes());
             if let Some(written) = globs.iter().find(is_whole) {
@@ -256,7 +257,7 @@ impl Config {
             .zip(&self.values)
             .flat_map(|(row, value)| {
                 let names = std::iter::once(row.name).chain(row.alias);
-                names.map(move |name| (name, row.is_hidden, value.as_str()))
+                names.map(move |name| (name, row.is_hidden, row.kind.shown(value)))
             })
             .filter_map(|(name, is_hidden, value)| Some((name_of(name, is_hidden)?, value)))
             .collect()

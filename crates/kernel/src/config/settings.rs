@@ -314,7 +314,7 @@ impl Settings {
             tls: tls_options(values),
             tls_links: TlsLinks::of(values),
             databases: values.number("databases"),
-            hz: values.number::<u32>("hz").clamp(1, 500),
+            hz: values.number("hz"),
             slowlog_slower_than_us: values.number("slowlog-log-slower-than"),
             slowlog_max_len: values.number("slowlog-max-len"),
             latency_tracking: values.is_on("latency-tracking"),

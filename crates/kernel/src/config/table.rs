@@ -193,7 +193,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("hash-max-listpack-entries", LONG, "512").alias("hash-max-ziplist-entries"),
     row("hash-max-listpack-value", LONG, "64").alias("hash-max-ziplist-value"),
     row("hll-sparse-max-bytes", memory(0, SIGNED_MAX), "3000"),
-    row("hz", NATURAL, "10"),
+    row("hz", Kind::Clamped { min: 1, max: 500 }, "10"),
     row("ignore-warnings", TEXT, ""),
     row("io-threads", int(1, 128), "1").at_start(),
     row("io-threads-do-reads", BOOL, "no").at_start(),

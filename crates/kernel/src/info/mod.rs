@@ -222,6 +222,9 @@ fn server(out: &mut Fields, cx: &NodeTurn<'_>) {
     if let Some(departure) = node.departure {
         out.field("shutdown_in_milliseconds", departure.left_ms());
     }
+    if let Some(listeners) = &node.listeners {
+        listeners.describe(settings, |number, text| out.field(&format!("listener{number}"), text));
+    }
 }
 
 fn clients(out: &mut Fields, cx: &NodeTurn<'_>) {

@@ -475,7 +475,8 @@ fn begin(node: &Node, keys: &mut Keyspace) -> Result<Running, String> {
     let image = appender.log().directory().join("snapshot.tmp");
     let writer = Arc::new(FileWriter::create(&image).map_err(|error| error.to_string())?);
     let stream_db = keys.stream().relayed_db();
-    let about = About { position, now: node.now, memory_bytes: 0, stream_db };
+    let memory_bytes = store::memory::used_bytes();
+    let about = About { position, now: node.now, memory_bytes, stream_db };
     let drain = Box::new(Arc::clone(&writer));
     let begun = Snapshot::begin(keys.store_mut(), &about, false, drain);
     let snapshot = begun.map_err(|_| "another snapshot is being written")?;

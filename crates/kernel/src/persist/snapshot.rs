@@ -48,6 +48,7 @@ pub struct About {
     /// The newest op that the data contains.
     pub position: Position,
     pub now: UnixMs,
+    /// In use by the data; 0: not known.
     pub memory_bytes: u64,
     /// The database that a replica must have selected for the stream behind the snapshot, unless that tells.
     pub stream_db: Option<u16>,
