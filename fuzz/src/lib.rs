@@ -1,5 +1,6 @@
 //! Fuzz targets: functions that take hostile bytes, what to begin with, and how to change it. See README.md.
 
+mod aof;
 pub mod mutate;
 mod rig;
 pub mod targets;

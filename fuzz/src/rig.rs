@@ -1,9 +1,12 @@
 //! A node in this thread, to which commands are spoken over a socket: turn by turn, so that nothing runs beside it.
 
 use std::cell::RefCell;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::{env, fs, process, thread};
 
+use kernel::alone::import;
 use kernel::config::file::Directive;
 use kernel::keyspace::Keyspace;
 use kernel::limits::Limits;
@@ -32,6 +35,8 @@ pub(crate) fn with(test: impl FnOnce(&mut Rig)) {
 
 pub(crate) struct Rig {
     executor: Executor,
+    /// `dir` of its configuration; there only while files are imported.
+    dir: PathBuf,
     socket: TcpStream,
     heard: Vec<u8>,
 }
@@ -50,14 +55,22 @@ impl Rig {
             words: vec![value.to_owned()],
         };
         // Values stay small, so that an input takes no gigabytes.
-        let directives =
-            [directive("proto-max-bulk-len", "1048576"), directive("enable-debug-command", "yes")];
+        let dir = format!("pollux-fuzz-{}-{:?}", process::id(), thread::current().id());
+        let dir = env::temp_dir().join(dir);
+        let directives = [
+            directive("proto-max-bulk-len", "1048576"),
+            directive("enable-debug-command", "yes"),
+            directive(
+                "dir",
+                dir.to_str().expect("the folder for temporary files has a plain name"),
+            ),
+        ];
         node.config.load(&directives).expect("the settings are right");
         node.configure(&mut keys);
         let socket = TcpStream::connect(address).expect("the listener takes clients");
         socket.set_nonblocking(true).expect("a socket can be told so");
         socket.set_nodelay(true).expect("a socket can be told so");
-        Rig { executor: Executor::new(node, keys), socket, heard: Vec::new() }
+        Rig { executor: Executor::new(node, keys), dir, socket, heard: Vec::new() }
     }
 
     /// Says a command and waits for its answer.
@@ -66,6 +79,18 @@ impl Rig {
         response::encode_command(&mut request, words);
         self.send(&request);
         self.hear()
+    }
+
+    /// Imports what `write` leaves in a folder as files of Redis. `false`: they were refused, and a part may be loaded.
+    pub(crate) fn import(&mut self, write: impl FnOnce(&Path) -> io::Result<()>) -> bool {
+        fs::create_dir_all(&self.dir).expect("a folder can be made");
+        write(&self.dir).expect("files can be written");
+        let loaded = match import::find(&self.executor.node.config) {
+            Ok(Some(found)) => import::load(&mut self.executor, &found, &|_| false).is_ok(),
+            Ok(None) | Err(_) => false,
+        };
+        fs::remove_dir_all(&self.dir).expect("the folder can be removed");
+        loaded
     }
 
     /// Sends bytes, which may be any.

@@ -22,7 +22,7 @@ use wire::record;
 use wire::resp::request::{Progress, RequestLimits, RequestParser};
 use wire::resp::response::{self, Response, ResponseLimits};
 
-use super::rig;
+use super::{aof, rig};
 
 /// A function that takes hostile bytes.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,7 @@ pub const ALL: &[Target] = &[
     Target { name: "config", run: config, seeds: config_seeds },
     Target { name: "handshake", run: handshake, seeds: handshake_seeds },
     Target { name: "rest", run: rest, seeds: rest_seeds },
+    Target { name: "aof", run: aof::run, seeds: aof::seeds },
 ];
 
 fn texts(texts: &[&[u8]]) -> Vec<Vec<u8>> {
@@ -113,7 +114,7 @@ fn pack(items: &[&[u8]]) -> Listpack {
 }
 
 /// One value of every form, each written by `write` to a new writer.
-fn write_values(mut write: impl FnMut(&dyn Fn(&mut Writer, &Head<'_>))) {
+pub(crate) fn write_values(mut write: impl FnMut(&dyn Fn(&mut Writer, &Head<'_>))) {
     let earliest = base::UnixMs(1_800_000_000_000);
     let elements = |writer: &mut Writer, items: &[&[u8]]| {
         items.iter().for_each(|item| writer.element(Element::Bytes(item)));
@@ -204,11 +205,15 @@ fn restore(data: &[u8]) {
             rig.call(&[b"RESTORE", b"k", b"0", &dumped, b"REPLACE"]);
             assert_eq!(rig.call(&digest), before, "what is dumped is restored");
         }
-        for line in USES {
-            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            rig.call(&words);
-        }
+        uses(rig);
     });
+}
+
+pub(crate) fn uses(rig: &mut rig::Rig) {
+    for line in USES {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        rig.call(&words);
+    }
 }
 
 /// Commands that read and change a value of any type.
@@ -572,11 +577,15 @@ fn lua_seeds() -> Vec<Vec<u8>> {
     ])
 }
 
+/// Whether a script in it may loop for long, which is no fault of the sandbox: it is left to SCRIPT KILL.
+pub(crate) fn loops(data: &[u8]) -> bool {
+    let words: &[&[u8]] = &[b"while", b"repeat", b"for", b"goto"];
+    words.iter().any(|word| data.windows(word.len()).any(|part| part == *word))
+}
+
 /// The source of a script.
 fn script(data: &[u8]) {
-    // What loops for long is no fault of the sandbox: such a script is left to SCRIPT KILL.
-    let words: &[&[u8]] = &[b"while", b"repeat", b"for", b"goto"];
-    if words.iter().any(|word| data.windows(word.len()).any(|part| part == *word)) {
+    if loops(data) {
         return;
     }
     rig::with(|rig| {

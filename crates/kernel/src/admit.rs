@@ -41,7 +41,7 @@ pub(crate) const OUT_OF_MEMORY: ErrorReply =
     ErrorReply::new("OOM command not allowed when used memory > 'maxmemory'.");
 pub(crate) const NO_REPLICAS: ErrorReply =
     ErrorReply::new("NOREPLICAS Not enough good replicas to write.");
-const NOT_IN_TRANSACTION: ErrorReply =
+pub(crate) const NOT_IN_TRANSACTION: ErrorReply =
     ErrorReply::new("ERR Command not allowed inside a transaction");
 
 /// What the node says to every command alike.
@@ -117,11 +117,8 @@ impl House<'_> {
                 return Admission::Refuse(refusal);
             }
         }
-        if session.protocol == Protocol::Resp2
-            && session.is_subscribed()
-            && !is_for_subscribers(spec.name)
-        {
-            return Admission::Refuse(not_for_subscribers(spec));
+        if let Some(error) = refuse_subscriber(spec, session) {
+            return Admission::Refuse(error);
         }
         if self.is_stale && !self.is_every(spec, args, session, Flag::Stale) {
             return Admission::Refuse(MASTER_DOWN);
@@ -222,6 +219,15 @@ pub(crate) fn refuse_write(node: &Node) -> Option<ErrorReply> {
         Some(replication) => replication.refuse_write(monotonic_clock()),
         None => node.lacks_replicas().then_some(NO_REPLICAS),
     }
+}
+
+/// Why a client that listens to channels may not call the command: in RESP2 it could not tell the reply from a message.
+#[inline]
+pub(crate) fn refuse_subscriber(spec: &CommandSpec, session: &Session) -> Option<ErrorReply> {
+    let is_refused = session.protocol == Protocol::Resp2
+        && session.is_subscribed()
+        && !is_for_subscribers(spec.name);
+    is_refused.then(|| not_for_subscribers(spec))
 }
 
 fn is_for_subscribers(name: &str) -> bool {

@@ -9,7 +9,7 @@
 //! - Nothing is written to a directory before its identity was checked.
 //! - A node whose log has failed ends: what it would serve could be gone after the next start.
 
-mod import;
+pub mod import;
 mod past;
 mod seed;
 
@@ -250,15 +250,18 @@ impl Alone {
     /// nothing; else as [`Alone::load`].
     fn import(&mut self) -> Result<Option<Option<RestoreProgress>>, AloneError> {
         let executor = &mut self.executor;
-        let Some(found) = import::find(&executor.node.config, &self.directory)? else {
+        // From its first op on, the log has the say.
+        if self.directory.position().opid > 0 || !self.directory.checkpoints().is_empty() {
             return Ok(None);
-        };
+        }
+        let Some(found) = import::find(&executor.node.config)? else { return Ok(None) };
         executor.node.is_loading = true;
         let stopper = &self.stopper;
         let is_over = |executor: &Executor| is_over(executor, stopper);
-        if !import::run(executor, &mut self.directory, &found, &is_over)? {
+        if !import::load(executor, &found, &is_over)? {
             return Ok(Some(None));
         }
+        import::keep(executor, &mut self.directory)?;
         executor.node.is_loading = false;
         let keys = executor.keys.store().len() as u64;
         executor.node.facts.persistence.keys_loaded = keys;

@@ -83,6 +83,8 @@ pub struct Session {
     pub close_after_reply: bool,
     /// The commands are those of this node's master, in its stream.
     pub(crate) is_master: bool,
+    /// Its commands are those of a file that is imported: they never wait, and their errors are no reason to stop.
+    pub(crate) plays_file: bool,
     /// What a replica of Redis has said of itself.
     pub(crate) downstream: Option<Box<Downstream>>,
 }
@@ -118,6 +120,19 @@ pub struct Transaction {
     pub bytes: usize,
     /// A command was refused while queueing: EXEC will abort.
     pub is_doomed: bool,
+}
+
+impl Transaction {
+    /// Queues a command. `false`: the queue would hold more than `bytes_max`, and is left as it is.
+    pub(crate) fn take(&mut self, command: Queued, bytes_max: usize) -> bool {
+        let bytes = self.bytes + command.bytes();
+        let has_room = bytes <= bytes_max;
+        if has_room {
+            self.bytes = bytes;
+            self.queue.push(command);
+        }
+        has_room
+    }
 }
 
 /// A WATCHed key.
@@ -308,6 +323,7 @@ impl Clients {
             waits_for_op: 0,
             close_after_reply: false,
             is_master: false,
+            plays_file: false,
             downstream: None,
         };
         let client = Client {

@@ -29,8 +29,11 @@ use crate::tracking::Current;
 use crate::turn::monotonic_clock;
 
 /// What is queued is a request that goes on, and is bounded like one.
-const TRANSACTION_TOO_LARGE: ErrorReply =
+pub(crate) const TRANSACTION_TOO_LARGE: ErrorReply =
     ErrorReply::new("ERR the commands of this transaction exceed client-query-buffer-limit");
+
+/// Errors of commands in a file that the log tells one by one.
+const FILE_ERRORS_TOLD: u64 = 100;
 
 /// Whether the client's next command may follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,15 +107,14 @@ impl Stage<'_> {
             }
             Admission::Queue => {
                 let transaction = session.transaction.as_mut().expect("only then it is queued");
-                let command = Queued::new(spec, handler, args);
-                let is_too_large = transaction.bytes + command.bytes()
-                    > self.node.limits.client_query_buffer_limit;
                 // What a master has done is to be done here.
-                if is_too_large && !session.is_master {
+                let bytes_max = match session.is_master {
+                    true => usize::MAX,
+                    false => self.node.limits.client_query_buffer_limit,
+                };
+                if !transaction.take(Queued::new(spec, handler, args), bytes_max) {
                     return self.refuse(token, Some(spec), args, &TRANSACTION_TOO_LARGE);
                 }
-                transaction.bytes += command.bytes();
-                transaction.queue.push(command);
                 self.answer(token, |reply| reply.simple("QUEUED"));
                 After::Next
             }
@@ -183,6 +185,9 @@ impl Stage<'_> {
             Err(Stop::Block(on)) => {
                 // It is counted when its wait ends.
                 let session = self.node.clients.get_mut(token).expect("its command just ran");
+                if session.plays_file {
+                    return After::Next;
+                }
                 let command = match &on.again {
                     Some(words) => Queued::of_words(spec, handler, words),
                     None => Queued::new(spec, handler, args),
@@ -336,9 +341,11 @@ impl Stage<'_> {
     }
 
     fn note_master_error(&mut self, token: Token, name: &str, error: &ErrorReply) {
-        if self.node.clients.get(token).is_some_and(|session| session.is_master) {
-            note_master_error(self.node, name, error);
-        }
+        let Some(session) = self.node.clients.get(token).filter(|session| session.is_master) else {
+            return;
+        };
+        let is_of_file = session.plays_file;
+        note_master_error(self.node, is_of_file, name, error);
     }
 
     /// Refuses a command before it runs; a transaction that is being queued is doomed by it.
@@ -638,17 +645,24 @@ pub(crate) fn count_error(node: &mut Node, error: &ErrorReply) {
     }
 }
 
-/// What our master could do we cannot, be it in a transaction: from here on the data may differ.
+/// What our master could do, or is done in a file of Redis, we cannot, be it in a transaction: from here on the data may
+/// differ.
 #[cold]
-pub(crate) fn note_master_error(node: &mut Node, name: &str, error: &ErrorReply) {
+pub(crate) fn note_master_error(node: &mut Node, is_of_file: bool, name: &str, error: &ErrorReply) {
     let is_known = catalog::find_full(name.as_bytes()).is_some();
-    node.counters.unexpected_error_replies += u64::from(is_known);
+    let count = &mut node.counters.unexpected_error_replies;
+    *count += u64::from(is_known);
+    // A file may hold as many as it likes; how many there were is said at its end.
+    if is_of_file && *count > FILE_ERRORS_TOLD {
+        return;
+    }
+    let (from, to) =
+        if is_of_file { ("server", "AOF-loading-client") } else { ("replica", "master") };
     tracing::warn!(
-        "== CRITICAL == This replica is sending an error to its master: '{}' after processing the command '{}'",
-        error.0,
-        name
+        "== CRITICAL == This {from} is sending an error to its {to}: '{}' after processing the command '{name}'",
+        error.0
     );
-    if *error == TOO_LARGE {
+    if *error == TOO_LARGE && !is_of_file {
         node.ask_for_image();
     }
 }

@@ -35,13 +35,19 @@ impl Session {
         self.is_authenticated = self.has_logged_in;
     }
 
-    /// Speaks for this node's master, or for its past: no user, no answers, and everything is allowed.
+    /// Speaks for this node's master: no user, no answers, and everything is allowed.
     pub(crate) fn become_master(&mut self) {
         self.is_master = true;
         self.is_unrestricted = true;
         self.has_logged_in = true;
         self.is_authenticated = true;
         self.reply_mode = ReplyMode::Off;
+    }
+
+    /// Speaks for a file of Redis, as a master would.
+    pub(crate) fn become_file(&mut self) {
+        self.become_master();
+        self.plays_file = true;
     }
 
     /// Where a command of this client comes from, as far as the log of denials tells.

@@ -15,7 +15,13 @@
 //! Invariants
 //! - The files of Redis are only read. The log has nothing of them before it has all of them.
 //! - Commands of a transaction that is cut off have no effect.
+//! - A file changes data and nothing else. What would stop the node, set it up, reach out of it or wait (SHUTDOWN, CONFIG,
+//!   REPLICAOF, MIGRATE, DEBUG SLEEP, ...) is left out and named in the log; Redis would obey it.
+//! - A command that fails is told in the log, and the next one follows, as in Redis: an AOF may well hold a script that fails
+//!   at its end. What is no command stops the import, and so does a SELECT that fails, as what follows it would get into
+//!   another database.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -25,13 +31,15 @@ use std::time::Duration;
 
 use base::{OpId, Position};
 use binlog::{Directory, History};
+use catalog::{CommandSpec, Flag, Group};
 use net::{TcpOptions, Token};
 use tracing::{info, warn};
 use wire::resp::request::{Progress, RequestLimits, RequestParser};
 
 use super::{AloneError, REIGN};
+use crate::admit;
 use crate::command::Args;
-use crate::command::table;
+use crate::command::table::{self, Resolved};
 use crate::config::Config;
 use crate::limits::MASTER_BULK_BYTES_MAX;
 use crate::persist::{About, FileWriter, Loader, Snapshot, SnapshotStep};
@@ -43,13 +51,15 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// A manifest is small, whatever it holds (bytes).
 const MANIFEST_BYTES_MAX: u64 = 16 << 20;
 const RDB_SIGNATURE: &[u8] = b"REDIS";
+/// A line between commands is short (bytes).
+const NOTE_BYTES_MAX: usize = 64 << 10;
 
 /// Where the import stands in the log's history: before everything that this node writes.
 const POSITION: Position = Position { epoch: REIGN, opid: 1 };
 
 /// Files to be read, in this order.
 #[derive(Debug)]
-pub(super) struct Found {
+pub struct Found {
     files: Vec<PathBuf>,
     /// The end of the last file may be cut off.
     may_be_cut: bool,
@@ -59,11 +69,8 @@ fn wrong(path: &Path, why: &dyn std::fmt::Display) -> AloneError {
     AloneError::Import { path: path.to_owned(), why: why.to_string() }
 }
 
-/// What there is to import into this log; `None` when it has a history, or Redis has left nothing.
-pub(super) fn find(config: &Config, directory: &Directory) -> Result<Option<Found>, AloneError> {
-    if directory.position().opid > 0 || !directory.checkpoints().is_empty() {
-        return Ok(None);
-    }
+/// What there is to import in the directory of `config`; `None` when Redis has left nothing.
+pub fn find(config: &Config) -> Result<Option<Found>, AloneError> {
     let text = |name: &str| config.get(name).unwrap_or_default();
     let dir = Path::new(text("dir"));
     let may_be_cut = text("aof-load-truncated") == "yes";
@@ -157,42 +164,52 @@ fn parse_entry(line: &str) -> Option<Entry> {
     is_plain.then(|| Entry { name: name.to_owned(), number, kind })
 }
 
-/// Loads everything into the executor's store and makes it the first checkpoint of the log. `false`: stopped meanwhile.
-pub(super) fn run(
+/// Loads everything into the executor's store. `false`: `is_over` said so meanwhile, and a part is loaded.
+pub fn load(
     executor: &mut Executor,
-    directory: &mut Directory,
     found: &Found,
     is_over: &dyn Fn(&Executor) -> bool,
 ) -> Result<bool, AloneError> {
-    let (last, before) = match found.files.split_last() {
-        Some(files) => files,
-        None => return Ok(true),
-    };
+    let Some((last, before)) = found.files.split_last() else { return Ok(true) };
+    let failed_before = executor.node.counters.unexpected_error_replies;
     let mut reader = CommandReader::new(executor)?;
-    for path in before {
-        if !reader.read(executor, path, false, is_over)? {
-            return Ok(false);
+    let mut read_all = || {
+        for path in before {
+            if !reader.read(executor, path, false, is_over)? {
+                return Ok(false);
+            }
         }
-    }
-    if !reader.read(executor, last, found.may_be_cut, is_over)? {
-        return Ok(false);
-    }
+        reader.read(executor, last, found.may_be_cut, is_over)
+    };
+    let outcome = read_all();
     executor.node.net.close(reader.token);
     executor.stage(|stage| stage.forget(reader.token));
+    if !outcome? {
+        return Ok(false);
+    }
     info!(keys = executor.keys.store().len(), file = %last.display(), "data of Redis imported");
+    let failed = executor.node.counters.unexpected_error_replies - failed_before;
+    if failed > 0 {
+        warn!(failed, "commands of the AOF failed: the data may not be what it was in Redis");
+    }
+    Ok(true)
+}
+
+/// Makes what was loaded the first checkpoint of the log.
+pub(super) fn keep(executor: &mut Executor, directory: &mut Directory) -> Result<(), AloneError> {
     let image = directory.path().join("import.tmp");
     write_image(executor, &image)?;
     let mut history = History::default();
     history.begin(REIGN, OpId::FIRST).map_err(binlog::OpenError::from)?;
     directory.start_over(&image, POSITION, history, 0)?;
-    Ok(true)
+    Ok(())
 }
 
 /// The store as a checkpoint file.
 fn write_image(executor: &mut Executor, path: &Path) -> Result<(), AloneError> {
     let writer = Arc::new(FileWriter::create(path).map_err(|error| wrong(path, &error))?);
-    let about =
-        About { position: POSITION, now: executor.node.now, memory_bytes: 0, stream_db: None };
+    let memory_bytes = store::memory::used_bytes();
+    let about = About { position: POSITION, now: executor.node.now, memory_bytes, stream_db: None };
     let store = executor.keys.store_mut();
     let begun = Snapshot::begin(store, &about, false, Box::new(Arc::clone(&writer)));
     let mut snapshot = begun.map_err(|_| wrong(path, &"a snapshot is being written"))?;
@@ -210,10 +227,14 @@ fn write_image(executor: &mut Executor, path: &Path) -> Result<(), AloneError> {
     }
 }
 
-/// Plays files as the commands of a master: nothing is refused, nothing is answered, nothing expires.
+/// Plays files as the commands of a master: nothing is refused, nothing is answered, nothing expires, nothing waits.
 struct CommandReader {
     token: Token,
+    /// The other end, on which nobody speaks: with it the connection would be gone, and the session that plays the file.
+    _peer: TcpStream,
     parser: RequestParser,
+    /// Commands that were left out, each named in the log once.
+    left_out: BTreeSet<&'static str>,
 }
 
 impl CommandReader {
@@ -221,12 +242,13 @@ impl CommandReader {
     fn new(executor: &mut Executor) -> io::Result<CommandReader> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let socket = TcpStream::connect(listener.local_addr()?)?;
-        let peer = listener.accept()?.1;
+        let (peer, address) = listener.accept()?;
         let node = &mut executor.node;
         let token = node.net.adopt(socket, &TcpOptions::default())?;
-        let session = node.clients.insert(token, peer.into(), peer.into(), node.now);
-        session.become_master();
-        Ok(CommandReader { token, parser: RequestParser::new() })
+        let session = node.clients.insert(token, address.into(), address.into(), node.now);
+        session.become_file();
+        let parser = RequestParser::new();
+        Ok(CommandReader { token, _peer: peer, parser, left_out: BTreeSet::new() })
     }
 
     /// One file: an RDB image, commands, or first the one, then the others.
@@ -289,43 +311,37 @@ impl CommandReader {
         let limits =
             RequestLimits { bulk_bytes_max: MASTER_BULK_BYTES_MAX, ..RequestLimits::default() };
         let mut at = 0;
-        loop {
+        while let Some(first) = input.get(at) {
+            match first {
+                b'*' => {}
+                // Redis notes the time in lines between commands.
+                b'#' => match note_length(&input[at..]) {
+                    Some(length) => {
+                        at += length;
+                        continue;
+                    }
+                    None if input.len() - at > NOTE_BYTES_MAX => {
+                        return Err(wrong(path, &"it is no AOF: a line does not end"));
+                    }
+                    None => break,
+                },
+                _ => return Err(wrong(path, &"it is no AOF: a command begins with '*'")),
+            }
             match self.parser.parse(&mut input[at..], &limits) {
                 Ok(Progress::Incomplete) => break,
                 Ok(Progress::Request { consumed }) => {
                     let args = Args::new(&input[at..at + consumed], self.parser.args());
-                    // Redis notes the time in lines between commands.
-                    if args.get(0).is_some_and(|name| !name.starts_with(b"#")) {
-                        self.perform(executor, path, &args)?;
+                    if args.len() == 0 {
+                        return Err(wrong(path, &"it is no AOF: a command without a name"));
                     }
+                    perform(self.token, &mut self.left_out, executor, path, &args)?;
                     at += consumed;
                 }
-                Err(error) => return Err(wrong(path, &format!("it is no AOF: {error:?}"))),
+                Err(error) => return Err(wrong(path, &format!("it is no AOF: {error}"))),
             }
         }
+        // The parser knows how far it has come in what is left.
         input.drain(..at);
-        if !input.is_empty() {
-            self.parser.reset();
-        }
-        Ok(())
-    }
-
-    fn perform(
-        &self,
-        executor: &mut Executor,
-        path: &Path,
-        args: &Args<'_>,
-    ) -> Result<(), AloneError> {
-        let resolved = table::resolve(args);
-        if let Some(error) = table::unresolved(&resolved, args) {
-            return Err(wrong(path, &error.0));
-        }
-        let before = executor.node.counters.unexpected_error_replies;
-        executor.stage(|stage| stage.perform(self.token, resolved, args));
-        if executor.node.counters.unexpected_error_replies > before {
-            let name = String::from_utf8_lossy(args.key(0)).into_owned();
-            return Err(wrong(path, &format!("{name} fails: the file does not fit its beginning")));
-        }
         Ok(())
     }
 
@@ -349,6 +365,54 @@ impl CommandReader {
         warn!(file = %path.display(), bytes = rest, "the cut-off end of the AOF is left out");
         Ok(())
     }
+}
+
+/// Length of the line at the front; `None`: it is cut off.
+fn note_length(input: &[u8]) -> Option<usize> {
+    let line = &input[..input.len().min(NOTE_BYTES_MAX)];
+    line.iter().position(|byte| *byte == b'\n').map(|end| end + 1)
+}
+
+fn perform(
+    token: Token,
+    left_out: &mut BTreeSet<&'static str>,
+    executor: &mut Executor,
+    path: &Path,
+    args: &Args<'_>,
+) -> Result<(), AloneError> {
+    let resolved = table::resolve(args);
+    if let Some(error) = table::unresolved(&resolved, args) {
+        return Err(wrong(path, &error.0));
+    }
+    let Resolved::Known { spec, .. } = resolved else { unreachable!("looked at above") };
+    if !is_of_data(spec) {
+        if left_out.insert(spec.name) {
+            warn!(
+                command = spec.name,
+                file = %path.display(),
+                "a command that does not belong into an AOF is left out"
+            );
+        }
+        return Ok(());
+    }
+    let failed_before = executor.node.counters.unexpected_error_replies;
+    assert!(executor.node.clients.get(token).is_some(), "the connection of the file is held open");
+    executor.stage(|stage| stage.perform(token, resolved, args));
+    let has_failed = executor.node.counters.unexpected_error_replies > failed_before;
+    if has_failed && spec.name == "select" {
+        let db = String::from_utf8_lossy(args.key(1)).into_owned();
+        let why = format!("SELECT {db} fails: the setting `databases` rules it out");
+        return Err(wrong(path, &why));
+    }
+    Ok(())
+}
+
+/// Whether a file may hold the command: it changes data, or says where or as a whole with what.
+fn is_of_data(spec: &CommandSpec) -> bool {
+    let changes = spec.has(Flag::Write) || admit::may_replicate(spec);
+    (changes && !spec.has(Flag::Admin) && spec.name != "migrate")
+        || spec.group == Group::Transactions
+        || matches!(spec.name, "select" | "script|load" | "script|flush")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{Args, Awaited, BlockOn, CmdResult, Handler, NodeTurn, Stop, TimeoutR
 use crate::info;
 use crate::node::{SaveKind, Saving, Shutdown};
 use crate::replicate::refresh_facts;
+use crate::script;
 
 pub(crate) const COMMANDS: &[Binding] = &[
     ("bgrewriteaof", Handler::Node(bgrewriteaof)),
@@ -33,7 +34,8 @@ fn info(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
 
 /// The clock of now, not of the turn: clients measure with it. In a script time stands still, to the millisecond.
 fn time(cx: &mut Turn<'_>, _: &Args<'_>) -> CmdResult {
-    let (seconds, microseconds) = if cx.keys.is_for_script {
+    // It stands still for as long as nothing else can happen in between.
+    let (seconds, microseconds) = if cx.keys.is_for_script || cx.session.runs_transaction {
         let now = cx.keys.now().0;
         (now / 1000, now % 1000 * 1000)
     } else {
@@ -146,6 +148,11 @@ fn shutdown(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
         }
         cx.turn.reply.ok();
         return Ok(());
+    }
+    if let Some(running) = &cx.node.scripts.running
+        && !has("NOSAVE")
+    {
+        return Err(script::busy(running.kind).into());
     }
     if cx.node.replication.is_some() {
         cx.node.shutdown = Some(Shutdown::Clean);

@@ -154,7 +154,8 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
             cx.turn.reply.buffer().truncate(before);
             execute::count_error(cx.node, &error);
             if cx.turn.session.is_master {
-                execute::note_master_error(cx.node, command.spec.name, &error);
+                let is_of_file = cx.turn.session.plays_file;
+                execute::note_master_error(cx.node, is_of_file, command.spec.name, &error);
             }
             cx.turn.reply.error(&error);
         }

@@ -21,10 +21,11 @@ use wire::resp::reply::{ErrorReply, ReplyWriter};
 use wire::resp::request::{Progress, RequestLimits};
 
 use super::busy;
+use crate::admit;
 use crate::client::Session;
 use crate::command::table::{self, Resolved};
 use crate::command::transaction::is_never_queued;
-use crate::command::{Args, Handler, NodeTurn, Stop, Turn, internal};
+use crate::command::{Args, Handler, NodeTurn, Queued, Stop, Turn, internal};
 use crate::execute;
 
 /// What the node address hears to an order that cannot be carried out now.
@@ -148,22 +149,45 @@ impl NodeTurn<'_> {
         if !session.is_authenticated && !spec.has(Flag::NoAuth) {
             return self.refuse(token, &ErrorReply::new("NOAUTH Authentication required."));
         }
+        let is_in_transaction = session.transaction.is_some();
+        if is_in_transaction && spec.has(Flag::NoMulti) {
+            self.node.counters.reject(spec.id);
+            return self.refuse(token, &admit::NOT_IN_TRANSACTION);
+        }
         if let Err(denial) = session.check(spec, args) {
             self.node.counters.reject(spec.id);
             let error = execute::deny(self.node, token, spec, args, denial);
             return self.refuse(token, &error);
         }
-        let is_queueing = session.transaction.is_some() && !is_never_queued(spec.name);
-        let is_saving = spec.name == "shutdown" && !(1..args.len()).any(|at| args.is(at, "NOSAVE"));
-        if spec.has(Flag::AllowBusy) && !is_queueing && !is_saving {
-            return self.call(token, handler, args);
+        if let Some(error) = admit::refuse_subscriber(spec, session) {
+            self.node.counters.reject(spec.id);
+            return self.refuse(token, &error);
+        }
+        if spec.has(Flag::AllowBusy) {
+            return if is_in_transaction && !is_never_queued(spec.name) {
+                self.queue(token, Queued::new(spec, handler, args));
+            } else {
+                self.call(token, handler, args);
+            };
         }
         self.node.counters.reject(spec.id);
         let kind = self.node.scripts.running.as_ref().expect("one runs").kind;
-        if spec.name == "exec" && session.transaction.is_some() {
+        if spec.name == "exec" {
             self.abort(token, &busy(kind));
         } else {
             self.refuse(token, &busy(kind));
+        }
+    }
+
+    /// Keeps a command for EXEC, which may come when the script has ended.
+    fn queue(&mut self, token: Token, command: Queued) {
+        let bytes_max = self.node.limits.client_query_buffer_limit;
+        let session = self.node.clients.get_mut(token).expect("it has just spoken");
+        let transaction = session.transaction.as_mut().expect("only then it is queued");
+        if transaction.take(command, bytes_max) {
+            self.reply(token, |reply| reply.simple("QUEUED"));
+        } else {
+            self.refuse(token, &execute::TRANSACTION_TOO_LARGE);
         }
     }
 

@@ -2,6 +2,8 @@
 
 #![expect(unreachable_pub, reason = "in the folder of the targets it is a library")]
 
+#[path = "../../../../fuzz/src/aof.rs"]
+mod aof;
 #[path = "../../../../fuzz/src/mutate.rs"]
 pub(crate) mod mutate;
 #[path = "../../../../fuzz/src/rig.rs"]
@@ -18,7 +20,7 @@ const RUNS: usize = 3000;
 const RUNS_OF_NODES: usize = 250;
 
 fn needs_node(target: &Target) -> bool {
-    matches!(target.name, "restore" | "hyperloglog" | "acl" | "lua" | "commands" | "script")
+    matches!(target.name, "restore" | "hyperloglog" | "acl" | "lua" | "commands" | "script" | "aof")
 }
 
 fn play(target: &Target) {
@@ -67,4 +69,9 @@ fn scripts_of_any_kind_are_answered() {
 #[test]
 fn commands_of_any_kind_are_answered() {
     play_named("commands");
+}
+
+#[test]
+fn files_of_redis_are_read_or_refused() {
+    play_named("aof");
 }

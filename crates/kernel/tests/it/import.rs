@@ -167,11 +167,91 @@ fn what_cannot_be_read_is_left_alone() {
     assert!(refusal(dir.path(), &no).contains("ends in the middle"));
     fs::write(&path, b"*1\r\n$7\r\nNOTHING\r\n").unwrap();
     assert!(refusal(dir.path(), &[]).contains("unknown command"));
-    fs::write(&path, commands(&["RPUSH l 1", "SADD l 1"])).unwrap();
-    assert!(refusal(dir.path(), &[]).contains("SADD fails"));
+    fs::write(&path, b"SET a 1\r\n").unwrap();
+    assert!(refusal(dir.path(), &[]).contains("begins with '*'"));
+    fs::write(&path, b"*0\r\n").unwrap();
+    assert!(refusal(dir.path(), &[]).contains("without a name"));
+    fs::write(&path, [b"#".as_slice(), &[b'x'; 70_000]].concat()).unwrap();
+    assert!(refusal(dir.path(), &[]).contains("does not end"));
+    fs::write(&path, commands(&["SET a 1", "SELECT 99", "SET a 2"])).unwrap();
+    assert!(refusal(dir.path(), &[]).contains("SELECT 99 fails"));
+    fs::write(&path, commands(&["SET a"])).unwrap();
+    assert!(refusal(dir.path(), &[]).contains("wrong number of arguments"));
     fs::write(&path, b"REDIS0009\xff").unwrap();
     assert!(refusal(dir.path(), &[]).contains("ends in the middle"));
     // Nothing of all this is in the log.
     fs::write(&path, commands(&["SET c 3"])).unwrap();
     with_node(dir.path(), |_, client| assert_eq!(ask(client, "DBSIZE"), ":1\r\n"));
+}
+
+#[test]
+fn a_file_changes_data_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let hostile = commands(&[
+        "SET before 1",
+        "SHUTDOWN NOSAVE NOW FORCE",
+        "DEBUG SLEEP 3600",
+        "CONFIG SET maxmemory 1",
+        "CONFIG SET requirepass secret",
+        "ACL SETUSER default off",
+        "REPLICAOF 127.0.0.1 1",
+        "CLIENT PAUSE 3600000 ALL",
+        "CLIENT REPLY ON",
+        "RESET",
+        "QUIT",
+        "SUBSCRIBE channel",
+        "MONITOR",
+        "SAVE",
+        "WAIT 1 0",
+        "MIGRATE 127.0.0.1 1 before 0 1000",
+        "MULTI",
+        "SET inside 1",
+        "SHUTDOWN NOSAVE NOW FORCE",
+        "EXEC",
+        // What waits in a client does not wait here, and takes nothing afterwards.
+        "BLPOP queue 0",
+        "BRPOPLPUSH queue other 0",
+        "XREADGROUP GROUP g c BLOCK 0 STREAMS s >",
+        "RPUSH queue kept",
+        // These fail, and are no reason to stop.
+        "SADD queue x",
+        "EVALSHA 0123456789012345678901234567890123456789 0",
+        "EVAL return(redis.call('SHUTDOWN','NOSAVE')) 0",
+        "SET after 1",
+    ]);
+    fs::write(dir.path().join("appendonly.aof"), hostile).unwrap();
+    with_node(dir.path(), |_, client| {
+        assert_eq!(ask(client, "DBSIZE"), ":4\r\n");
+        assert_eq!(ask(client, "EXISTS before inside after"), ":3\r\n");
+        assert_eq!(ask(client, "LRANGE queue 0 -1"), "*1\r\n$4\r\nkept\r\n");
+        assert_eq!(ask(client, "CONFIG GET maxmemory"), "*2\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n");
+        assert!(ask(client, "INFO replication").contains("role:master"));
+        assert!(ask(client, "INFO clients").contains("blocked_clients:0"));
+    });
+}
+
+/// Loading goes on between turns, in which the node looks at its connections.
+#[test]
+fn a_long_file_is_played_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines: Vec<String> = (0..60_000).map(|number| format!("SADD s {number}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    fs::write(dir.path().join("appendonly.aof"), commands(&lines)).unwrap();
+    with_node(dir.path(), |_, client| assert_eq!(ask(client, "SCARD s"), ":60000\r\n"));
+}
+
+#[test]
+fn a_command_is_read_once_however_long_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bytes = b"*200002\r\n$5\r\nRPUSH\r\n$4\r\nlong\r\n".to_vec();
+    for _ in 0..200_000 {
+        bytes.extend_from_slice(b"$12\r\nan element..\r\n");
+    }
+    bytes.extend_from_slice(b"#TS:1\r\n");
+    bytes.extend_from_slice(&commands(&["SET after 1"]));
+    fs::write(dir.path().join("appendonly.aof"), bytes).unwrap();
+    with_node(dir.path(), |_, client| {
+        assert_eq!(ask(client, "LLEN long"), ":200000\r\n");
+        assert_eq!(ask(client, "EXISTS after"), ":1\r\n");
+    });
 }
