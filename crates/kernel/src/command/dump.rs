@@ -30,6 +30,8 @@ const BAD_FREQUENCY: ErrorReply =
 const BAD_SEAL: ErrorReply = ErrorReply::new("ERR DUMP payload version or checksum are wrong");
 const BAD_DATA: ErrorReply = ErrorReply::new("ERR Bad data format");
 const GROWN: &str = "RESTORE refused a payload that is too large unpacked.";
+/// The newest type of value that Redis 7.0 reads: a stream without the last activity of its consumers.
+const TYPE_OF_7_0_MAX: u8 = 19;
 /// What an effect of its own takes in the log besides what it holds, about (bytes).
 const RECORD_BYTES: usize = 64;
 /// Unix milliseconds of the latest deadline that Redis can hold.
@@ -183,7 +185,9 @@ fn restore(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// Replicas of Redis hear of it as it was said, with the time that it means, unless only newer ones can read the payload.
+/// Replicas of Redis hear of it as it was said, with the time that it means. What only newer ones can read is said in our own form,
+/// which 7.0 reads: by its effects a stream would lose what is pending, though deleted. There is no such form of hashes some
+/// of whose fields expire; those are told by their effects.
 fn tell(
     keys: &mut Keyspace,
     phrase: Phrase,
@@ -191,13 +195,25 @@ fn tell(
     options: &Options,
     expiry: Option<UnixMs>,
 ) {
-    if !keys.stream().is_open()
-        || dump::version(args.key(3)).is_none_or(|version| version > VERSION)
-    {
+    if !keys.stream().is_open() {
         return;
     }
+    // What DUMP gives here names the old version also where its type is a newer one.
+    let is_read_by_all = |payload: &[u8]| {
+        dump::version(payload).is_some_and(|version| version <= VERSION)
+            && payload.first().is_some_and(|kind| *kind <= TYPE_OF_7_0_MAX)
+    };
     let at = expiry.map(|at| at.0.to_string());
+    let own;
     let mut words = args.from(0);
+    if !is_read_by_all(args.key(3)) {
+        let Some(entry) = keys.peek_entry(args.key(1)) else { return };
+        own = encode::dump_for_old(entry.value());
+        if !is_read_by_all(&own) {
+            return;
+        }
+        words[3] = &own;
+    }
     if let Some(at) = &at {
         words[2] = at.as_bytes();
         words.extend((!options.is_absolute).then_some(b"ABSTTL".as_slice()));

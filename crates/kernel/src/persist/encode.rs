@@ -7,7 +7,15 @@ use wire::rdb::save::{Head, ListNode, Totals, Usage, Writer};
 
 /// The payload that DUMP gives for a value.
 pub(crate) fn dump(value: Value<'_>) -> Vec<u8> {
-    let mut writer = Writer::for_dump();
+    dump_with(Writer::for_dump(), value)
+}
+
+/// The same for servers since Redis 7.0, which do not know all types that DUMP gives.
+pub(crate) fn dump_for_old(value: Value<'_>) -> Vec<u8> {
+    dump_with(Writer::for_old_dump(), value)
+}
+
+fn dump_with(mut writer: Writer, value: Value<'_>) -> Vec<u8> {
     put(&mut writer, &Head { key: b"", expire: None, usage: Usage::Unknown }, value);
     writer.finish()
 }

@@ -145,3 +145,37 @@ fn tampered_payloads_are_refused_or_are_values() {
     }
     assert_eq!(call(&mut client, &[b"PING"]), Response::Simple("PONG".into()));
 }
+
+/// A payload of RESTORE that grows to so many bytes: one literal run, then repeats of it.
+fn compressed(length: usize) -> Vec<u8> {
+    const UNIT: usize = 264;
+    let mut packed = Vec::new();
+    for run in [32, 32, 32, 32, 32, 32, 32, 32, 8] {
+        packed.push(run - 1);
+        packed.resize(packed.len() + usize::from(run), b'x');
+    }
+    for _ in 1..length / UNIT {
+        packed.extend_from_slice(&[0xe1, 255, 7]);
+    }
+    let mut payload = vec![0, 0xc3];
+    for length in [packed.len(), length / UNIT * UNIT] {
+        payload.push(0x80);
+        payload.extend_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
+    }
+    payload.extend_from_slice(&packed);
+    payload.extend_from_slice(&10_u16.to_le_bytes());
+    let seal = crc64(&payload);
+    payload.extend_from_slice(&seal.to_le_bytes());
+    payload
+}
+
+#[test]
+fn what_unpacks_to_more_than_the_log_takes_is_refused() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut restore = |length: usize| client.call(&[b"RESTORE", b"k", b"0", &compressed(length)]);
+    let Ok(Response::Error(text)) = restore(800 << 20) else { panic!("it is refused") };
+    assert!(text.contains("more than 768 MiB"), "{text}");
+    assert_eq!(restore(1 << 20).unwrap(), Response::Simple("OK".to_owned()));
+    assert_eq!(client.call(&[b"STRLEN", b"k"]).unwrap(), Response::Integer((1 << 20) / 264 * 264));
+}

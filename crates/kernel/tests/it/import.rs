@@ -171,7 +171,7 @@ fn what_cannot_be_read_is_left_alone() {
     assert!(refusal(dir.path(), &[]).contains("begins with '*'"));
     fs::write(&path, b"*0\r\n").unwrap();
     assert!(refusal(dir.path(), &[]).contains("without a name"));
-    fs::write(&path, [b"#".as_slice(), &[b'x'; 70_000]].concat()).unwrap();
+    fs::write(&path, format!("#{}", "x".repeat(70_000))).unwrap();
     assert!(refusal(dir.path(), &[]).contains("does not end"));
     fs::write(&path, commands(&["SET a 1", "SELECT 99", "SET a 2"])).unwrap();
     assert!(refusal(dir.path(), &[]).contains("SELECT 99 fails"));

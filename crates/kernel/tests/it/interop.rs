@@ -77,6 +77,47 @@ pub(crate) fn field(client: &mut Client, section: &str, name: &str) -> String {
     value.unwrap_or_else(|| panic!("no {name} in {info}")).to_owned()
 }
 
+/// A stream of 7.2 with the entries 1-2 and 5-0, and 1-1 and 1-2 pending at `alice`; 1-1 was deleted.
+const PENDING_THOUGH_DELETED: &str = "15011000000000000000010000000000000001393900000016000201010101018161020001030100010001816202040102010001010181\
+     6302040100010401dfff0201018164028165020601ff020500010201010301016701020202000000000000000100000000000000013fba\
+     b701a201000001000000000000000100000000000000023fbab701a2010000010105616c6963653fbab701a20100003fbab701a2010000\
+     0200000000000000010000000000000001000000000000000100000000000000020b000d2000647ff07541";
+
+/// What is restored in a form of 7.2 reaches a replica of 7.0 whole.
+#[test]
+fn a_restored_stream_keeps_what_is_pending_at_a_real_replica() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let mut replica = connect(&redis.address());
+    let digits: Vec<u8> = PENDING_THOUGH_DELETED.bytes().collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let payload: Vec<u8> = digits.chunks(2).map(byte).collect();
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, master| {
+        replicaof(&mut replica, address);
+        until("the replica is up", || {
+            ask(&mut replica, "INFO replication").contains("link_status:up")
+        });
+        assert_eq!(
+            master.call(&[b"RESTORE", b"s", b"0", &payload]).unwrap(),
+            Response::Simple("OK".to_owned())
+        );
+        // What we dump ourselves is no older in its type.
+        let Response::Bulk(own) = master.call(&[b"DUMP", b"s"]).unwrap() else { panic!("a dump") };
+        let restored = master.call(&[b"RESTORE", b"copy", b"0", &own]).unwrap();
+        assert_eq!(restored, Response::Simple("OK".to_owned()));
+        come_to_rest(master, &mut replica);
+        let pending = |client: &mut Client| {
+            let reply = ask(client, "XPENDING s g - + 10");
+            ["1-1", "1-2"].map(|id| reply.contains(id))
+        };
+        assert_eq!(pending(master), [true, true]);
+        assert_eq!(pending(&mut replica), [true, true]);
+        assert_eq!(ask(&mut replica, "XLEN s"), ":2\r\n");
+        let copied = ask(&mut replica, "XPENDING copy g - + 10");
+        assert!(copied.contains("1-1") && copied.contains("1-2"), "{copied}");
+    });
+}
+
 #[test]
 fn a_real_server_follows_pollux() {
     let redis = RedisServer::start().expect("redis-server can be started");

@@ -64,6 +64,8 @@ enum Form {
     File,
     /// One value, without its key.
     Dump,
+    /// The same, in types that Redis 7.0 knows.
+    OldDump,
 }
 
 /// The digest of the `crc` crate has no `Debug`.
@@ -85,6 +87,11 @@ impl Writer {
     /// Writes a DUMP payload: one value must follow, whose head is left out.
     pub fn for_dump() -> Writer {
         Writer::begin(Vec::new(), true, Form::Dump)
+    }
+
+    /// As [`Writer::for_dump`], for servers since Redis 7.0: when consumers of a stream were last active is not in it.
+    pub fn for_old_dump() -> Writer {
+        Writer::begin(Vec::new(), true, Form::OldDump)
     }
 
     fn begin(out: Vec<u8>, is_compressing: bool, form: Form) -> Writer {
@@ -112,7 +119,7 @@ impl Writer {
     pub fn finish(mut self) -> Vec<u8> {
         match self.form {
             Form::File => self.out.push(opcode::EOF),
-            Form::Dump => self.out.extend_from_slice(&VERSION.to_le_bytes()),
+            Form::Dump | Form::OldDump => self.out.extend_from_slice(&VERSION.to_le_bytes()),
         }
         let mut last = self.take();
         last.extend_from_slice(&self.crc.0.finalize().to_le_bytes());
@@ -247,7 +254,7 @@ impl Writer {
     }
 
     fn head(&mut self, head: &Head<'_>, kind: u8) {
-        if self.form == Form::Dump {
+        if self.form != Form::File {
             self.out.push(kind);
             return;
         }

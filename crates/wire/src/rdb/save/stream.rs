@@ -28,7 +28,7 @@ impl Writer {
     pub fn begin_stream(&mut self, head: &Head<'_>, nodes: usize) {
         // Replicas of Redis 7.0 must be able to read our files; when consumers were last active is not in them.
         let kind = match self.form {
-            Form::File => kind::STREAM_2,
+            Form::File | Form::OldDump => kind::STREAM_2,
             Form::Dump => kind::STREAM_3,
         };
         self.head(head, kind);
