@@ -124,7 +124,13 @@ pub(super) fn effect(
     1
 }
 
-/// Deadlines of fields need a replica of Redis 7.4. Returns the number of commands.
+/// Runs a command that the replica may not know, and passes over its error.
+const TRY: &[u8] = b"redis.pcall(ARGV[1],KEYS[1],unpack(ARGV,2))";
+/// Fields of one such command: what `unpack` can hand over has a bound.
+const FIELDS_MAX: usize = 1000;
+
+/// Before 7.4 Redis knows no deadlines of fields. A replica that is older holds such fields without one, until the master
+/// says that they are gone, as it says to all replicas. Returns the number of commands.
 fn hash(out: &mut Vec<u8>, effect: &Effect<'_>, db: &Db) -> usize {
     match effect {
         Effect::HashSet { key, pairs } => long(out, b"HSET", key, pairs),
@@ -142,9 +148,10 @@ fn hash(out: &mut Vec<u8>, effect: &Effect<'_>, db: &Db) -> usize {
         Effect::HashDelete { key, fields } => long(out, b"HDEL", key, fields),
         Effect::HashExpire { key, fields } => return expire(out, key, fields),
         Effect::HashPersist { key, fields } => {
-            let count = fields.len().to_string();
-            let rest = [&[b"FIELDS", count.as_bytes()], fields.as_slice()].concat();
-            long(out, b"HPERSIST", key, &rest);
+            let runs = fields.chunks(FIELDS_MAX);
+            let commands = runs.len();
+            runs.for_each(|run| try_fields(out, &[b"HPERSIST"], key, run));
+            return commands;
         }
         _ => unreachable!("only effects on hashes are sent here"),
     }
@@ -154,15 +161,23 @@ fn hash(out: &mut Vec<u8>, effect: &Effect<'_>, db: &Db) -> usize {
 /// One command for neighbours with the same deadline.
 fn expire(out: &mut Vec<u8>, key: &[u8], fields: &[(UnixMs, &[u8])]) -> usize {
     let mut commands = 0;
-    for run in fields.chunk_by(|a, b| a.0 == b.0) {
-        let (at, count) = (run[0].0.0.to_string(), run.len().to_string());
-        let head: [&[u8]; 3] = [at.as_bytes(), b"FIELDS", count.as_bytes()];
-        let rest: Vec<&[u8]> =
-            head.into_iter().chain(run.iter().map(|(_, field)| *field)).collect();
-        long(out, b"HPEXPIREAT", key, &rest);
+    for run in fields.chunk_by(|a, b| a.0 == b.0).flat_map(|run| run.chunks(FIELDS_MAX)) {
+        let at = run[0].0.0.to_string();
+        let fields: Vec<&[u8]> = run.iter().map(|(_, field)| *field).collect();
+        try_fields(out, &[b"HPEXPIREAT", at.as_bytes()], key, &fields);
         commands += 1;
     }
     commands
+}
+
+/// `name key [argument] FIELDS count field ...`, where the replica knows it.
+fn try_fields(out: &mut Vec<u8>, name_and_argument: &[&[u8]], key: &[u8], fields: &[&[u8]]) {
+    let count = fields.len().to_string();
+    let head: [&[u8]; 3] = [TRY, b"1", key];
+    header(out, 1 + head.len() + name_and_argument.len() + 2 + fields.len());
+    let tail: [&[u8]; 2] = [b"FIELDS", count.as_bytes()];
+    let words = head.iter().chain(name_and_argument).chain(&tail).chain(fields);
+    std::iter::once(&b"EVAL".as_slice()).chain(words).for_each(|word| bulk(out, word));
 }
 
 fn string(out: &mut Vec<u8>, effect: &Effect<'_>) {
@@ -318,9 +333,28 @@ mod tests {
                 Effect::HashSetAndKeep { key, pairs: vec![b"g", b"3"] },
                 Effect::HashPersist { key, fields: vec![b"f", b"g"] },
             ],
-            "HSET h f 1 g 2; HPEXPIREAT h 5 FIELDS 2 f g | HPEXPIREAT h 7 FIELDS 1 g; \
-             HSET h g 3 | HPEXPIREAT h 7 FIELDS 1 g; HPERSIST h FIELDS 2 f g",
+            &"HSET h f 1 g 2; TRY h HPEXPIREAT 5 FIELDS 2 f g | TRY h HPEXPIREAT 7 FIELDS 1 g; \
+              HSET h g 3 | TRY h HPEXPIREAT 7 FIELDS 1 g; TRY h HPERSIST FIELDS 2 f g"
+                .replace("TRY", "EVAL redis.pcall(ARGV[1],KEYS[1],unpack(ARGV,2)) 1"),
         );
+    }
+
+    #[test]
+    fn deadlines_of_many_fields_are_several_commands() {
+        let names: Vec<String> = (0..2500).map(|number| number.to_string()).collect();
+        let fields: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let pairs = fields.iter().flat_map(|field| [*field, b"v"]).collect();
+        let mut store = Store::new(1, Graveyard::immediate(), Rng::new(1));
+        let key = b"h".as_slice();
+        store.apply(0, &Effect::HashSet { key, pairs }).unwrap();
+        let due = fields.iter().map(|field| (UnixMs(7), *field)).collect();
+        for one in [Effect::HashExpire { key, fields: due }, Effect::HashPersist { key, fields }] {
+            let mut out = Vec::new();
+            let outcome = store.apply(0, &one).unwrap();
+            assert_eq!(effect(&mut out, &one, outcome, store.db(0), false), 3);
+            let commands = out.windows(4).filter(|bytes| bytes == b"EVAL").count();
+            assert_eq!(commands, 3);
+        }
     }
 
     #[test]

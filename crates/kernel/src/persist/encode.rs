@@ -89,27 +89,35 @@ fn put_stream(writer: &mut Writer, head: &Head<'_>, stream: &Stream) {
     }
 }
 
+/// A file is for all servers, a payload for those that keep the deadlines.
 fn put_hash(writer: &mut Writer, head: &Head<'_>, hash: &Hash) {
-    match (hash.first_deadline(), hash.as_listpack()) {
-        (None, Some(pack)) => writer.hash_listpack(head, pack),
-        (None, None) => {
+    if let Some(earliest) = hash.first_deadline() {
+        if writer.is_payload() {
+            return put_volatile_hash(writer, head, earliest, hash);
+        }
+        writer.field_deadlines(hash.iter_deadlines());
+    }
+    match hash.as_listpack() {
+        Some(pack) => writer.hash_listpack(head, pack),
+        None => {
             writer.begin_hash(head, hash.len());
             for (field, value) in hash.iter() {
                 writer.element(field);
                 writer.element(value);
             }
         }
-        (Some(earliest), Some(_)) => {
-            writer.volatile_hash_listpack(head, earliest, &with_deadlines(hash));
-        }
-        (Some(earliest), None) => {
-            writer.begin_volatile_hash(head, earliest, hash.len());
-            for (field, value) in hash.iter() {
-                writer.deadline(earliest, hash.deadline(field.text(&mut TextBuffer::default())));
-                writer.element(field);
-                writer.element(value);
-            }
-        }
+    }
+}
+
+fn put_volatile_hash(writer: &mut Writer, head: &Head<'_>, earliest: UnixMs, hash: &Hash) {
+    if hash.as_listpack().is_some() {
+        return writer.volatile_hash_listpack(head, earliest, &with_deadlines(hash));
+    }
+    writer.begin_volatile_hash(head, earliest, hash.len());
+    for (field, value) in hash.iter() {
+        writer.deadline(earliest, hash.deadline(field.text(&mut TextBuffer::default())));
+        writer.element(field);
+        writer.element(value);
     }
 }
 

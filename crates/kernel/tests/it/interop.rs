@@ -252,6 +252,53 @@ fn fields_expire_at_replicas_and_after_a_restart() {
     }
 }
 
+/// Redis before 7.4 knows no deadlines of fields: such a replica holds the fields, and hears when they are gone.
+#[test]
+fn a_server_that_knows_no_deadlines_of_fields_follows() {
+    let redis = RedisServer::start().expect("redis-server can be started");
+    let mut replica = connect(&redis.address());
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, master| {
+        // In the image: packed, and as a table.
+        ask(master, "HSET packed a 1 b 2");
+        ask(master, "HEXPIRE packed 3600 FIELDS 1 a");
+        let fill = "for i = 1, 1000 do redis.call('HSET', 'table', i, 'v') \
+                    redis.call('HEXPIRE', 'table', 3600 + i, 'FIELDS', 1, i) end";
+        let words: [&[u8]; 3] = [b"EVAL", fill.as_bytes(), b"0"];
+        master.call_raw(&words).unwrap();
+        replicaof(&mut replica, address);
+        until("the image is there", || ask(&mut replica, "HLEN table") == ":1000\r\n");
+        assert_eq!(ask(&mut replica, "HGET packed a"), "$1\r\n1\r\n");
+        // In the stream: a transaction is kept whole.
+        ask(master, "MULTI");
+        ask(master, "SET whole 1");
+        ask(master, "HSET h f 1 g 2 k 3");
+        ask(master, "HEXPIRE h 100 FIELDS 2 f g");
+        ask(master, "HINCRBY h f 4");
+        ask(master, "EXEC");
+        ask(master, "HPERSIST h FIELDS 1 f");
+        let Response::Bulk(payload) = master.call(&[b"DUMP", b"h"]).unwrap() else {
+            panic!("a payload is a string")
+        };
+        master.call_raw(&[b"RESTORE", b"restored", b"0", &payload]).unwrap();
+        ask(master, "HPEXPIRE h 1 FIELDS 2 g k");
+        ask(master, "HPEXPIRE packed 1 FIELDS 1 a");
+        until("due fields are gone", || ask(&mut replica, "HLEN h") == ":1\r\n");
+        until("due fields of the image too", || ask(&mut replica, "HLEN packed") == ":1\r\n");
+        assert_eq!(ask(&mut replica, "HGET h f"), "$1\r\n5\r\n");
+        assert_eq!(ask(&mut replica, "GET whole"), "$1\r\n1\r\n");
+        assert_eq!(ask(&mut replica, "HLEN restored"), ":3\r\n");
+        assert_eq!(field(&mut replica, "stats", "unexpected_error_replies"), "0");
+        assert_eq!(field(master, "stats", "sync_full"), "1");
+        assert_eq!(ask(master, "WAIT 1 60000"), ":1\r\n");
+    });
+    // From its own image the node knows them all the same.
+    with_node(dir.path(), |_, client| {
+        let times = ask(client, "HTTL table FIELDS 3 1 500 1000");
+        assert!(!times.contains(":-"), "{times}");
+    });
+}
+
 /// A master that goes on after a restart does not say again which database it is in; our own replicas need to know.
 #[test]
 fn a_replica_of_a_restarted_replica_knows_the_database() {

@@ -17,6 +17,8 @@
 
 mod stream;
 
+use std::collections::HashMap;
+
 use base::UnixMs;
 use base::number::parse_double;
 
@@ -24,8 +26,8 @@ pub use stream::{Consumer, Group, Pending, Stream};
 
 use super::dump::FunctionsError;
 use super::{
-    CRC64, Crc64, HEADER_BYTES, RdbError, STRING_BYTES_MAX, VERSION_READ_MAX, container, kind,
-    legacy, length, lzf, opcode,
+    CRC64, Crc64, FIELD_DEADLINES, FIELD_DEADLINES_BYTES, HEADER_BYTES, RdbError, STRING_BYTES_MAX,
+    VERSION_READ_MAX, container, kind, legacy, length, lzf, opcode,
 };
 use crate::intset::Intset;
 use crate::listpack::{Element, Listpack};
@@ -156,6 +158,8 @@ struct Traits {
     expire: Option<UnixMs>,
     frequency: Option<u8>,
     idle_seconds: Option<u64>,
+    /// Of fields of the hash.
+    deadlines: Vec<(UnixMs, Vec<u8>)>,
 }
 
 /// How much of a value was read.
@@ -266,7 +270,12 @@ impl Reader {
         match cursor.byte()? {
             opcode::AUX => {
                 let (name, value) = (cursor.string()?, cursor.string()?);
-                event = Some(Event::Aux { name: name.decode()?, value: value.decode()? });
+                let (name, value) = (name.decode()?, value.decode()?);
+                if name == FIELD_DEADLINES.as_bytes() {
+                    read_deadlines(&value, &mut self.traits.deadlines)?;
+                } else {
+                    event = Some(Event::Aux { name, value });
+                }
             }
             opcode::SELECT_DB => {
                 self.db = u16::try_from(cursor.length()?)
@@ -313,7 +322,9 @@ impl Reader {
         let State::Value { key, .. } = std::mem::replace(&mut self.state, State::Opcode) else {
             unreachable!("matched above")
         };
-        let Traits { expire, frequency, idle_seconds } = std::mem::take(&mut self.traits);
+        let Traits { expire, frequency, idle_seconds, deadlines } =
+            std::mem::take(&mut self.traits);
+        let value = if deadlines.is_empty() { value } else { with_deadlines(value, deadlines)? };
         let entry = Entry { db: self.db, key, expire, frequency, idle_seconds, value };
         Ok(Some(Event::Entry(entry)))
     }
@@ -465,6 +476,49 @@ fn expire(at: i64) -> UnixMs {
 }
 
 /// The value that is packed into one string.
+const BAD_DEADLINES: RdbError = RdbError::Malformed("deadlines of fields");
+
+/// Appends what one fact tells of deadlines.
+fn read_deadlines(told: &[u8], out: &mut Vec<(UnixMs, Vec<u8>)>) -> Result<(), RdbError> {
+    let mut rest = told;
+    while !rest.is_empty() {
+        // What is packed may be much more than what arrived, so short ones are counted.
+        if told.len() - rest.len() >= FIELD_DEADLINES_BYTES {
+            return Err(BAD_DEADLINES);
+        }
+        let (at, behind) = rest.split_first_chunk::<8>().ok_or(BAD_DEADLINES)?;
+        let (length, behind) = behind.split_first_chunk::<4>().ok_or(BAD_DEADLINES)?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| BAD_DEADLINES)?;
+        let (field, behind) = behind.split_at_checked(length).ok_or(BAD_DEADLINES)?;
+        let at = deadline(Some(u64::from_le_bytes(*at)))?.ok_or(BAD_DEADLINES)?;
+        out.push((at, field.to_vec()));
+        rest = behind;
+    }
+    Ok(())
+}
+
+/// A hash, and the deadlines that were told in front of it: all of them are of its fields.
+fn with_deadlines(value: Value, told: Vec<(UnixMs, Vec<u8>)>) -> Result<Value, RdbError> {
+    let mut deadlines: HashMap<Vec<u8>, UnixMs> =
+        told.into_iter().map(|(at, field)| (field, at)).collect();
+    let mut volatile = |field: Vec<u8>, value: Vec<u8>| {
+        let deadline = deadlines.remove(&field);
+        VolatileField { field, value, deadline }
+    };
+    let fields: Vec<VolatileField> = match value {
+        Value::Hash(pairs) => {
+            pairs.into_iter().map(|(field, value)| volatile(field, value)).collect()
+        }
+        Value::HashListpack(listpack) => {
+            let mut elements = listpack.iter();
+            let pairs = std::iter::from_fn(|| Some((elements.next()?, elements.next()?)));
+            pairs.map(|(field, value)| volatile(field.to_vec(), value.to_vec())).collect()
+        }
+        _ => return Err(BAD_DEADLINES),
+    };
+    if deadlines.is_empty() { Ok(Value::VolatileHash(fields)) } else { Err(BAD_DEADLINES) }
+}
+
 fn whole_value(kind: u8, bytes: Vec<u8>) -> Result<Value, RdbError> {
     let listpack =
         |bytes: Vec<u8>, what| Listpack::from_bytes(&bytes).ok_or(RdbError::Malformed(what));

@@ -13,11 +13,15 @@
 //! ```
 //!
 //! We write version 10, which Redis 7.0 and everything after it reads, and read every version up to that of
-//! Redis 7.4. Of its types only hashes with deadlines are written, which nothing older can hold. Modules and
-//! function libraries are refused by name.
+//! Redis 7.4. Modules and function libraries are refused by name.
+//!
+//! Nothing before Redis 7.4 knows hashes whose fields have deadlines. So a file has the hash without them, and in front of
+//! it facts that only we understand, one for every 64 KiB or so. A payload of DUMP has one of the types of 7.4, and then the
+//! version of 7.4 as well: it is for who keeps the deadlines, or refuses it.
 //!
 //! ```text
-//!   hash with deadlines: unix-ms u64 of the earliest, then of each field
+//!   file      0xFA "pollux-field-deadlines" (unix-ms u64 | length u32 | field)*        little-endian
+//!   payload   unix-ms u64 of the earliest, then of each field
 //!             24  length (0: none, else its deadline - earliest + 1) | field | value
 //!             25  one listpack: field value deadline (0: none) ...
 //!   stream    nodes, each: key (16 bytes as a string) listpack | length last-id first-id max-deleted-id added
@@ -41,6 +45,12 @@ use crc::{CRC_64_REDIS, Crc, Digest, Table};
 
 /// Version that is written.
 pub const VERSION: u16 = 10;
+/// Version of a payload that is a hash with deadlines of fields.
+const VERSION_OF_DEADLINES: u16 = 12;
+/// Name of the fact that tells deadlines of fields of the hash behind it.
+const FIELD_DEADLINES: &str = "pollux-field-deadlines";
+/// One such fact tells more only when a single field is longer (bytes).
+const FIELD_DEADLINES_BYTES: usize = 64 << 10;
 /// Newest version that is read (Redis 7.4).
 pub const VERSION_READ_MAX: u16 = 12;
 /// Largest string, key or packed value, bytes, before and after decompression.

@@ -17,7 +17,10 @@ use base::number::parse_i64;
 pub use stream::Totals;
 
 use super::lzf::Compressor;
-use super::{CRC64, Crc64, VERSION, container, kind, length, opcode};
+use super::{
+    CRC64, Crc64, FIELD_DEADLINES, FIELD_DEADLINES_BYTES, VERSION, VERSION_OF_DEADLINES, container,
+    kind, length, opcode,
+};
 use crate::listpack::{Element, Listpack};
 
 /// Strings up to this length are not worth compressing (as Redis).
@@ -56,6 +59,8 @@ pub struct Writer {
     crc: Crc64Debug,
     strings: StringEncoder,
     form: Form,
+    /// The version of RDB that knows everything that was written.
+    version: u16,
 }
 
 /// What the bytes are to be.
@@ -101,7 +106,13 @@ impl Writer {
             crc: Crc64Debug(CRC64.digest()),
             strings: StringEncoder { compressor, packed: Vec::new() },
             form,
+            version: VERSION,
         }
+    }
+
+    /// Whether it is a DUMP payload that is written.
+    pub fn is_payload(&self) -> bool {
+        self.form != Form::File
     }
 
     /// Bytes that wait for `take`.
@@ -119,7 +130,9 @@ impl Writer {
     pub fn finish(mut self) -> Vec<u8> {
         match self.form {
             Form::File => self.out.push(opcode::EOF),
-            Form::Dump | Form::OldDump => self.out.extend_from_slice(&VERSION.to_le_bytes()),
+            Form::Dump | Form::OldDump => {
+                self.out.extend_from_slice(&self.version.to_le_bytes());
+            }
         }
         let mut last = self.take();
         last.extend_from_slice(&self.crc.0.finalize().to_le_bytes());
@@ -211,20 +224,41 @@ impl Writer {
         put_length(&mut self.out, count as u64);
     }
 
-    /// Field, value, deadline (0: none), field, ...; `earliest` is the first of the deadlines.
+    /// Deadlines of fields of the hash that comes next in a file, and is written as if it had none: Redis then holds its
+    /// fields until somebody deletes them.
+    pub fn field_deadlines<'f>(&mut self, deadlines: impl Iterator<Item = (UnixMs, &'f [u8])>) {
+        let mut told = Vec::new();
+        for (at, field) in deadlines {
+            let length = u32::try_from(field.len()).expect("no string is longer than 2 GiB");
+            told.extend_from_slice(&at.0.to_le_bytes());
+            told.extend_from_slice(&length.to_le_bytes());
+            told.extend_from_slice(field);
+            if told.len() >= FIELD_DEADLINES_BYTES {
+                self.aux(FIELD_DEADLINES, &told);
+                told.clear();
+            }
+        }
+        if !told.is_empty() {
+            self.aux(FIELD_DEADLINES, &told);
+        }
+    }
+
+    /// For payloads. Field, value, deadline (0: none), field, ...; `earliest` is the first of the deadlines.
     pub fn volatile_hash_listpack(
         &mut self,
         head: &Head<'_>,
         earliest: UnixMs,
         listpack: &Listpack,
     ) {
+        self.version = VERSION_OF_DEADLINES;
         self.head(head, kind::HASH_LISTPACK_EX);
         self.out.extend_from_slice(&earliest.0.to_le_bytes());
         self.strings.put(&mut self.out, listpack.as_bytes());
     }
 
-    /// Exactly `count` times a [`deadline`](Self::deadline), a field and its value must follow.
+    /// For payloads. Exactly `count` times a [`deadline`](Self::deadline), a field and its value must follow.
     pub fn begin_volatile_hash(&mut self, head: &Head<'_>, earliest: UnixMs, count: usize) {
+        self.version = VERSION_OF_DEADLINES;
         self.head(head, kind::HASH_METADATA);
         self.out.extend_from_slice(&earliest.0.to_le_bytes());
         put_length(&mut self.out, count as u64);

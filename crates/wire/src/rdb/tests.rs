@@ -331,6 +331,87 @@ fn hashes_with_deadlines() {
     assert_eq!(super::load::read_value(&old), Ok(expect));
 }
 
+/// In a file the hash is one that every server reads, whatever its form; other facts are passed on as ever.
+#[test]
+fn files_tell_deadlines_in_front_of_the_hash() {
+    let (near, far) = (UnixMs(1_800_000_000_000), UnixMs(1_800_000_000_500));
+    let long = "f".repeat(40_000);
+    let mut writer = Writer::new(true);
+    writer.select(0);
+    writer.field_deadlines([(near, b"a".as_slice()), (far, b"12")].into_iter());
+    writer.hash_listpack(&head("packed"), &pack(&["a", "1", "b", "2", "12", "x"]));
+    let deadlines = [(near, "a"), (far, long.as_str()), (near, "b"), (far, "c")];
+    writer.field_deadlines(deadlines.iter().map(|(at, field)| (*at, field.as_bytes())));
+    writer.begin_hash(&head("table"), 5);
+    for word in ["a", "1", &long, "2", "none", "3", "b", "4", "c", "5"] {
+        writer.element(Element::Bytes(word.as_bytes()));
+    }
+    writer.hash_listpack(&head("without"), &pack(&["a", "1"]));
+    let file = writer.finish();
+    for chunk in [1, 7, 100_000] {
+        let events = read(&file, chunk).unwrap();
+        let found = entries(&events);
+        assert_eq!(found.len(), events.len(), "no fact is left over");
+        let packed = [
+            volatile("a", "1", Some(near.0)),
+            volatile("b", "2", None),
+            volatile("12", "x", Some(far.0)),
+        ];
+        assert_eq!(found[0].value, Value::VolatileHash(packed.to_vec()));
+        let table = [
+            volatile("a", "1", Some(near.0)),
+            volatile(&long, "2", Some(far.0)),
+            volatile("none", "3", None),
+            volatile("b", "4", Some(near.0)),
+            volatile("c", "5", Some(far.0)),
+        ];
+        assert_eq!(found[1].value, Value::VolatileHash(table.to_vec()));
+        assert_eq!(found[2].value, Value::HashListpack(pack(&["a", "1"])));
+    }
+}
+
+#[test]
+fn wrong_deadlines_in_front_of_a_value_are_refused() {
+    let told = |at: u64, length: u32, field: &[u8]| {
+        [&at.to_le_bytes()[..], &length.to_le_bytes(), field].concat()
+    };
+    let check = |fact: &[u8], write: fn(&mut Writer)| {
+        let mut writer = Writer::new(true);
+        writer.aux("pollux-field-deadlines", fact);
+        write(&mut writer);
+        read(&writer.finish(), 1000)
+    };
+    let hash = |writer: &mut Writer| writer.hash_listpack(&head("h"), &pack(&["f", "v"]));
+    let good = told(5, 1, b"f");
+    assert!(check(&good, hash).is_ok());
+    let too_late = told(DEADLINE_MS_MAX + 1, 1, b"f");
+    let many = told(5, 0, b"").repeat(10_000);
+    for wrong in [&told(5, 2, b"f")[..], &good[..10], &too_late, &many] {
+        assert!(check(wrong, hash).is_err(), "{wrong:?}");
+    }
+    let refused = Err(RdbError::Malformed("deadlines of fields"));
+    assert_eq!(check(&told(5, 1, b"g"), hash), refused, "the hash has no such field");
+    assert!(check(&good, |writer| writer.string(&head("s"), b"v")).is_err());
+}
+
+/// A payload says which servers can read it.
+#[test]
+fn payloads_with_deadlines_are_of_a_later_version() {
+    let version = |write: &dyn Fn(&mut Writer)| {
+        let mut writer = Writer::for_dump();
+        write(&mut writer);
+        super::dump::version(&writer.finish())
+    };
+    let plain = |writer: &mut Writer| writer.hash_listpack(&head(""), &pack(&["f", "v"]));
+    assert_eq!(version(&plain), Some(VERSION));
+    let triples = pack(&["f", "v", "5"]);
+    let packed =
+        |writer: &mut Writer| writer.volatile_hash_listpack(&head(""), UnixMs(5), &triples);
+    assert_eq!(version(&packed), Some(12));
+    let table = |writer: &mut Writer| writer.begin_volatile_hash(&head(""), UnixMs(5), 1);
+    assert_eq!(version(&table), Some(12));
+}
+
 #[test]
 fn wrong_deadlines_are_refused() {
     let too_late = (DEADLINE_MS_MAX + 1).to_string();
