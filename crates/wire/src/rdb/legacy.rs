@@ -104,7 +104,8 @@ pub(super) fn zipmap(bytes: &[u8]) -> Option<Listpack> {
         input.bytes(u32::from(gap))?;
     }
     let is_counted = *claimed >= ZIPMAP_COUNT_MAX || usize::from(*claimed) == list.len() / 2;
-    is_counted.then_some(list)
+    // None is written empty: hashes end with their last field.
+    (is_counted && !list.is_empty()).then_some(list)
 }
 
 struct Input<'a>(&'a [u8]);
@@ -231,6 +232,7 @@ mod tests {
         }
         let miscounted = [b"\x03", &bytes[1..]].concat();
         assert_eq!(zipmap(&miscounted), None);
+        assert_eq!(zipmap(b"\x00\xff"), None, "it is empty");
         let uncounted = [b"\xfe", &bytes[1..]].concat();
         assert_eq!(texts(zipmap(&uncounted)).unwrap().len(), 4);
     }
