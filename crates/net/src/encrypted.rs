@@ -9,12 +9,13 @@
 //! - Nothing is taken from the output before the handshake is done, and no more than is sealed and sent soon: what a
 //!   slow client does not read waits in its output, where it is counted and bounded.
 //! - Plain text is moved to the input as soon as a record is opened, so TLS holds back less than a record of it.
-//! - A peer is told of the end of the stream, and of the reason when it broke the protocol, if it takes a write.
+//! - A peer is told of the end of the stream, and of the reason when it broke the protocol, if it takes a write; who speaks
+//!   another protocol is told nothing.
 
 use std::io::{self, Read as _, Write as _};
 
 use rustix::net::{RecvFlags, SendFlags};
-use rustls::{ClientConnection, ServerConnection};
+use rustls::{ClientConnection, InvalidMessage, ServerConnection};
 
 use crate::connection::{Connection, Progress, READ_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::socket::Socket;
@@ -120,9 +121,11 @@ impl Connection {
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            encrypted.open(&shared[..count], &mut self.input).inspect_err(|_| {
-                // The alert that says why; a peer that does not take it learns less.
-                let _ = encrypted_alert(&mut encrypted.session, &self.socket);
+            encrypted.open(&shared[..count], &mut self.input).inspect_err(|error| {
+                if !is_other_protocol(error) {
+                    // The alert that says why; a peer that does not take it learns less.
+                    let _ = encrypted_alert(&mut encrypted.session, &self.socket);
+                }
             })?;
             total += count;
             let received = self.input.len() - start;
@@ -181,6 +184,12 @@ impl Connection {
             total += taken;
         }
     }
+}
+
+/// Whether what has come is no TLS at all: who speaks something else would take an alert for a reply.
+fn is_other_protocol(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(error, Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)))
 }
 
 /// Sends what rustls has to say about a broken connection, if the socket takes it at once.
