@@ -51,6 +51,8 @@ pub(crate) struct House<'a> {
     /// What this node's own master says waits like the rest: CLIENT PAUSE stops a replica of Redis, too.
     pub(crate) holds_master: bool,
     pub(crate) is_loading: bool,
+    /// Data of a master is on its way into memory, while the data so far is served.
+    pub(crate) is_loading_aside: bool,
     pub(crate) replication: Option<&'a Replication>,
     /// `min-replicas-to-write` asks for more than follow by the protocol of Redis.
     pub(crate) wants_replicas: bool,
@@ -123,7 +125,9 @@ impl House<'_> {
         if self.is_stale && !self.is_every(spec, args, session, Flag::Stale) {
             return Admission::Refuse(MASTER_DOWN);
         }
-        if self.is_loading && !spec.has(Flag::Loading) {
+        if self.is_loading && !spec.has(Flag::Loading)
+            || self.is_loading_aside && spec.has(Flag::NoAsyncLoading)
+        {
             return Admission::Refuse(LOADING);
         }
         if !self.holds.is_empty() && self.is_held(spec, args, session) {

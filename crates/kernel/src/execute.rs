@@ -86,6 +86,7 @@ impl Stage<'_> {
             holds: &self.node.holds,
             holds_master: self.node.holds.pause.is_some() && self.node.is_master_link(token),
             is_loading: self.node.is_loading,
+            is_loading_aside: self.node.is_loading_aside(),
             replication: self.node.replication.as_deref(),
             wants_replicas: self.node.lacks_replicas(),
             tick: self.node.tick,

@@ -374,8 +374,13 @@ impl Node {
 
     /// Whether data is read from disk, or comes from a master while other data is served.
     pub(crate) fn is_loading_anything(&self) -> bool {
-        let settings = self.config.settings();
-        self.is_loading || self.sink.as_ref().is_some_and(|sink| sink.is_loading(settings))
+        self.is_loading || self.is_loading_aside()
+    }
+
+    /// Whether data comes from a master while other data is served.
+    #[inline]
+    pub(crate) fn is_loading_aside(&self) -> bool {
+        self.sink.as_ref().is_some_and(|sink| sink.is_loading(self.config.settings()))
     }
 
     /// Whether at `tick` nothing may change but by the command of a client: no expiry, no eviction.

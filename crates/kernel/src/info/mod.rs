@@ -389,9 +389,7 @@ fn persistence(out: &mut Fields, cx: &NodeTurn<'_>) {
     let runs = |kind| matches!(node.saving, Saving::Wanted(of) | Saving::Running(of) if of == kind);
     let (is_saving, is_rewriting) = (runs(SaveKind::Snapshot), runs(SaveKind::Rewrite));
     out.field("loading", u8::from(node.is_loading));
-    let is_loading_async =
-        node.sink.as_ref().is_some_and(|sink| sink.is_loading(node.config.settings()));
-    out.field("async_loading", u8::from(is_loading_async));
+    out.field("async_loading", u8::from(node.is_loading_aside()));
     out.zeros(&["current_cow_peak", "current_cow_size", "current_cow_size_age"]);
     out.field("current_fork_perc", "0.00");
     out.field("current_save_keys_processed", facts.save_keys_done);
