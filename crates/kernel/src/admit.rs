@@ -34,7 +34,7 @@ pub(crate) const READ_ONLY: ErrorReply =
     ErrorReply::new("READONLY You can't write against a read only replica.");
 pub(crate) const LOADING: ErrorReply =
     ErrorReply::new("LOADING Redis is loading the dataset in memory");
-const MASTER_DOWN: ErrorReply = ErrorReply::new(
+pub(crate) const MASTER_DOWN: ErrorReply = ErrorReply::new(
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
 );
 pub(crate) const OUT_OF_MEMORY: ErrorReply =

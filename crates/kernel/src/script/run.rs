@@ -21,7 +21,7 @@ use wire::resp::request::Span;
 use super::flags::{ScriptFlag, ScriptFlags};
 use super::{Kind, Running};
 use crate::access::Context;
-use crate::admit::{self, OUT_OF_MEMORY, READ_ONLY};
+use crate::admit::{self, MASTER_DOWN, OUT_OF_MEMORY, READ_ONLY};
 use crate::blocking::Unserved;
 use crate::command::table::{self, Resolved};
 use crate::command::{
@@ -56,7 +56,7 @@ pub(crate) fn run(
     call: &Call<'_>,
     args: &Args<'_>,
 ) -> CmdResult {
-    if let Some(refusal) = refuse(call) {
+    if let Some(refusal) = refuse(cx, call) {
         return Err(refusal.into());
     }
     let has = |flag| call.flags.is_some_and(|flags| flags.has(flag));
@@ -126,11 +126,13 @@ fn fail(cx: &mut NodeTurn<'_>, call: &Call<'_>, failure: Failure) -> CmdResult {
 }
 
 /// Why the script may not run in this way. Whether it may run now was asked before, with what it declares; those that
-/// declare nothing are asked command by command.
-fn refuse(call: &Call<'_>) -> Option<ErrorReply> {
-    let writes = !call.flags?.has(ScriptFlag::NoWrites);
+/// declare nothing are asked command by command, but none of them runs on stale data.
+fn refuse(cx: &NodeTurn<'_>, call: &Call<'_>) -> Option<ErrorReply> {
+    let Some(flags) = call.flags else {
+        return cx.node.is_stale().then_some(MASTER_DOWN);
+    };
     let text = "ERR Can not execute a script with write flag using *_ro command.";
-    (call.is_read_only && writes).then_some(ErrorReply::new(text))
+    (call.is_read_only && !flags.has(ScriptFlag::NoWrites)).then_some(ErrorReply::new(text))
 }
 
 /// The host of a running script.

@@ -520,6 +520,7 @@ fn a_replica_asks_what_scripts_declare() {
         assert_eq!(eval(node, "#!lua flags=no-writes\nreturn 1"), ":1\r\n");
         assert_eq!(ask(node, "CONFIG SET replica-serve-stale-data no"), "+OK\r\n");
         assert!(eval(node, "#!lua flags=no-writes\nreturn 1").starts_with("-MASTERDOWN "));
+        assert!(eval(node, "return 1").starts_with("-MASTERDOWN "));
         let stale = "#!lua flags=no-writes,allow-stale\n";
         assert_eq!(eval(node, &format!("{stale}return 1")), ":1\r\n");
         let refused = eval(node, &format!("{stale}return redis.call('get', 'x')"));
