@@ -4,8 +4,8 @@
 pub const DATABASES_MAX: u16 = 256;
 /// Largest argument of a command unless `proto-max-bulk-len` says otherwise.
 pub const BULK_BYTES_DEFAULT: usize = 512 << 20;
-/// Arguments in one command (Redis: 1024*1024 for ordinary clients).
-pub const ARGS_COUNT_MAX: usize = 1024 * 1024;
+/// Arguments in one command, as in Redis; `client-query-buffer-limit` bounds what they take.
+pub const ARGS_COUNT_MAX: usize = i32::MAX as usize;
 /// Arguments and bytes of a command before AUTH succeeded (Redis: 10 and 16384).
 pub const UNAUTHENTICATED_ARGS_COUNT_MAX: usize = 10;
 pub const UNAUTHENTICATED_BULK_BYTES_MAX: usize = 16_384;

@@ -82,16 +82,24 @@ impl Writer {
     fn write_patiently(&mut self, batches: &[Arc<Batch>]) -> bool {
         // Fixed for all attempts: what a reader saw of a half done write must not move.
         let durable = self.shared.progress.reached(Barrier::Durable);
+        let mut was_full = false;
         loop {
             if self.shared.progress.has_failed() {
                 return false;
             }
             match self.write(batches, durable) {
                 Ok(()) => {
+                    if was_full {
+                        tracing::info!("there is space on the disk again: the log goes on");
+                    }
                     self.shared.progress.set_health(Health::Sound);
                     return true;
                 }
                 Err(error) if is_full(&error) => {
+                    if !was_full {
+                        was_full = true;
+                        tracing::error!(%error, "the log cannot be written: no write is accepted until there is space");
+                    }
                     self.shared.progress.set_health(Health::Full { why: error.to_string() });
                     if self.shared.tail.wait_closed(FULL_RETRY) {
                         return false;

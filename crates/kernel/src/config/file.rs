@@ -278,7 +278,9 @@ impl Config {
 
     /// The line, or for lists lines, that give parameter `index` its value.
     fn lines_of(&self, index: usize) -> String {
-        let (row, value) = (&PARAMETERS[index], &self.values[index]);
+        let row = &PARAMETERS[index];
+        // A redis-server that reads the file later is to find what was said to it.
+        let value = self.said_in_vain(row.name).unwrap_or(&self.values[index]);
         let words: Vec<&str> = value.split_ascii_whitespace().collect();
         let group = match row.name {
             "save" if !words.is_empty() => 2,

@@ -34,6 +34,8 @@ pub(super) enum Kind {
     /// Several of the words, or the first alone.
     Choices(&'static [&'static str]),
     Text,
+    /// Name of a file, or of a directory (in the words of Redis), in `dir`.
+    Name(&'static str),
     /// `seconds changes` pairs.
     SavePoints,
     /// `class hard soft seconds` groups; classes that are not named keep theirs.
@@ -112,6 +114,8 @@ impl Kind {
             }
             Kind::Choices(words) => choices(text, words),
             Kind::Text => Ok(text.to_owned()),
+            Kind::Name(problem) if text.contains('/') => Err(problem.to_owned()),
+            Kind::Name(_) => Ok(text.to_owned()),
             Kind::SavePoints => save_points(text),
             Kind::OutputLimits => output_limits(text, old),
             Kind::Events => events(text),

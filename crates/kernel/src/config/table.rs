@@ -142,8 +142,18 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("aof-timestamp-enabled", BOOL, "no"),
     row("aof-use-rdb-preamble", BOOL, "yes"),
     row("aof_rewrite_cpulist", TEXT, "").at_start(),
-    row("appenddirname", TEXT, "appendonlydir").at_start(),
-    row("appendfilename", TEXT, "appendonly.aof").at_start(),
+    row(
+        "appenddirname",
+        Kind::Name("appenddirname can't be a path, just a dirname"),
+        "appendonlydir",
+    )
+    .at_start(),
+    row(
+        "appendfilename",
+        Kind::Name("appendfilename can't be a path, just a filename"),
+        "appendonly.aof",
+    )
+    .at_start(),
     row("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec"),
     row("appendonly", BOOL, "yes").pinned(),
     row("auto-aof-rewrite-min-size", memory(0, SIGNED_MAX), "67108864"),
@@ -183,7 +193,8 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("crash-memcheck-enabled", BOOL, "yes"),
     row("daemonize", BOOL, "no").at_start(),
     row("databases", int(1, base::limits::DATABASES_MAX as i64), "16").at_start(),
-    row("dbfilename", TEXT, "dump.rdb").protected(),
+    row("dbfilename", Kind::Name("dbfilename can't be a path, just a filename"), "dump.rdb")
+        .protected(),
     row("dir", TEXT, "").protected(),
     row("disable-thp", BOOL, "yes").at_start(),
     row("dynamic-hz", BOOL, "yes"),

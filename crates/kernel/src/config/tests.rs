@@ -15,6 +15,26 @@ fn set(config: &mut Config, pairs: &[(&str, &str)]) -> Result<Vec<&'static str>,
 }
 
 #[test]
+fn names_of_files_are_no_paths() {
+    for name in ["dbfilename", "appendfilename", "appenddirname"] {
+        let refused = load(&format!("{name} ../x\n")).unwrap_err().to_string();
+        assert!(refused.contains(&format!("{name} can't be a path, just a ")), "{refused}");
+    }
+}
+
+#[test]
+fn a_rewrite_keeps_what_was_said_in_vain() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("redis.conf");
+    std::fs::write(&path, "appendonly no\n").unwrap();
+    let config = load("appendonly no\n").unwrap();
+    assert_eq!(config.get("appendonly"), Some("yes"));
+    config.rewrite(&path, &[], false).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("appendonly no\n"), "{text}");
+}
+
+#[test]
 fn the_table_is_sorted_and_its_defaults_are_values() {
     assert!(PARAMETERS.is_sorted_by(|a, b| a.name < b.name));
     for row in PARAMETERS {

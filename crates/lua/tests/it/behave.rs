@@ -155,6 +155,12 @@ fn a_killed_script_cannot_go_on() {
         "xpcall(function() while true do end end, function() while true do end end)",
         "xpcall(error, function() while true do end end)",
         "repeat local co = coroutine.wrap(function() while true do end end) pcall(co) until false",
+        // Searches that would take longer than anybody lives, without an instruction of Lua.
+        "return string.find(('a'):rep(60), ('a*'):rep(60) .. 'b')",
+        "pcall(string.match, ('a'):rep(60), ('a-'):rep(60) .. 'b') while true do end",
+        "return string.gsub(('('):rep(10000000), '%b()', '')",
+        "return string.find(('x'):rep(10000000), '[' .. ('a'):rep(10000000) .. ']')",
+        "return string.find(('a'):rep(20000000), ('a'):rep(9000000) .. 'b', 1, true)",
     ] {
         let mut sandbox = sandbox();
         let function = sandbox.compile("@user_script", code.as_bytes()).unwrap();
