@@ -252,6 +252,7 @@ impl Alone {
         let executor = &mut self.executor;
         // From its first op on, the log has the say.
         if self.directory.position().opid > 0 || !self.directory.checkpoints().is_empty() {
+            import::tell_what_is_left(&executor.node.config, self.directory.path());
             return Ok(None);
         }
         let Some(found) = import::find(&executor.node.config)? else { return Ok(None) };

@@ -65,6 +65,33 @@ pub struct Found {
     may_be_cut: bool,
 }
 
+impl Found {
+    /// One file that must be an image from its first byte on: whatever else lies there, empty or text, is not played.
+    fn image(path: PathBuf) -> Result<Found, AloneError> {
+        let io = |error: io::Error| wrong(&path, &error);
+        let mut front = Vec::new();
+        let file = File::open(&path).map_err(io)?;
+        file.take(RDB_SIGNATURE.len() as u64).read_to_end(&mut front).map_err(io)?;
+        if front != RDB_SIGNATURE {
+            return Err(wrong(&path, &"it is no RDB image: it does not begin with REDIS"));
+        }
+        Ok(Found { files: vec![path], may_be_cut: false })
+    }
+}
+
+/// Says which files of Redis are not looked at, because the log has the say: who has put one there to restore it must not
+/// believe that it was read.
+pub(super) fn tell_what_is_left(config: &Config, log: &Path) {
+    let text = |name: &str| config.get(name).unwrap_or_default();
+    let dir = Path::new(text("dir"));
+    for name in ["dbfilename", "appendfilename", "appenddirname"] {
+        let path = dir.join(text(name));
+        if path.exists() {
+            info!(file = %path.display(), log = %log.display(), "not read: the data is that of the log");
+        }
+    }
+}
+
 fn wrong(path: &Path, why: &dyn std::fmt::Display) -> AloneError {
     AloneError::Import { path: path.to_owned(), why: why.to_string() }
 }
@@ -83,7 +110,7 @@ pub fn find(config: &Config) -> Result<Option<Found>, AloneError> {
         if let Some(aof) = aof {
             warn!(file = %aof.display(), "not read: the configuration says `appendonly no`");
         }
-        return Ok(image.is_file().then(|| Found { files: vec![image], may_be_cut: false }));
+        return image.is_file().then(|| Found::image(image)).transpose();
     }
     if manifest.is_file() {
         let files = read_manifest(&manifest)?;
@@ -94,7 +121,7 @@ pub fn find(config: &Config) -> Result<Option<Found>, AloneError> {
         check_newest(config, std::slice::from_ref(&old), &image)?;
         Ok(Some(Found { files: vec![old], may_be_cut }))
     } else if image.is_file() {
-        Ok(Some(Found { files: vec![image], may_be_cut: false }))
+        Found::image(image).map(Some)
     } else {
         Ok(None)
     }

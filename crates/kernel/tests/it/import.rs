@@ -122,6 +122,17 @@ fn what_redis_could_do_is_done() {
 }
 
 #[test]
+fn what_is_no_image_is_not_played_as_one() {
+    for content in [&b""[..], b"SET text 1\r\n", b"XEDIS0011"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("dump.rdb"), content).unwrap();
+        let refusal = refusal(dir.path(), &[]);
+        assert!(refusal.contains("it does not begin with REDIS"), "{refusal}");
+        assert_eq!(fs::read(dir.path().join("dump.rdb")).unwrap(), content);
+    }
+}
+
+#[test]
 fn the_configuration_says_which_file_counts() {
     let write = || {
         let dir = tempfile::tempdir().unwrap();
