@@ -187,7 +187,7 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "-ERR One or more scores",
         pollux: ":",
         reason: "Redis takes an overflow in an earlier command for one in this (errno)",
-        leaves_other_data: false,
+        leaves_other_data: true,
     },
     Known {
         command: "SORT_RO",
@@ -266,7 +266,12 @@ pub(super) fn is_open(command: &str, args: &[Vec<u8>]) -> bool {
                 || args.get(3).is_some_and(|ms| !is_short(ms))
         }
         // A NUL ends the name.
-        "CLIENT SETNAME" | "HELLO" => args.iter().any(|arg| arg.contains(&0)),
+        "CLIENT SETINFO" | "CLIENT SETNAME" | "HELLO" => args.iter().any(|arg| arg.contains(&0)),
+        // Every server counts its clients itself; this one may be there on one of them.
+        "CLIENT TRACKING" => args.windows(2).any(|pair| {
+            pair[0].eq_ignore_ascii_case(b"REDIRECT")
+                && number(&pair[1]).is_some_and(|id| (1..i64::from(u32::MAX)).contains(&id))
+        }),
         // A key that expires meanwhile, here earlier and there later.
         "EXPIRE" | "SETEX" => args.get(2).is_some_and(|seconds| is_soon(seconds, 1)),
         "RESTORE" | "RESTORE-ASKING" => args.get(2).is_some_and(|ms| is_soon(ms, 1000)),
@@ -343,6 +348,24 @@ pub(super) fn lexical_key<'a>(command: &str, args: &'a [Vec<u8>]) -> Option<&'a 
         _ => return None,
     };
     args.get(key_at).map(Vec::as_slice)
+}
+
+/// Whether a command keeps only some of the members around a point, and which of those that are equally near Redis leaves to
+/// the way its partial sort goes (Pollux keeps those that come first in the set); with the key.
+pub(super) fn nearest_key<'a>(command: &str, args: &'a [Vec<u8>]) -> Option<&'a [u8]> {
+    let key_at = match command {
+        "GEORADIUS"
+        | "GEORADIUS_RO"
+        | "GEORADIUSBYMEMBER"
+        | "GEORADIUSBYMEMBER_RO"
+        | "GEOSEARCH" => 1,
+        "GEOSEARCHSTORE" => 2,
+        _ => return None,
+    };
+    args.iter()
+        .any(|arg| arg.eq_ignore_ascii_case(b"COUNT"))
+        .then(|| args.get(key_at))?
+        .map(Vec::as_slice)
 }
 
 /// Whether a command is said only to a newer release, as this one does not know it in this form.

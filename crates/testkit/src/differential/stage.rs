@@ -91,19 +91,33 @@ impl Actor {
         Ok((from("redis-server", &mut self.redis)?, from("pollux", &mut self.pollux)?))
     }
 
-    /// Whether the command goes by the order of members in a set where scores differ; unknown in a transaction.
+    /// Whether the command goes by an order of members that Redis leaves open; unknown in a transaction.
     fn is_order_open(&mut self, name: &str, args: &[Vec<u8>]) -> io::Result<bool> {
-        let Some(key) = differences::lexical_key(name, args) else { return Ok(false) };
+        let lexical = differences::lexical_key(name, args);
+        let nearest = differences::nearest_key(name, args);
         if self.is_queueing() {
-            return Ok(true);
+            return Ok(lexical.is_some() || nearest.is_some());
         }
-        let mut score_at = |rank: &[u8]| -> io::Result<Vec<Vec<u8>>> {
-            let raw = self.redis.call_raw(&[b"ZRANGE", key, rank, rank, b"WITHSCORES"])?.1;
-            let mut texts = vec![];
-            flatten(&Frame::decode(&raw), &mut texts);
-            Ok(texts.split_off(texts.len().min(1)))
+        let is_by_text = match lexical {
+            Some(key) => {
+                let scores = self.scores(key)?;
+                scores.first() != scores.last()
+            }
+            None => false,
         };
-        Ok(score_at(b"0")? != score_at(b"-1")?)
+        let is_cut_among_equals = match nearest {
+            Some(key) => self.scores(key)?.windows(2).any(|pair| pair[0] == pair[1]),
+            None => false,
+        };
+        Ok(is_by_text || is_cut_among_equals)
+    }
+
+    /// The scores of a sorted set, in its order, as redis-server writes them; none where the client may not look.
+    fn scores(&mut self, key: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+        let raw = self.redis.call_raw(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"])?.1;
+        let mut texts = vec![];
+        flatten(&Frame::decode(&raw), &mut texts);
+        Ok(texts.into_iter().skip(1).step_by(2).collect())
     }
 
     fn is_queueing(&self) -> bool {

@@ -129,6 +129,13 @@ impl Field {
         i64::try_from(shown).expect("a field has at most 64 bits")
     }
 
+    /// Whether Redis takes a number that is far too small to be set for one that is too large: it is more than 2^63 - 1 below the
+    /// largest one, and the difference overflows (`checkSignedBitfieldOverflow`).
+    pub(super) fn looks_too_large(&self, value: i64) -> bool {
+        let (_, largest) = self.bounds();
+        self.is_signed && self.width < 64 && largest - i128::from(value) > i128::from(i64::MAX)
+    }
+
     /// What a number becomes that is to be stored; `None`: it does not fit, and must not be stored.
     pub(super) fn fit(&self, value: i128, overflow: Overflow) -> Option<i64> {
         let (smallest, largest) = self.bounds();
@@ -226,5 +233,8 @@ mod tests {
         check(i8_, 128, -128, 127);
         check(i8_, -129, 127, -128);
         check(i64_, i128::from(i64::MAX) + 1, i64::MIN, i64::MAX);
+        assert!(i8_.looks_too_large(i64::MIN) && i8_.looks_too_large(i64::MIN + 127));
+        assert!(!i8_.looks_too_large(i64::MIN + 128) && !i64_.looks_too_large(i64::MIN));
+        assert!(!u8_.looks_too_large(i64::MIN));
     }
 }

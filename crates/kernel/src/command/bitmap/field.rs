@@ -104,6 +104,11 @@ impl Step {
         let old = super::with_bytes(keys, key, |bytes| field.read(bytes))?;
         let (target, returns_old) = match self.action {
             Action::Get => return Ok(Some(old)),
+            Action::Set(value)
+                if self.overflow == Overflow::Saturate && field.looks_too_large(value) =>
+            {
+                (i128::from(i64::MAX), true)
+            }
             Action::Set(value) if field.is_signed => (i128::from(value), true),
             // A negative number is the large one of the same bits.
             Action::Set(value) => (i128::from(value.cast_unsigned()), true),
