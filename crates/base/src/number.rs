@@ -1,6 +1,16 @@
 //! Number text as Redis reads and writes it: strict integers, and floats in its forms.
+//!
+//! A double is written in one of three ways, byte for byte those of Redis 7.2:
+//!
+//! | | 1/3 | 10^9 | where |
+//! |-|-----|------|-------|
+//! | [`format_double`] | `0.3333333333333333` | `1000000000` | replies, listpacks, arguments of scripts |
+//! | [`format_double_compact`] | `0.3333333333333333` | `1e+9` | digests, which hash a text of each score |
+//! | [`format_double_17`] | `0.33333333333333331` | `1000000000` | ZSCAN of a large set; everything up to 7.0 |
 
 use std::fmt::{self, Write as _};
+
+mod grisu;
 
 /// A 64-bit integer in canonical form: optional `-`, no leading zeros, no spaces, no `+`
 /// (Redis: `string2ll`). `None` for anything else, including overflow.
@@ -162,7 +172,34 @@ impl DoubleText {
     }
 
     fn zeros(&mut self, count: usize) {
-        (0..count).for_each(|_| self.put(b"0"));
+        self.bytes[self.length..self.length + count].fill(b'0');
+        self.length += count;
+    }
+
+    /// An integer, with zeros in front if it has fewer digits than `width`.
+    fn integer(&mut self, mut value: u64, width: usize) {
+        let start = self.length;
+        self.length += value.checked_ilog10().map_or(1, |log| log as usize + 1).max(width);
+        for place in (start..self.length).rev() {
+            self.bytes[place] = b'0' + (value % 10) as u8;
+            value /= 10;
+        }
+    }
+
+    /// What needs no digits: all of `nan`, zero and infinity, of other values the sign.
+    fn begin(value: f64) -> (DoubleText, bool) {
+        let mut text = DoubleText::new();
+        if value.is_sign_negative() && !value.is_nan() {
+            text.put(b"-");
+        }
+        let word: &[u8] = match value {
+            _ if value.is_nan() => b"nan",
+            _ if value.is_infinite() => b"inf",
+            0.0 => b"0",
+            _ => b"",
+        };
+        text.put(word);
+        (text, !word.is_empty())
     }
 }
 
@@ -181,73 +218,102 @@ impl fmt::Write for DoubleText {
     }
 }
 
-/// The shortest text that reads back as `value`, laid out as Redis 7.2 does in replies and in listpacks:
-/// `3`, `0.1`, `1e+20`, `1.5e-9`, `inf`, `-inf`, `nan`, `-0`.
+/// The text of a score, as Redis 7.2 writes it in replies and in listpacks: integers up to 2^62 in full, otherwise the
+/// digits that Grisu2 finds, which are the fewest that read back as `value` but for one double in a thousand
+/// or so. `3`, `0.1`, `1e+20`, `1.5e-9`, `inf`, `-inf`, `nan`, `-0`.
 pub fn format_double(value: f64) -> DoubleText {
-    let mut text = DoubleText::new();
-    if value.is_nan() {
-        text.put(b"nan");
+    let magnitude = value.abs();
+    if magnitude <= INTEGERS_MAX && magnitude.trunc() == magnitude {
+        let mut text = DoubleText::new();
+        if value.is_sign_negative() {
+            text.put(b"-");
+        }
+        text.integer(magnitude as u64, 1);
         return text;
     }
-    if value.is_sign_negative() {
-        text.put(b"-");
-    }
-    let value = value.abs();
-    if value.is_infinite() {
-        text.put(b"inf");
-    } else if value <= INTEGERS_MAX && value.fract() == 0.0 {
-        write!(text, "{}", value as u64).expect("writing to the stack succeeds");
-    } else {
-        let (digits, point) = shortest_digits(value);
-        lay_out(&mut text, &digits, point);
-    }
-    text
+    format_double_compact(value)
 }
 
 /// Redis 7.2 writes integers up to 2^62 in full.
 const INTEGERS_MAX: f64 = 4_611_686_018_427_387_904.0;
 
-/// The shortest digits `d` and the exponent `e` with `value == 0.d * 10^e`, for a positive finite value.
-fn shortest_digits(value: f64) -> (DoubleText, i32) {
-    let mut scientific = DoubleText::new();
-    write!(scientific, "{value:e}").expect("writing to the stack succeeds");
-    let mark = scientific.iter().position(|&byte| byte == b'e').expect("{:e} writes an exponent");
-    let exponent = std::str::from_utf8(&scientific[mark + 1..]).ok().and_then(|e| e.parse().ok());
-    let exponent: i32 = exponent.expect("{:e} writes a decimal exponent");
-    let mut digits = DoubleText::new();
-    scientific[..mark].iter().filter(|byte| byte.is_ascii_digit()).for_each(|&b| digits.put(&[b]));
-    (digits, exponent + 1)
-}
-
-fn lay_out(text: &mut DoubleText, digits: &[u8], point: i32) {
+/// As [`format_double`], but integers like all other numbers: `1e+9`, and 2^62 is `4611686018427388000`.
+pub fn format_double_compact(value: f64) -> DoubleText {
+    let (mut text, is_complete) = DoubleText::begin(value);
+    if is_complete {
+        return text;
+    }
+    let digits = grisu::digits(value.abs());
     let count = i32::try_from(digits.len()).expect("at most 17");
     // Redis' own limits: `shift` is the exponent of the last digit, `leading` that of the first.
-    let (shift, leading) = (point - count, (point - 1).abs());
-    if shift >= 0 && leading < count + 7 {
-        text.put(digits);
-        text.zeros(usize::try_from(shift).expect("not negative"));
-    } else if shift < 0 && (shift > -7 || leading < 4) {
-        match usize::try_from(point) {
-            Ok(whole @ 1..) => {
-                text.put(&digits[..whole]);
-                text.put(b".");
-                text.put(&digits[whole..]);
-            }
-            _ => {
-                text.put(b"0.");
-                text.zeros(usize::try_from(-point).expect("the point stands left of the digits"));
-                text.put(digits);
-            }
-        }
+    let (shift, leading) = (digits.exponent, digits.exponent + count - 1);
+    let is_plain = match shift {
+        0.. => leading < count + 7,
+        _ => shift > -7 || leading.abs() < 4,
+    };
+    if is_plain {
+        lay_out_plainly(&mut text, &digits, leading + 1);
     } else {
-        text.put(&digits[..1]);
-        if count > 1 {
-            text.put(b".");
-            text.put(&digits[1..]);
-        }
-        let sign = if point > 0 { '+' } else { '-' };
-        write!(text, "e{sign}{leading}").expect("writing to the stack succeeds");
+        lay_out_with_exponent(&mut text, &digits, leading, 1);
     }
+    text
+}
+
+/// As C's `%.17g`: the nearest 17 digits, without zeros at the end, with an exponent when the point would be far away.
+/// Redis up to 7.0 writes every score so, and 7.2 those of a large sorted set in ZSCAN.
+pub fn format_double_17(value: f64) -> DoubleText {
+    const DIGITS: i32 = 17;
+    let (mut text, is_complete) = DoubleText::begin(value);
+    if is_complete {
+        return text;
+    }
+    let mut scientific = DoubleText::new();
+    write!(scientific, "{:.16e}", value.abs()).expect("the text is short enough");
+    // One digit, the point, 16 digits, the letter, the exponent.
+    let exponent = std::str::from_utf8(&scientific[19..]).ok().and_then(|text| text.parse().ok());
+    let exponent: i32 = exponent.expect("the format has an exponent");
+    scientific.bytes.copy_within(2..18, 1);
+    let mut digits = &scientific.bytes[..17];
+    while let [shorter @ .., b'0'] = digits {
+        digits = shorter;
+    }
+    if (-4..DIGITS).contains(&exponent) {
+        lay_out_plainly(&mut text, digits, exponent + 1);
+    } else {
+        lay_out_with_exponent(&mut text, digits, exponent, 2);
+    }
+    text
+}
+
+/// The digits with the point behind the first `point` of them, or that many zeros before them when it is negative.
+fn lay_out_plainly(text: &mut DoubleText, digits: &[u8], point: i32) {
+    match usize::try_from(point) {
+        Ok(point) if point >= digits.len() => {
+            text.put(digits);
+            text.zeros(point - digits.len());
+        }
+        Ok(point @ 1..) => {
+            text.put(&digits[..point]);
+            text.put(b".");
+            text.put(&digits[point..]);
+        }
+        _ => {
+            text.put(b"0.");
+            text.zeros(point.unsigned_abs() as usize);
+            text.put(digits);
+        }
+    }
+}
+
+/// The point behind the first digit, and the exponent of ten, of at least `width` digits.
+fn lay_out_with_exponent(text: &mut DoubleText, digits: &[u8], exponent: i32, width: usize) {
+    text.put(&digits[..1]);
+    if digits.len() > 1 {
+        text.put(b".");
+        text.put(&digits[1..]);
+    }
+    text.put(if exponent < 0 { b"e-" } else { b"e+" });
+    text.integer(u64::from(exponent.unsigned_abs()), width);
 }
 
 #[cfg(test)]
@@ -389,5 +455,60 @@ mod tests {
         check(f64::INFINITY, "inf");
         check(f64::NEG_INFINITY, "-inf");
         check(f64::NAN, "nan");
+        check(-f64::NAN, "nan");
+    }
+
+    /// What a real server wrote: see the head of the table.
+    #[test]
+    fn doubles_are_those_of_redis_7_2_6() {
+        let mut rows = 0;
+        for row in include_str!("number/doubles.tsv").lines().filter(|row| !row.starts_with('#')) {
+            let columns: Vec<&str> = row.split('\t').collect();
+            let [bits, full, compact, long] = columns[..] else { panic!("four columns: {row}") };
+            let value = f64::from_bits(u64::from_str_radix(bits, 16).expect("64 bits"));
+            let texts = [
+                (format_double(value), full),
+                (format_double_compact(value), compact),
+                (format_double_17(value), long),
+            ];
+            for (text, expect) in texts {
+                assert_eq!(std::str::from_utf8(&text), Ok(expect), "{bits}");
+                assert_eq!(parse_double(&text).map(f64::to_bits), Some(value.to_bits()), "{bits}");
+            }
+            rows += 1;
+        }
+        assert_eq!(rows, 385);
+    }
+
+    #[test]
+    fn every_text_reads_back() {
+        // xorshift64: any order of bits, the same in every run.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for round in 0..50_000 {
+            let bits = next();
+            let value = match round % 4 {
+                0 => f64::from_bits(bits),
+                1 => {
+                    (bits >> (next() % 64)) as f64
+                        / 10_f64.powi(i32::try_from(next() % 20).unwrap())
+                }
+                2 => f64::from_bits(bits >> 12),
+                _ => f64::from_bits((bits >> 63 << 63) | (bits % 2047) << 52) + 0.0,
+            };
+            if value.is_finite() {
+                for text in
+                    [format_double(value), format_double_compact(value), format_double_17(value)]
+                {
+                    let read = parse_double(&text).map(f64::to_bits);
+                    assert_eq!(read, Some(value.to_bits()), "{}", text.escape_ascii());
+                }
+            }
+        }
     }
 }

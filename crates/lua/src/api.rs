@@ -169,7 +169,7 @@ fn take_words(stack: &mut Stack<'_>, words: &mut Words) -> Result<(), &'static s
     Ok(())
 }
 
-/// Integers in full, as commands know no exponent in them; others in their shortest form.
+/// Integers in full, as commands know no exponent in them; others as scores are written.
 fn push_number(words: &mut Words, number: f64) {
     let integer = number as i64;
     if number.abs() <= INTEGER_MAX && integer as f64 == number {

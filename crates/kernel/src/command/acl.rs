@@ -1,5 +1,6 @@
 //! ACL: users and their rules, and what was denied.
 
+use base::number::format_double;
 use catalog::{COMMANDS as CATALOG, Category};
 use rustix::rand::{GetRandomFlags, getrandom};
 use tracing::warn;
@@ -226,7 +227,7 @@ fn write_entry(reply: &mut ReplyWriter<'_>, entry: &Entry, age_ms: u64) {
         reply.bulk(text);
     }
     reply.bulk(b"age-seconds");
-    reply.double_text((age_ms as f64 / 1000.0).to_string().as_bytes());
+    reply.double_text(&format_double(age_ms as f64 / 1000.0));
     reply.bulk(b"client-info");
     reply.bulk(&incident.client);
     for (name, value) in [

@@ -177,7 +177,7 @@ fn log(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     Ok(())
 }
 
-/// `DEBUG DIGEST [7.0 | 7.2]`: the digest of a server of that version, which differ in scores with a fraction.
+/// `DEBUG DIGEST [7.0 | 7.2]`: the digest of a server of that version, which differ in scores.
 fn digest_all(cx: &mut NodeTurn<'_>, args: &Args<'_>) -> CmdResult {
     let scores = match args.len() {
         2 => Scores::default(),

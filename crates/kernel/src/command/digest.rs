@@ -18,19 +18,19 @@
 
 use std::fmt::Write as _;
 
-use base::number::format_double;
+use base::number::{DoubleText, format_double_17, format_double_compact};
 use sha1::{Digest as _, Sha1};
 use store::{Entry, Store, Value};
 use wire::listpack::TextBuffer;
 use wire::stream::StreamId;
 
-/// How scores are written: the two ways give different digests for scores with a fraction.
+/// How scores are written: the two ways give different digests for most scores that have a fraction or are large.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Scores {
     /// With 17 digits, as servers up to 7.0 do.
     #[default]
     Long,
-    /// As short as can be, as servers from 7.2 on do.
+    /// With the digits that Grisu2 finds, and `1e+9`, as servers from 7.2 on do: not the text of replies.
     Short,
 }
 
@@ -143,50 +143,9 @@ pub(super) fn of_store(store: &Store, scores: Scores) -> Digest {
     all
 }
 
-fn score_text(score: f64, scores: Scores) -> Vec<u8> {
+fn score_text(score: f64, scores: Scores) -> DoubleText {
     match scores {
-        Scores::Long => long_text(score).into_bytes(),
-        Scores::Short => format_double(score).to_vec(),
-    }
-}
-
-/// As C's `%.17g`: 17 digits, without zeros at the end, with an exponent when the point would be far away.
-fn long_text(value: f64) -> String {
-    const DIGITS: i32 = 17;
-    if !value.is_finite() {
-        let text = if value > 0.0 { "inf" } else { "-inf" };
-        return text.to_owned();
-    }
-    let text = format!("{value:.16e}");
-    let (mantissa, exponent) = text.split_once('e').expect("the format has an exponent");
-    let exponent: i32 = exponent.parse().expect("the exponent of a double");
-    let trim = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    if (-4..DIGITS).contains(&exponent) {
-        let places = usize::try_from(DIGITS - 1 - exponent).expect("the exponent is below 17");
-        let text = format!("{value:.places$}");
-        return if text.contains('.') { trim(&text) } else { text };
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", trim(mantissa), exponent.abs())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scores_as_c_writes_them() {
-        let check = |value: f64, expect: &str| assert_eq!(long_text(value), expect);
-        check(0.1, "0.10000000000000001");
-        check(3.0, "3");
-        check(-0.0, "-0");
-        check(1e16, "10000000000000000");
-        check(1e17, "1e+17");
-        check(1.5e300, "1.5000000000000001e+300");
-        check(0.0001, "0.0001");
-        check(0.00001, "1.0000000000000001e-05");
-        check(123_456.789, "123456.789");
-        check(f64::NEG_INFINITY, "-inf");
-        check(5e-324, "4.9406564584124654e-324");
+        Scores::Long => format_double_17(score),
+        Scores::Short => format_double_compact(score),
     }
 }

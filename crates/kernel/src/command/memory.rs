@@ -1,5 +1,6 @@
 //! MEMORY: what uses memory.
 
+use base::number::format_double;
 use wire::resp::reply::{ErrorReply, ReplyWriter};
 
 use super::table::Binding;
@@ -99,7 +100,7 @@ fn write_count(reply: &mut ReplyWriter<'_>, name: &str, value: u64) {
 
 fn write_ratio(reply: &mut ReplyWriter<'_>, name: &str, value: f64) {
     reply.bulk(name.as_bytes());
-    reply.double_text(format!("{value}").as_bytes());
+    reply.double_text(&format_double(value));
 }
 
 /// Sizes below which ratios say nothing (Redis: 5 MB).

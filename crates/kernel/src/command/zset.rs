@@ -8,6 +8,7 @@ mod range;
 
 use std::ops::Range;
 
+use base::number::{format_double, format_double_17};
 use store::Zset;
 use wire::effect::Effect;
 use wire::resp::reply::ErrorReply;
@@ -206,14 +207,16 @@ fn zscan(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
     };
     let request = Scan::parse(args, 2)?;
     let mut body = scan::Body::new(cx.reply.protocol());
+    let is_listpack = zset.as_listpack().is_some();
     let cursor = request.run(|cursor| {
         let mut visited = 0;
         let next = zset.scan(cursor, |(score, member)| {
             visited += 1;
             if request.takes(member) {
                 body.add(|reply| element(reply, member));
-                // A bulk string in both protocols.
-                body.add(|reply| reply.bulk(&base::number::format_double(score)));
+                // A bulk string in both protocols: what a listpack holds, and a skiplist's scores in 17 digits.
+                let text = if is_listpack { format_double(score) } else { format_double_17(score) };
+                body.add(|reply| reply.bulk(&text));
             }
         });
         (next, visited)

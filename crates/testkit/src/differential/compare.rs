@@ -6,7 +6,7 @@ use super::frame::Frame;
 /// Releases differ; what Pollux promises is 7.2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Release {
-    /// Scores in 17 digits instead of the shortest form, fewer encodings.
+    /// Scores in 17 digits instead of fewer, fewer encodings.
     V70,
     V72,
 }
@@ -180,8 +180,7 @@ pub(super) fn items(value: &Frame, width: usize) -> Option<(u8, Vec<Vec<Frame>>)
     Some((*kind, chunks))
 }
 
-/// In 7.2 only zero may be written in two ways (whether its sign is kept depends on the encoding), and numbers in more
-/// digits than here.
+/// In 7.2 only zero may be written in two ways: whether its sign is kept depends on the encoding.
 fn same_numbers(release: Release, redis: &Frame, pollux: &Frame) -> bool {
     match (redis, pollux) {
         (Frame::Items(a, Some(left)), Frame::Items(b, Some(right))) => {
@@ -191,9 +190,7 @@ fn same_numbers(release: Release, redis: &Frame, pollux: &Frame) -> bool {
         }
         (Frame::Line(a, left), Frame::Line(b, right))
         | (Frame::Text(a, Some(left)), Frame::Text(b, Some(right))) => {
-            // The digits that 7.2 finds (Grisu2) are more than needed for about one number in a thousand; and of two numbers
-            // with the fewest digits, as near to the value as each other, it takes the lower one.
-            let may_differ = release == Release::V70 || left.len() >= right.len();
+            let may_differ = release == Release::V70;
             let is_same = |left: f64, right: f64| left == right && (may_differ || left == 0.0);
             let numbers = number(left).zip(number(right));
             a == b && (left == right || numbers.is_some_and(|(left, right)| is_same(left, right)))
@@ -259,11 +256,10 @@ mod tests {
     fn scores_of_7_0_are_compared_as_numbers() {
         let (old, new) = (array(&["m", "0.10000000000000001"]), array(&["m", "0.1"]));
         assert!(equal(Release::V70, Promise::Scores, &old, &new));
-        assert!(equal(Release::V72, Promise::Scores, &old, &new));
+        assert!(!equal(Release::V72, Promise::Scores, &old, &new));
         assert!(!equal(Release::V72, Promise::Scores, &new, &old));
-        // Halfway between them lies the value of both.
-        let [low, high] = ["203857673829279.62", "203857673829279.63"].map(|n| array(&["m", n]));
-        assert!(equal(Release::V72, Promise::Scores, &low, &high));
+        let [zero, negative] = ["0", "-0"].map(|n| array(&["m", n]));
+        assert!(equal(Release::V72, Promise::Scores, &zero, &negative));
         assert!(!equal(Release::V70, Promise::Scores, &old, &array(&["m", "0.2"])));
     }
 }

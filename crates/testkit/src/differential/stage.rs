@@ -676,7 +676,7 @@ fn scan_all(
         reply = Frame::decode(&raw);
     }
     if name == "ZSCAN" {
-        // The digits of a score depend on the encoding in Redis.
+        // The digits of a score depend on the encoding, which may differ (see `Promise::Encoding`), and in 7.0 all have 17.
         for pair in &mut seen {
             if let [_, Frame::Text(_, Some(score))] = pair.as_mut_slice()
                 && let Some(number) = compare::number(score)
