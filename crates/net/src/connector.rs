@@ -48,14 +48,16 @@ impl TlsConnector {
             .with_protocol_versions(&versions(&options.protocols)?)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let (certificate, key) = match &options.client_certificate_file {
-            Some(_) => (&options.client_certificate_file, &options.client_key_file),
-            None => (&options.certificate_file, &options.key_file),
+        let (certificate, key, password) = match &options.client_certificate_file {
+            Some(certificate) => {
+                (Some(certificate), &options.client_key_file, &options.client_key_password)
+            }
+            None => (options.certificate_file.as_ref(), &options.key_file, &options.key_password),
         };
         let mut config = match certificate {
             None => builder.with_no_client_auth(),
             Some(certificate) => {
-                let (chain, key) = identity(Some(certificate), key.as_deref())?;
+                let (chain, key) = identity(Some(certificate), key.as_deref(), password)?;
                 builder.with_client_auth_cert(chain, key)?
             }
         };

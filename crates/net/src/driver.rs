@@ -360,10 +360,12 @@ impl Driver {
         self.get(token).map_or(0, |connection| connection.output.pending())
     }
 
-    /// Capacity of the input and the output buffer (bytes).
+    /// What the input and the output buffer take (bytes). The input counts as long as its request will be, where that is
+    /// announced: whoever bounds the memory of clients need not wait until it is filled.
     pub fn buffer_bytes(&self, token: Token) -> (usize, usize) {
         self.get(token).map_or((0, 0), |connection| {
-            (connection.input.capacity(), connection.output.capacity())
+            let input = connection.input.capacity().max(connection.input_expected);
+            (input, connection.output.capacity())
         })
     }
 

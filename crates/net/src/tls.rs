@@ -22,6 +22,8 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 
+use crate::key::{self, Password};
+
 /// Files read from a directory of authorities.
 const AUTHORITY_FILES_MAX: usize = 4096;
 
@@ -40,11 +42,14 @@ pub enum ClientCertificates {
 pub struct TlsOptions {
     /// The certificate and those that lead to its authority (PEM).
     pub certificate_file: Option<PathBuf>,
-    /// The private key, not encrypted (PEM).
+    /// The private key (PEM).
     pub key_file: Option<PathBuf>,
+    /// Opens the key if it is encrypted.
+    pub key_password: Password,
     /// Shown to servers that are connected to, instead of the two above (PEM).
     pub client_certificate_file: Option<PathBuf>,
     pub client_key_file: Option<PathBuf>,
+    pub client_key_password: Password,
     /// Authorities of peers (PEM); both may be given.
     pub ca_file: Option<PathBuf>,
     pub ca_dir: Option<PathBuf>,
@@ -70,6 +75,14 @@ pub enum TlsError {
     Read { path: PathBuf, error: io::Error },
     #[error("{path}: {error}")]
     Pem { path: PathBuf, error: pem::Error },
+    #[error("the key in {0} is encrypted, and there is no password for it")]
+    NoPassword(PathBuf),
+    #[error("the key in {0} does not open with the password")]
+    WrongPassword(PathBuf),
+    #[error(
+        "the key in {0} is encrypted in another way than PKCS#8 with PBKDF2 and AES-CBC of 128 or 256 bits"
+    )]
+    UnknownEncryption(PathBuf),
     #[error("there is no certificate in {0}")]
     NoCertificate(PathBuf),
     #[error("clients must show certificates, but there is no authority to check them with")]
@@ -94,8 +107,9 @@ pub struct TlsAcceptor(pub(crate) Arc<ServerConfig>);
 impl TlsAcceptor {
     /// Reads all files and checks that they fit together.
     pub fn load(options: &TlsOptions) -> Result<TlsAcceptor, TlsError> {
+        let key_file = options.key_file.as_deref();
         let (chain, key) =
-            identity(options.certificate_file.as_deref(), options.key_file.as_deref())?;
+            identity(options.certificate_file.as_deref(), key_file, &options.key_password)?;
         let provider = Arc::new(provider(options)?);
         let verifier = verifier(options, &provider)?;
         let builder = ServerConfig::builder_with_provider(provider)
@@ -118,6 +132,7 @@ impl TlsAcceptor {
 pub(crate) fn identity(
     certificate_file: Option<&Path>,
     key_file: Option<&Path>,
+    password: &Password,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
     let file = certificate_file.ok_or(TlsError::Missing("certificate"))?;
     let chain = certificates(file)?;
@@ -125,11 +140,10 @@ pub(crate) fn identity(
         return Err(TlsError::NoCertificate(file.to_owned()));
     }
     let file = key_file.ok_or(TlsError::Missing("private key"))?;
-    let key = PrivateKeyDer::from_pem_file(file).map_err(|error| unreadable(file, error))?;
-    Ok((chain, key))
+    Ok((chain, key::read(file, password)?))
 }
 
-fn unreadable(path: &Path, error: pem::Error) -> TlsError {
+pub(crate) fn unreadable(path: &Path, error: pem::Error) -> TlsError {
     let path = path.to_owned();
     match error {
         pem::Error::Io(error) => TlsError::Read { path, error },

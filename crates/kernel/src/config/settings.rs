@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use base::UnixMs;
 use binlog::SyncPolicy;
-use net::{ClientCertificates, TlsOptions};
+use net::{ClientCertificates, Password, TlsOptions};
 use store::evict::Policy;
 use store::{Access, Thresholds};
 
@@ -466,8 +466,10 @@ fn tls_options(values: &Values<'_>) -> TlsOptions {
     TlsOptions {
         certificate_file: path("tls-cert-file"),
         key_file: path("tls-key-file"),
+        key_password: Password(values.text("tls-key-file-pass").to_owned()),
         client_certificate_file: path("tls-client-cert-file"),
         client_key_file: path("tls-client-key-file"),
+        client_key_password: Password(values.text("tls-client-key-file-pass").to_owned()),
         ca_file: path("tls-ca-cert-file"),
         ca_dir: path("tls-ca-cert-dir"),
         client_certificates: match values.text("tls-auth-clients") {

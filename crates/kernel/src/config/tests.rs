@@ -90,9 +90,9 @@ fn a_wrong_file_is_refused_with_the_reason() {
     assert_eq!(error("port x"), r#"'port "x"': argument couldn't be parsed into an integer"#);
     assert_eq!(error("replicaof a b"), r#"'replicaof "a" "b"': Invalid master port"#);
     assert!(error("replicaof a").contains("wrong number of arguments"));
-    let unavailable = "'tls-key-file-pass' is not available in this edition";
-    assert_eq!(error("tls-key-file-pass secret"), unavailable);
-    assert!(load("tls-key-file-pass \"\"\nappendonly no\n").is_ok());
+    let unavailable = "'cluster-enabled' is not available in this edition";
+    assert_eq!(error("cluster-enabled yes"), unavailable);
+    assert!(load("cluster-enabled no\nappendonly no\n").is_ok());
     assert!(parse("requirepass \"abc").is_err());
     assert!(parse("requirepass \"abc\"d").is_err());
 }
