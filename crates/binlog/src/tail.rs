@@ -27,6 +27,9 @@ pub struct Batch {
     time: UnixMs,
 }
 
+/// Memory of a batch beside its records (bytes): itself, its counts of owners, its place in the queue.
+const BATCH_OVERHEAD: usize = size_of::<Batch>() + 3 * size_of::<usize>();
+
 impl Batch {
     pub(crate) fn new(
         bytes: Vec<u8>,
@@ -186,9 +189,10 @@ impl Tail {
         inner.closed
     }
 
-    /// Bytes of the batches in memory.
+    /// Memory of the batches (bytes), with what it takes to keep each: as much as their records when these are small.
     pub(crate) fn bytes(&self) -> usize {
-        self.lock().bytes
+        let inner = self.lock();
+        inner.bytes + inner.batches.len() * BATCH_OVERHEAD
     }
 
     /// The oldest OpID in memory.
@@ -250,6 +254,7 @@ mod tests {
         tail.publish(batch(1, 3, 100));
         tail.publish(batch(4, 4, 100));
         tail.publish(batch(5, 9, 100));
+        assert_eq!(tail.bytes(), 300 + 3 * BATCH_OVERHEAD);
         tail.shrink(opid(3));
         assert!(matches!(tail.read(opid(2), Duration::ZERO), TailRead::OnDisk));
         assert!(holds(&tail.read(opid(4), Duration::ZERO), 4));

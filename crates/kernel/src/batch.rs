@@ -41,6 +41,8 @@ pub(crate) struct Batch {
     places: Vec<(u16, Place)>,
     /// The first request whose memory was not asked for yet.
     fetched: usize,
+    /// Requests and arguments of the largest batch since the last [`Batch::trim`].
+    most: (usize, usize),
 }
 
 /// What one client has sent.
@@ -89,6 +91,7 @@ impl Batch {
     }
 
     pub(crate) fn clear(&mut self) {
+        self.most = (self.most.0.max(self.requests.len()), self.most.1.max(self.spans.len()));
         self.inputs.clear();
         self.requests.clear();
         self.spans.clear();
@@ -96,6 +99,22 @@ impl Batch {
             self.spans = Vec::new();
         }
         self.fetched = 0;
+    }
+
+    /// Gives back the room that no batch has needed since the last call, but for a small one's: after a burst of large
+    /// pipelines the memory belongs to the data again. Between batches.
+    pub(crate) fn trim(&mut self) {
+        self.clear();
+        let (requests, spans) = std::mem::take(&mut self.most);
+        self.requests.shrink_to(requests.max(WINDOW_COMMANDS));
+        self.spans.shrink_to(spans.max(WINDOW_COMMANDS));
+        self.inputs.shrink_to(requests.max(WINDOW_COMMANDS));
+    }
+
+    /// Requests that fit without asking for memory.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.requests.capacity()
     }
 
     /// Adds the complete commands at the front of `bytes`: as many as one client may run in a turn, before it has

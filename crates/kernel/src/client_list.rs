@@ -46,6 +46,11 @@ impl ClientType {
 /// Here there is one buffer; it is told in these terms, as tools watch `omem`.
 const FIRST_BYTES: usize = 16 << 10;
 
+/// What `client-output-buffer-limit` counts of so many unsent bytes: as much as `omem` tells, as in Redis.
+pub(crate) fn counted_output(pending: usize) -> u64 {
+    pending.saturating_sub(FIRST_BYTES) as u64
+}
+
 /// The line with its line break. `fd` is the connection's place, which is as unique. `request` is the length of the
 /// request that runs, for the client that has sent it: it has left the input buffer, but not yet the memory.
 /// `is_broken`: a key that it watches has changed.
@@ -89,10 +94,9 @@ pub(crate) fn line(session: &Session, node: &Node, is_broken: bool, request: usi
     put("multi-mem", &number(multi_bytes));
     put("rbs", &number(output_capacity));
     put("rbp", &number(output_capacity));
-    let first = output.min(FIRST_BYTES);
-    put("obl", &number(first));
-    put("oll", &number((output - first).div_ceil(FIRST_BYTES)));
-    put("omem", &number(output - first));
+    put("obl", &number(output.min(FIRST_BYTES)));
+    put("oll", &number(output.saturating_sub(FIRST_BYTES).div_ceil(FIRST_BYTES)));
+    put("omem", counted_output(output).to_string().as_bytes());
     put("tot-mem", &number(memory_bytes(session, net)));
     put("events", if output > 0 { b"rw" } else { b"r" });
     put("cmd", session.last_command.map_or("NULL", |spec| spec.name).as_bytes());

@@ -158,6 +158,7 @@ impl Executor {
             pending += self.keys.stream().offset().saturating_sub(replica.sent);
             self.node.limits.output_replica.at_least(self.node.config.settings().repl_backlog_size)
         } else if session.is_authenticated {
+            pending = client_list::counted_output(self.node.net.output_pending(token));
             self.node.limits.output(session.is_subscribed())
         } else {
             OutputLimit::STRANGER

@@ -13,6 +13,7 @@ use crate::barrier::Barrier;
 use crate::batch::Input;
 use crate::blocking::Blocking;
 use crate::client::{Clients, Session};
+use crate::client_list::counted_output;
 use crate::config::Config;
 use crate::departure::Departure;
 use crate::eviction::Eviction;
@@ -404,7 +405,7 @@ impl Node {
     #[inline]
     pub(crate) fn bound_told(&mut self, token: Token, is_subscribed: bool) {
         let bound = self.limits.output(is_subscribed).hard_bytes;
-        if bound > 0 && self.net.output_pending(token) as u64 > bound {
+        if bound > 0 && counted_output(self.net.output_pending(token)) > bound {
             self.silence(token);
         }
     }

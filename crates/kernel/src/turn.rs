@@ -43,6 +43,9 @@ const OPEN_BYTES_MAX: usize = 16 << 10;
 /// Bytes of replies to one client per turn: who asks for large values by the thousand must not make the others wait.
 const OUTPUT_PER_TURN: usize = 16 << 20;
 
+/// Output (bytes) up to which no limit is asked for before the end of the turn.
+const OUTPUT_BOUND_MIN: usize = 16 << 10;
+
 /// Tables being resized are looked after every so many turns: a look goes over 64 of them.
 const TURNS_PER_STEP: u64 = 16;
 
@@ -273,6 +276,10 @@ impl Executor {
             }
             let rest = input.rest;
             let (bytes, consumed) = (std::mem::take(&mut input.bytes), input.consumed);
+            // Not only when the replies of the turn leave: who asks later in this turn shall not meet it any more.
+            if self.node.net.output_pending(token) > OUTPUT_BOUND_MIN {
+                self.bound_output(token);
+            }
             if self.node.sink.as_ref().is_some_and(|sink| sink.master() == Some(token)) {
                 self.relay(token, &bytes[..consumed]);
             }
@@ -334,6 +341,7 @@ impl Executor {
                     let expected =
                         self.node.clients.parts(token).map_or(0, |(parser, _)| parser.expected());
                     self.node.net.allow_input(token, length + PARTIAL_BYTES_MORE, expected);
+                    self.measure(token);
                 }
             }
             Rest::Broken(error) => {
@@ -447,6 +455,7 @@ impl Executor {
         self.replicate();
         self.answer_waiting();
         if !self.node.is_cron_paused && self.housekeeper.is_due(&self.node, now) {
+            self.batch.trim();
             self.look_after_clients();
             self.bound_clients();
             self.node.bound_tracking(self.keys.rng());

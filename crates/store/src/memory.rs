@@ -1,7 +1,7 @@
 //! How much memory is in use: an allocator that counts.
 //!
 //! ```text
-//!   thread's counter  += size class   ── every 64 KiB of difference ──▶  process counter   ◀── used_bytes()
+//!   thread's counter  += size class   ── every KiB of difference ──▶  process counter   ◀── used_bytes()
 //! ```
 //!
 //! Counted is what an allocation takes, its jemalloc size class, not what was asked for; so
@@ -16,8 +16,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use base::allocation::size_class;
 
-/// Difference after which a thread tells the process.
-pub const FLUSH_BYTES: i64 = 64 << 10;
+/// Difference after which a thread tells the process. The executor allocates what the log's threads free: with more than
+/// a little of that not told, `used_memory` drifts, and `maxmemory` evicts keys for nothing.
+pub const FLUSH_BYTES: i64 = 1 << 10;
 
 static PROCESS: AtomicI64 = AtomicI64::new(0);
 

@@ -36,9 +36,9 @@ impl Backlog {
         self.end
     }
 
-    /// Memory of the blocks (bytes).
+    /// Memory of the blocks, and of what finds them (bytes).
     pub(super) fn allocated_bytes(&self) -> usize {
-        self.allocated
+        self.allocated + self.blocks.capacity() * size_of::<Vec<u8>>()
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) {
@@ -104,6 +104,9 @@ mod tests {
         let mut out = Vec::new();
         assert_eq!(backlog.copy(1000 + 65_000, 100_000, &mut out), 100_000);
         assert_eq!(out, bytes[65_000..165_000]);
+        let blocks = bytes.len().div_ceil(BLOCK_BYTES);
+        let least = bytes.len() + blocks * size_of::<Vec<u8>>();
+        assert!(backlog.allocated_bytes() >= least, "the way to the blocks is memory, too");
         backlog.trim(1000 + 500_000);
         assert!(backlog.first() <= 501_000 && backlog.first() > 501_000 - 20_000);
         out.clear();

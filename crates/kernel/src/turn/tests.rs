@@ -10,6 +10,7 @@ use store::{DATABASES_DEFAULT, Graveyard, Rng, Store};
 use wire::resp::request::Span;
 
 use super::*;
+use crate::client_list;
 use crate::command::Args;
 use crate::command::table;
 use crate::config::file::Directive;
@@ -213,4 +214,59 @@ fn a_pause_holds_clients_but_no_replicas() {
     let mut client = TcpStream::connect(address).unwrap();
     client.write_all(b"PING\r\n").unwrap();
     until(&mut executor, |executor| executor.node.clients.held() == 1);
+}
+
+#[test]
+fn a_long_argument_counts_as_announced() {
+    const ANNOUNCED: usize = 1 << 20;
+    let (mut executor, address) = executor();
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket
+        .write_all(format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${ANNOUNCED}\r\nv").as_bytes())
+        .unwrap();
+    let bytes = |executor: &Executor| {
+        let session = executor.node.clients.iter().next()?;
+        Some(client_list::memory_bytes(session, &executor.node.net))
+    };
+    until(&mut executor, |executor| bytes(executor).is_some_and(|bytes| bytes > ANNOUNCED));
+    let token = only_client(&executor).token;
+    assert!(executor.node.net.input_length(token) < 100, "of it nearly nothing has come");
+    assert!(bytes(&executor).unwrap() < ANNOUNCED + (64 << 10));
+}
+
+#[test]
+fn who_exceeds_its_limit_is_gone_for_the_next_command_of_the_turn() {
+    let (mut executor, address) = executor();
+    executor.node.limits.output_normal.hard_bytes = 1 << 20;
+    let mut first = TcpStream::connect(address).unwrap();
+    let mut second = TcpStream::connect(address).unwrap();
+    first.write_all(b"SETRANGE big 4194303 x\r\n").unwrap();
+    until(&mut executor, |executor| executor.node.counters.commands == 1);
+    until(&mut executor, |executor| executor.node.clients.count() == 2);
+    first.write_all(b"GET big\r\n").unwrap();
+    second.write_all(b"CLIENT LIST\r\n").unwrap();
+    until(&mut executor, |executor| executor.node.counters.commands == 3);
+    assert_eq!(executor.node.counters.output_limit_closed, 1);
+    // Both were there when the turn began, the first one's first.
+    second.shutdown(std::net::Shutdown::Write).unwrap();
+    until(&mut executor, |executor| executor.node.clients.count() == 0);
+    let list = String::from_utf8(heard(second)).unwrap();
+    assert_eq!(list.matches("cmd=").count(), 1, "{list}");
+    assert!(list.contains("cmd=client|list"), "{list}");
+}
+
+#[test]
+fn room_for_a_burst_is_given_back() {
+    let (mut executor, address) = executor();
+    let mut socket = TcpStream::connect(address).unwrap();
+    let burst = 1000;
+    socket.write_all(b"PING\r\n".repeat(burst).as_slice()).unwrap();
+    until(&mut executor, |executor| executor.node.counters.commands == burst as u64);
+    let room = |executor: &mut Executor| {
+        executor.batch.trim();
+        executor.batch.room()
+    };
+    let before = room(&mut executor);
+    let after = room(&mut executor);
+    assert!(before > 10 * after, "{before} requests, then {after}");
 }
