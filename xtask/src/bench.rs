@@ -3,14 +3,14 @@
 //! Each round measures every server once at every pipeline depth; the table shows medians over the rounds. CPU time is
 //! that of the whole server (all threads, ended child processes), from /proc, so that work moved elsewhere is not hidden.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
-use crate::servers::{Server, build, cpu_seconds, start_pollux, start_redis};
+use crate::flags;
+use crate::servers::{Server, binary, cpu_seconds, scratch, start_pollux, start_redis};
 
 const USAGE: &str = "\
 usage: cargo xtask bench [--rounds N] [--keys N] [--requests N] [--bin PATH]
@@ -39,31 +39,6 @@ struct Options {
     bin: Option<PathBuf>,
 }
 
-impl Options {
-    fn parse(args: &[String]) -> Result<Option<Options>> {
-        let mut options = Options { rounds: 5, keys: 1_000_000, requests: 300_000, bin: None };
-        let mut args = args.iter();
-        while let Some(flag) = args.next() {
-            if flag == "--help" || flag == "-h" {
-                return Ok(None);
-            }
-            let value = args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"))?;
-            match flag.as_str() {
-                "--rounds" => options.rounds = value.parse().context("--rounds")?,
-                "--keys" => options.keys = value.parse().context("--keys")?,
-                "--requests" => options.requests = value.parse().context("--requests")?,
-                "--bin" => options.bin = Some(value.into()),
-                unknown => bail!("unknown option {unknown}\n\n{USAGE}"),
-            }
-        }
-        ensure!(
-            options.rounds > 0 && options.keys > 0 && options.requests > 0,
-            "numbers must be positive"
-        );
-        Ok(Some(options))
-    }
-}
-
 /// What one run of the load generator cost and gave.
 #[derive(Clone, Copy)]
 struct Sample {
@@ -72,19 +47,21 @@ struct Sample {
 }
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
-    let Some(options) = Options::parse(args)? else {
-        eprint!("{USAGE}");
-        return Ok(());
-    };
-    let bin = match &options.bin {
-        Some(path) => path.clone(),
-        None => build(root)?,
-    };
-    let scratch = std::env::temp_dir().join(format!("pollux-bench-{}", std::process::id()));
-    fs::create_dir_all(&scratch)?;
-    let result = measure(&bin, &scratch, &options);
-    fs::remove_dir_all(&scratch).with_context(|| format!("removing {}", scratch.display()))?;
-    result
+    let options = flags::read(USAGE, args, |flags| {
+        Ok(Options {
+            rounds: flags.take("--rounds")?.unwrap_or(5),
+            keys: flags.take("--keys")?.unwrap_or(1_000_000),
+            requests: flags.take("--requests")?.unwrap_or(300_000),
+            bin: flags.take("--bin")?,
+        })
+    })?;
+    let Some(mut options) = options else { return Ok(()) };
+    ensure!(
+        options.rounds > 0 && options.keys > 0 && options.requests > 0,
+        "numbers must be positive"
+    );
+    let bin = binary(root, options.bin.take())?;
+    measure(&bin, scratch()?.path(), &options)
 }
 
 fn measure(bin: &Path, scratch: &Path, options: &Options) -> Result<()> {

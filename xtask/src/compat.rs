@@ -5,7 +5,6 @@
 //!                                             `- Pollux killed, started from its log, keyspaces compared again
 //! ```
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +12,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use testkit::client::{Client, Response};
 use testkit::differential::{Difference, Duel, Gap, RedisServer, Report, Script, left_out};
 
-use crate::servers::{build, start_pollux_anywhere};
+use crate::flags;
+use crate::servers::{binary, scratch, start_pollux_anywhere};
 
 /// Loading that gets nowhere for so long is a failure.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
@@ -49,39 +49,20 @@ struct Options {
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?;
-    let mut options = Options {
-        seed: now.as_secs(),
-        commands: 100_000,
-        minutes: None,
-        steps: 3000,
-        bin: None,
-        keeps_going: false,
-        shows_coverage: false,
-    };
-    let mut args = args.iter();
-    while let Some(flag) = args.next() {
-        if flag == "--help" || flag == "-h" {
-            eprint!("{USAGE}");
-            return Ok(());
-        }
-        let value = args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"))?;
-        match flag.as_str() {
-            "--seed" => options.seed = value.parse().context("--seed")?,
-            "--commands" => options.commands = value.parse().context("--commands")?,
-            "--minutes" => options.minutes = Some(value.parse().context("--minutes")?),
-            "--steps" => options.steps = value.parse().context("--steps")?,
-            "--bin" => options.bin = Some(PathBuf::from(value)),
-            "--keep-going" => options.keeps_going = value.parse().context("--keep-going")?,
-            "--coverage" => options.shows_coverage = value.parse().context("--coverage")?,
-            unknown => bail!("unknown option {unknown}\n\n{USAGE}"),
-        }
-    }
-    let bin = options.bin.take().map_or_else(|| build(root), Ok)?;
-    let scratch = std::env::temp_dir().join(format!("pollux-compat-{}", std::process::id()));
-    fs::create_dir_all(&scratch)?;
-    let result = play(&bin, &scratch, &options);
-    fs::remove_dir_all(&scratch).with_context(|| format!("removing {}", scratch.display()))?;
-    result
+    let options = flags::read(USAGE, args, |flags| {
+        Ok(Options {
+            seed: flags.take("--seed")?.unwrap_or(now.as_secs()),
+            commands: flags.take("--commands")?.unwrap_or(100_000),
+            minutes: flags.take("--minutes")?,
+            steps: flags.take("--steps")?.unwrap_or(3000),
+            bin: flags.take("--bin")?,
+            keeps_going: flags.take("--keep-going")?.unwrap_or(false),
+            shows_coverage: flags.take("--coverage")?.unwrap_or(false),
+        })
+    })?;
+    let Some(mut options) = options else { return Ok(()) };
+    let bin = binary(root, options.bin.take())?;
+    play(&bin, scratch()?.path(), &options)
 }
 
 /// Seeds until enough commands were said or something differs.

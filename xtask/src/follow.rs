@@ -15,7 +15,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use testkit::client::{Client, Response};
 use testkit::differential::{Duel, RedisServer, Script};
 
-use crate::servers::{build, start_pollux_anywhere};
+use crate::flags;
+use crate::servers::{binary, scratch, start_pollux_anywhere};
 
 const USAGE: &str = "\
 usage: cargo xtask follow [--seed N] [--minutes N] [--steps N] [--bin PATH]
@@ -54,31 +55,22 @@ struct Options {
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?;
-    let mut options = Options { seed: now.as_secs(), minutes: 1, steps: 3000, bin: None };
-    let mut args = args.iter();
-    while let Some(flag) = args.next() {
-        if flag == "--help" || flag == "-h" {
-            eprint!("{USAGE}");
-            return Ok(());
-        }
-        let value = args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"))?;
-        match flag.as_str() {
-            "--seed" => options.seed = value.parse().context("--seed")?,
-            "--minutes" => options.minutes = value.parse().context("--minutes")?,
-            "--steps" => options.steps = value.parse().context("--steps")?,
-            "--bin" => options.bin = Some(PathBuf::from(value)),
-            unknown => bail!("unknown option {unknown}\n\n{USAGE}"),
-        }
-    }
-    let bin = options.bin.take().map_or_else(|| build(root), Ok)?;
-    let scratch = std::env::temp_dir().join(format!("pollux-follow-{}", std::process::id()));
-    fs::create_dir_all(&scratch)?;
-    let result = play(&bin, &scratch, &options);
+    let options = flags::read(USAGE, args, |flags| {
+        Ok(Options {
+            seed: flags.take("--seed")?.unwrap_or(now.as_secs()),
+            minutes: flags.take("--minutes")?.unwrap_or(1),
+            steps: flags.take("--steps")?.unwrap_or(3000),
+            bin: flags.take("--bin")?,
+        })
+    })?;
+    let Some(mut options) = options else { return Ok(()) };
+    let bin = binary(root, options.bin.take())?;
+    let scratch = scratch()?;
+    let result = play(&bin, scratch.path(), &options);
     if result.is_err() {
-        let log = fs::read_to_string(scratch.join("pollux.log")).unwrap_or_default();
+        let log = fs::read_to_string(scratch.path().join("pollux.log")).unwrap_or_default();
         log.lines().filter(|line| line.contains("CRITICAL")).for_each(|line| eprintln!("{line}"));
     }
-    fs::remove_dir_all(&scratch).with_context(|| format!("removing {}", scratch.display()))?;
     result
 }
 

@@ -1,14 +1,16 @@
 //! What data and connections cost in memory: Pollux beside redis-server.
 
-use std::fs;
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
-use crate::servers::{Server, build, cpu_seconds, resident_bytes, start_pollux, start_redis};
+use crate::flags;
+use crate::servers::{
+    Server, binary, cpu_seconds, resident_bytes, scratch, start_pollux, start_redis,
+};
 
 const USAGE: &str = "\
 usage: cargo xtask footprint [--keys N] [--connections N] [--bin PATH]
@@ -27,27 +29,14 @@ const PIPELINE: u64 = 1000;
 const VALUE: [u8; 64] = [b'v'; 64];
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
-    let (mut keys, mut connections, mut bin) = (5_000_000u64, 10_000usize, None);
-    let mut args = args.iter();
-    while let Some(flag) = args.next() {
-        if flag == "--help" || flag == "-h" {
-            eprint!("{USAGE}");
-            return Ok(());
-        }
-        let value = args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"))?;
-        match flag.as_str() {
-            "--keys" => keys = value.parse().context("--keys")?,
-            "--connections" => connections = value.parse().context("--connections")?,
-            "--bin" => bin = Some(PathBuf::from(value)),
-            unknown => bail!("unknown option {unknown}\n\n{USAGE}"),
-        }
-    }
-    let bin = bin.map_or_else(|| build(root), Ok)?;
-    let scratch = std::env::temp_dir().join(format!("pollux-footprint-{}", std::process::id()));
-    fs::create_dir_all(&scratch)?;
-    let result = measure(&bin, &scratch, keys, connections);
-    fs::remove_dir_all(&scratch).with_context(|| format!("removing {}", scratch.display()))?;
-    result
+    let told = flags::read(USAGE, args, |flags| {
+        let keys = flags.take("--keys")?.unwrap_or(5_000_000);
+        let connections = flags.take("--connections")?.unwrap_or(10_000);
+        Ok((keys, connections, flags.take("--bin")?))
+    })?;
+    let Some((keys, connections, bin)) = told else { return Ok(()) };
+    ensure!(keys > 0, "--keys must be positive");
+    measure(&binary(root, bin)?, scratch()?.path(), keys, connections)
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what the task is asked for")]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod compat;
+mod flags;
 mod follow;
 mod footprint;
 mod mastership;

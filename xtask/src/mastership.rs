@@ -18,7 +18,8 @@ use testkit::oracle::{Oracle, judge};
 use testkit::site::{Site, discarded_ops, master, node_of, pid, signal};
 use wire::resp::response::Response;
 
-use crate::servers::build;
+use crate::flags;
+use crate::servers::binary;
 
 const USAGE: &str = "\
 usage: cargo xtask failover   [--rounds N] [--writers N] [--writes N] [--bin PATH] [--signal kill|stop]
@@ -50,34 +51,28 @@ struct Options {
 }
 
 impl Options {
+    /// `None`: help was asked for.
     fn parse(args: &[String], rounds: usize) -> Result<Option<Options>> {
-        let mut options =
-            Options { rounds, writers: 4, writes: 2_000, bin: None, signal: Signal::KILL };
-        let mut args = args.iter();
-        while let Some(flag) = args.next() {
-            if flag == "--help" || flag == "-h" {
-                return Ok(None);
-            }
-            let value = args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"))?;
-            match flag.as_str() {
-                "--rounds" => options.rounds = value.parse().context("--rounds")?,
-                "--writers" => options.writers = value.parse().context("--writers")?,
-                "--writes" => options.writes = value.parse().context("--writes")?,
-                "--bin" => options.bin = Some(value.into()),
-                "--signal" if value == "kill" => options.signal = Signal::KILL,
-                "--signal" if value == "stop" => options.signal = Signal::STOP,
-                _ => bail!("{flag} {value} is not an option\n\n{USAGE}"),
-            }
-        }
+        let options = flags::read(USAGE, args, |flags| {
+            Ok(Options {
+                rounds: flags.take("--rounds")?.unwrap_or(rounds),
+                writers: flags.take("--writers")?.unwrap_or(4),
+                writes: flags.take("--writes")?.unwrap_or(2_000),
+                bin: flags.take("--bin")?,
+                signal: match flags.take::<String>("--signal")?.as_deref() {
+                    None | Some("kill") => Signal::KILL,
+                    Some("stop") => Signal::STOP,
+                    Some(other) => bail!("--signal is kill or stop, not {other}"),
+                },
+            })
+        })?;
+        let Some(options) = options else { return Ok(None) };
         ensure!(options.rounds > 0 && options.writers > 0, "numbers must be positive");
         Ok(Some(options))
     }
 
-    fn start(&self, root: &Path) -> Result<(Site, Oracle)> {
-        let bin = match &self.bin {
-            Some(bin) => std::path::absolute(bin)?,
-            None => build(root)?,
-        };
+    fn start(&mut self, root: &Path) -> Result<(Site, Oracle)> {
+        let bin = binary(root, self.bin.take())?;
         let site = Site::running(&bin.to_string_lossy(), &[]);
         let oracle = Oracle::start(&site.endpoint(), self.writers);
         Ok((site, oracle))
@@ -86,10 +81,7 @@ impl Options {
 
 #[expect(clippy::print_stdout, reason = "the rounds are what the task is asked for")]
 pub(crate) fn failover(root: &Path, args: &[String]) -> Result<()> {
-    let Some(options) = Options::parse(args, 20)? else {
-        eprint!("{USAGE}");
-        return Ok(());
-    };
+    let Some(mut options) = Options::parse(args, 20)? else { return Ok(()) };
     let (site, oracle) = options.start(root)?;
     let mut syncs = Syncs::default();
     let (mut writes, mut returns) = (Vec::new(), Vec::new());
@@ -138,10 +130,7 @@ pub(crate) fn failover(root: &Path, args: &[String]) -> Result<()> {
 
 #[expect(clippy::print_stdout, reason = "the rounds are what the task is asked for")]
 pub(crate) fn switchover(root: &Path, args: &[String]) -> Result<()> {
-    let Some(options) = Options::parse(args, 50)? else {
-        eprint!("{USAGE}");
-        return Ok(());
-    };
+    let Some(mut options) = Options::parse(args, 50)? else { return Ok(()) };
     let (site, oracle) = options.start(root)?;
     let (mut gaps, mut times) = (Vec::new(), Vec::new());
     println!("round  new master  longest wait of a writer     command");

@@ -4,7 +4,7 @@
 //! the second one waited for longest is what any client of a busy server would have waited.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ use anyhow::{Context as _, Result, ensure};
 use testkit::client::{Client, Response};
 use wire::resp::response::encode_command;
 
-use crate::servers::{Server, build, start_pollux, start_redis};
+use crate::flags;
+use crate::servers::{Server, binary, scratch, start_pollux, start_redis};
 
 const USAGE: &str = "\
 usage: cargo xtask pauses [--elements N] [--bin PATH]
@@ -46,26 +47,11 @@ const WAYS: [(&str, &[&str]); 7] = [
 ];
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
-    let (mut elements, mut bin) = (5_000_000u64, None);
-    let mut args = args.iter();
-    while let Some(flag) = args.next() {
-        if flag == "--help" || flag == "-h" {
-            eprint!("{USAGE}");
-            return Ok(());
-        }
-        let value = args.next().with_context(|| format!("{flag} needs a value\n\n{USAGE}"))?;
-        match flag.as_str() {
-            "--elements" => elements = value.parse().context("--elements")?,
-            "--bin" => bin = Some(PathBuf::from(value)),
-            unknown => anyhow::bail!("unknown option {unknown}\n\n{USAGE}"),
-        }
-    }
-    let bin = bin.map_or_else(|| build(root), Ok)?;
-    let scratch = std::env::temp_dir().join(format!("pollux-pauses-{}", std::process::id()));
-    fs::create_dir_all(&scratch)?;
-    let result = measure(&bin, &scratch, elements);
-    fs::remove_dir_all(&scratch).with_context(|| format!("removing {}", scratch.display()))?;
-    result
+    let told = flags::read(USAGE, args, |flags| {
+        Ok((flags.take("--elements")?.unwrap_or(5_000_000), flags.take("--bin")?))
+    })?;
+    let Some((elements, bin)) = told else { return Ok(()) };
+    measure(&binary(root, bin)?, scratch()?.path(), elements)
 }
 
 /// What one way of freeing costs.

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use tempfile::TempDir;
 
 /// A server under test; killed when dropped.
 pub(crate) struct Server {
@@ -14,6 +15,22 @@ pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) port: u16,
     dir: PathBuf,
+}
+
+/// The program under test: what was named, or else what the sources give in the shipped profile.
+pub(crate) fn binary(root: &Path, named: Option<PathBuf>) -> Result<PathBuf> {
+    match named {
+        Some(named) => Ok(std::path::absolute(named)?),
+        None => build(root),
+    }
+}
+
+/// Where servers keep their files; removed when dropped.
+pub(crate) fn scratch() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("pollux-xtask-")
+        .tempdir()
+        .context("a directory for the servers")
 }
 
 pub(crate) fn build(root: &Path) -> Result<PathBuf> {
