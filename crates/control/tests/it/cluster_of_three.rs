@@ -43,21 +43,21 @@ impl Three {
             server.stop().await;
         }
     }
+}
 
-    /// Where the leader is in `servers`.
-    async fn led(&self) -> usize {
-        eventually("a known leader", async || {
-            let health = self.client.health(&format!("127.0.0.1:{}", self.ports[0])).await.ok()?;
-            self.ports.iter().position(|port| health.leader == Some(format!("127.0.0.1:{port}")))
-        })
-        .await
-    }
+/// Which of the servers leads, as the first of them says.
+async fn led(client: &Client, ports: &[u16]) -> usize {
+    eventually("a known leader", async || {
+        let health = client.health(&format!("127.0.0.1:{}", ports[0])).await.ok()?;
+        ports.iter().position(|port| health.leader == Some(format!("127.0.0.1:{port}")))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_dies_with_the_leader_is_replaced_after_the_election() {
     let mut three = Three::start().await;
-    let led = three.led().await;
+    let led = led(&three.client, &three.ports).await;
     three.servers.remove(led).stop().await;
     three.host.kill(NodeId(1));
     let shard = three
@@ -98,11 +98,7 @@ async fn another_server_leads_on_with_the_same_state() {
     host.exchange(&all).await.expect("join");
     all.create_instance(&instance("cache", 1, 7000)).await.expect("create");
     let before = host.until(&all, "a master", |shard| shard.master.is_some()).await;
-    let led = eventually("a known leader", async || {
-        let health = all.health(&format!("127.0.0.1:{}", ports[0])).await.ok()?;
-        ports.iter().position(|port| health.leader == Some(format!("127.0.0.1:{port}")))
-    })
-    .await;
+    let led = led(&all, &ports).await;
     // A server that does not lead says who does.
     let follower = (led + 1) % 3;
     let http = reqwest::Client::builder().no_proxy().build().expect("http");
