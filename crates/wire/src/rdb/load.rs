@@ -158,8 +158,8 @@ struct Traits {
     expire: Option<UnixMs>,
     frequency: Option<u8>,
     idle_seconds: Option<u64>,
-    /// Of fields of the hash.
-    deadlines: Vec<(UnixMs, Vec<u8>)>,
+    /// Of fields of the hash, by their names.
+    deadlines: HashMap<Vec<u8>, UnixMs>,
 }
 
 /// How much of a value was read.
@@ -475,14 +475,13 @@ fn expire(at: i64) -> UnixMs {
     UnixMs(u64::try_from(at).unwrap_or(0))
 }
 
-/// The value that is packed into one string.
 const BAD_DEADLINES: RdbError = RdbError::Malformed("deadlines of fields");
 
-/// Appends what one fact tells of deadlines.
-fn read_deadlines(told: &[u8], out: &mut Vec<(UnixMs, Vec<u8>)>) -> Result<(), RdbError> {
+/// Adds what one fact tells of deadlines: one of each field.
+fn read_deadlines(told: &[u8], out: &mut HashMap<Vec<u8>, UnixMs>) -> Result<(), RdbError> {
     let mut rest = told;
     while !rest.is_empty() {
-        // What is packed may be much more than what arrived, so short ones are counted.
+        // What was compressed may be much more than what arrived, so short ones are counted, and none comes twice.
         if told.len() - rest.len() >= FIELD_DEADLINES_BYTES {
             return Err(BAD_DEADLINES);
         }
@@ -491,16 +490,19 @@ fn read_deadlines(told: &[u8], out: &mut Vec<(UnixMs, Vec<u8>)>) -> Result<(), R
         let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| BAD_DEADLINES)?;
         let (field, behind) = behind.split_at_checked(length).ok_or(BAD_DEADLINES)?;
         let at = deadline(Some(u64::from_le_bytes(*at)))?.ok_or(BAD_DEADLINES)?;
-        out.push((at, field.to_vec()));
+        if out.insert(field.to_vec(), at).is_some() {
+            return Err(BAD_DEADLINES);
+        }
         rest = behind;
     }
     Ok(())
 }
 
 /// A hash, and the deadlines that were told in front of it: all of them are of its fields.
-fn with_deadlines(value: Value, told: Vec<(UnixMs, Vec<u8>)>) -> Result<Value, RdbError> {
-    let mut deadlines: HashMap<Vec<u8>, UnixMs> =
-        told.into_iter().map(|(at, field)| (field, at)).collect();
+fn with_deadlines(
+    value: Value,
+    mut deadlines: HashMap<Vec<u8>, UnixMs>,
+) -> Result<Value, RdbError> {
     let mut volatile = |field: Vec<u8>, value: Vec<u8>| {
         let deadline = deadlines.remove(&field);
         VolatileField { field, value, deadline }
@@ -519,6 +521,7 @@ fn with_deadlines(value: Value, told: Vec<(UnixMs, Vec<u8>)>) -> Result<Value, R
     if deadlines.is_empty() { Ok(Value::VolatileHash(fields)) } else { Err(BAD_DEADLINES) }
 }
 
+/// The value that is packed into one string.
 fn whole_value(kind: u8, bytes: Vec<u8>) -> Result<Value, RdbError> {
     let listpack =
         |bytes: Vec<u8>, what| Listpack::from_bytes(&bytes).ok_or(RdbError::Malformed(what));

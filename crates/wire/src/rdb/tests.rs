@@ -385,8 +385,10 @@ fn wrong_deadlines_in_front_of_a_value_are_refused() {
     let good = told(5, 1, b"f");
     assert!(check(&good, hash).is_ok());
     let too_late = told(DEADLINE_MS_MAX + 1, 1, b"f");
-    let many = told(5, 0, b"").repeat(10_000);
-    for wrong in [&told(5, 2, b"f")[..], &good[..10], &too_late, &many] {
+    let numbered = |number: u32| told(5, 4, &number.to_le_bytes());
+    let many: Vec<u8> = (0..10_000).flat_map(numbered).collect();
+    let twice = good.repeat(2);
+    for wrong in [&told(5, 2, b"f")[..], &good[..10], &too_late, &many, &twice] {
         assert!(check(wrong, hash).is_err(), "{wrong:?}");
     }
     let refused = Err(RdbError::Malformed("deadlines of fields"));
