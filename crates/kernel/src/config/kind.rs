@@ -34,8 +34,11 @@ pub(super) enum Kind {
     /// Several of the words, or the first alone.
     Choices(&'static [&'static str]),
     Text,
-    /// Name of a file, or of a directory (in the words of Redis), in `dir`.
-    Name(&'static str),
+    /// Name of a file or of a directory in `dir`; what is wrong with one that is empty, or a path, in the words of Redis.
+    Name {
+        empty: Option<&'static str>,
+        path: &'static str,
+    },
     /// `seconds changes` pairs.
     SavePoints,
     /// `class hard soft seconds` groups; classes that are not named keep theirs.
@@ -114,8 +117,9 @@ impl Kind {
             }
             Kind::Choices(words) => choices(text, words),
             Kind::Text => Ok(text.to_owned()),
-            Kind::Name(problem) if text.contains('/') => Err(problem.to_owned()),
-            Kind::Name(_) => Ok(text.to_owned()),
+            Kind::Name { empty: Some(problem), .. } if text.is_empty() => Err(problem.to_owned()),
+            Kind::Name { path: problem, .. } if text.contains('/') => Err(problem.to_owned()),
+            Kind::Name { .. } => Ok(text.to_owned()),
             Kind::SavePoints => save_points(text),
             Kind::OutputLimits => output_limits(text, old),
             Kind::Events => events(text),

@@ -144,13 +144,19 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("aof_rewrite_cpulist", TEXT, "").at_start(),
     row(
         "appenddirname",
-        Kind::Name("appenddirname can't be a path, just a dirname"),
+        Kind::Name {
+            empty: Some("appenddirname can't be empty"),
+            path: "appenddirname can't be a path, just a dirname",
+        },
         "appendonlydir",
     )
     .at_start(),
     row(
         "appendfilename",
-        Kind::Name("appendfilename can't be a path, just a filename"),
+        Kind::Name {
+            empty: Some("appendfilename can't be empty"),
+            path: "appendfilename can't be a path, just a filename",
+        },
         "appendonly.aof",
     )
     .at_start(),
@@ -193,8 +199,12 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     row("crash-memcheck-enabled", BOOL, "yes"),
     row("daemonize", BOOL, "no").at_start(),
     row("databases", int(1, base::limits::DATABASES_MAX as i64), "16").at_start(),
-    row("dbfilename", Kind::Name("dbfilename can't be a path, just a filename"), "dump.rdb")
-        .protected(),
+    row(
+        "dbfilename",
+        Kind::Name { empty: None, path: "dbfilename can't be a path, just a filename" },
+        "dump.rdb",
+    )
+    .protected(),
     row("dir", TEXT, "").protected(),
     row("disable-thp", BOOL, "yes").at_start(),
     row("dynamic-hz", BOOL, "yes"),

@@ -20,6 +20,11 @@ fn names_of_files_are_no_paths() {
         let refused = load(&format!("{name} ../x\n")).unwrap_err().to_string();
         assert!(refused.contains(&format!("{name} can't be a path, just a ")), "{refused}");
     }
+    for name in ["appendfilename", "appenddirname"] {
+        let refused = load(&format!("{name} \"\"\n")).unwrap_err().to_string();
+        assert!(refused.contains(&format!("{name} can't be empty")), "{refused}");
+    }
+    assert_eq!(load("dbfilename \"\"\n").unwrap().get("dbfilename"), Some(""));
 }
 
 #[test]
