@@ -298,17 +298,7 @@ impl Keyspace {
             self.note_before(db, effect);
         }
         let new = self.foresee_new(db, effect);
-        let outcome = self
-            .store
-            .apply(db, effect)
-            .unwrap_or_else(|error| panic!("a command did not look before {effect:?}: {error}"));
-        self.tally.changes += 1;
-        if let Some(log) = &mut self.log {
-            log.append(flags, db, self.now, |out| effect.encode(out));
-        }
-        if self.stream.is_open() {
-            self.stream.note(db, effect, outcome, flags, &self.store);
-        }
+        let outcome = self.put_down(db, effect, flags);
         self.interest.set_by_client(flags == Flags::NONE);
         self.note_after(db, effect);
         if self.is_replica && !self.sees_due {
@@ -322,14 +312,24 @@ impl Keyspace {
 
     /// Changes the form in which a value is kept, and not the value: written down, but nobody is told.
     pub(crate) fn apply_unheard(&mut self, effect: &Effect<'_>) {
-        let outcome = self.store.apply(self.db, effect).expect("the command has looked before");
+        self.put_down(self.db, effect, Flags::NONE);
+    }
+
+    /// Changes the data, and writes the effect down for the log and for replicas of Redis.
+    #[inline]
+    fn put_down(&mut self, db: u16, effect: &Effect<'_>, flags: Flags) -> Outcome {
+        let outcome = self
+            .store
+            .apply(db, effect)
+            .unwrap_or_else(|error| panic!("a command did not look before {effect:?}: {error}"));
         self.tally.changes += 1;
         if let Some(log) = &mut self.log {
-            log.append(Flags::NONE, self.db, self.now, |out| effect.encode(out));
+            log.append(flags, db, self.now, |out| effect.encode(out));
         }
         if self.stream.is_open() {
-            self.stream.note(self.db, effect, outcome, Flags::NONE, &self.store);
+            self.stream.note(db, effect, outcome, flags, &self.store);
         }
+        outcome
     }
 
     /// Makes a string one that is edited in place (OBJECT ENCODING: raw), as Redis does with every string that a command

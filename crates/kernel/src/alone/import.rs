@@ -85,8 +85,8 @@ pub(super) fn tell_what_is_left(config: &Config, log: &Path) {
     let text = |name: &str| config.get(name).unwrap_or_default();
     let dir = Path::new(text("dir"));
     for name in ["dbfilename", "appendfilename", "appenddirname"] {
-        let path = dir.join(text(name));
-        if path.exists() {
+        let (name, path) = (text(name), dir.join(text(name)));
+        if !name.is_empty() && path.exists() {
             info!(file = %path.display(), log = %log.display(), "not read: the data is that of the log");
         }
     }

@@ -62,6 +62,17 @@ pub(crate) fn sample(args: &Args<'_>, at: usize, is_paired: bool) -> Result<Samp
     Ok(if count < 0 { Sample::Repeated(size) } else { Sample::Distinct(size) })
 }
 
+/// `key count [with]` of commands whose elements come in pairs: how many, and whether the second halves are wanted.
+pub(crate) fn sample_of_pairs(args: &Args<'_>, with: &str) -> Result<(Sample, bool), Stop> {
+    let is_paired = args.len() == 4 && args.is(3, with);
+    if args.len() > 3 && !is_paired {
+        // The count is looked at first, as in Redis.
+        symmetric(args, 2)?;
+        return Err(ErrorReply::SYNTAX.into());
+    }
+    Ok((sample(args, 2, is_paired)?, is_paired))
+}
+
 /// `start..=stop` of a sequence, where negative numbers count from the end, as indexes that exist.
 pub(crate) fn span(start: i64, stop: i64, length: usize) -> Range<usize> {
     let length = i64::try_from(length).unwrap_or(i64::MAX);

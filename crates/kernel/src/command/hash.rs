@@ -224,13 +224,7 @@ fn hrandfield(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         element_or_null(&mut cx.reply, found.map(|(field, _)| field));
         return Ok(());
     }
-    let with_values = args.len() == 4 && args.is(3, "WITHVALUES");
-    if args.len() > 3 && !with_values {
-        // The count is looked at first, as in Redis.
-        bounds::symmetric(args, 2)?;
-        return Err(ErrorReply::SYNTAX.into());
-    }
-    let sample = bounds::sample(args, 2, with_values)?;
+    let (sample, with_values) = bounds::sample_of_pairs(args, "WITHVALUES")?;
     cx.keys.settle_all_fields(args.key(1));
     let Some(hash) = cx.keys.hash(args.key(1))? else {
         cx.reply.array(0);

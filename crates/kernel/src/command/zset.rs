@@ -170,13 +170,7 @@ fn zrandmember(cx: &mut Turn<'_>, args: &Args<'_>) -> CmdResult {
         element_or_null(&mut cx.reply, found.map(|(_, member)| member));
         return Ok(());
     }
-    let with_scores = args.len() == 4 && args.is(3, "WITHSCORES");
-    if args.len() > 3 && !with_scores {
-        // The count is looked at first, as in Redis.
-        bounds::symmetric(args, 2)?;
-        return Err(ErrorReply::SYNTAX.into());
-    }
-    let sample = bounds::sample(args, 2, with_scores)?;
+    let (sample, with_scores) = bounds::sample_of_pairs(args, "WITHSCORES")?;
     let Some(zset) = cx.keys.zset(args.key(1))? else {
         cx.reply.array(0);
         return Ok(());

@@ -6,15 +6,9 @@ use std::path::Path;
 use kernel::alone::Alone;
 use kernel::config::Config;
 use kernel::config::file::Directive;
-use testkit::client::Client;
 
+use crate::interop::ask;
 use crate::save::{with_node, with_node_of};
-
-fn ask(client: &mut Client, words: &str) -> String {
-    let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
-    let (_, raw) = client.call_raw(&words).unwrap();
-    String::from_utf8_lossy(&raw).into_owned()
-}
 
 /// Commands as an AOF holds them.
 fn commands(lines: &[&str]) -> Vec<u8> {
