@@ -346,7 +346,7 @@ impl Stage<'_> {
             return;
         };
         let is_of_file = session.plays_file;
-        note_master_error(self.node, is_of_file, name, error);
+        note_master_error(self.node, self.keys, is_of_file, name, error);
     }
 
     /// Refuses a command before it runs; a transaction that is being queued is doomed by it.
@@ -649,7 +649,13 @@ pub(crate) fn count_error(node: &mut Node, error: &ErrorReply) {
 /// What our master could do, or is done in a file of Redis, we cannot, be it in a transaction: from here on the data may
 /// differ.
 #[cold]
-pub(crate) fn note_master_error(node: &mut Node, is_of_file: bool, name: &str, error: &ErrorReply) {
+pub(crate) fn note_master_error(
+    node: &mut Node,
+    keys: &mut Keyspace,
+    is_of_file: bool,
+    name: &str,
+    error: &ErrorReply,
+) {
     let is_known = catalog::find_full(name.as_bytes()).is_some();
     let count = &mut node.counters.unexpected_error_replies;
     *count += u64::from(is_known);
@@ -663,7 +669,14 @@ pub(crate) fn note_master_error(node: &mut Node, is_of_file: bool, name: &str, e
         "== CRITICAL == This {from} is sending an error to its {to}: '{}' after processing the command '{name}'",
         error.0
     );
-    if *error == TOO_LARGE && !is_of_file {
-        node.ask_for_image();
+    if !is_of_file {
+        note_missing(node, keys, error);
+    }
+}
+
+/// A group of our master's that does not fit into one of the log is missing here, whatever becomes of the error.
+pub(crate) fn note_missing(node: &mut Node, keys: &mut Keyspace, error: &ErrorReply) {
+    if *error == TOO_LARGE {
+        node.ask_for_image(keys);
     }
 }

@@ -280,7 +280,7 @@ impl Executor {
             if self.node.net.output_pending(token) > OUTPUT_BOUND_MIN {
                 self.bound_output(token);
             }
-            if self.node.sink.as_ref().is_some_and(|sink| sink.master() == Some(token)) {
+            if self.node.is_master_link(token) {
                 self.relay(token, &bytes[..consumed]);
             }
             self.node.net.put_input(token, bytes, consumed);

@@ -50,6 +50,11 @@ impl Session {
         self.plays_file = true;
     }
 
+    /// Speaks for the master that this node follows as a replica of Redis.
+    pub(crate) fn is_upstream(&self) -> bool {
+        self.is_master && !self.plays_file
+    }
+
     /// Where a command of this client comes from, as far as the log of denials tells.
     pub(crate) fn context(&self) -> Context {
         let is_in_transaction = self.transaction.is_some() || self.runs_transaction;

@@ -155,7 +155,8 @@ fn run_queued(cx: &mut NodeTurn<'_>, command: &Queued) {
             execute::count_error(cx.node, &error);
             if cx.turn.session.is_master {
                 let is_of_file = cx.turn.session.plays_file;
-                execute::note_master_error(cx.node, is_of_file, command.spec.name, &error);
+                let (node, keys) = (&mut *cx.node, &mut *cx.turn.keys);
+                execute::note_master_error(node, keys, is_of_file, command.spec.name, &error);
             }
             cx.turn.reply.error(&error);
         }

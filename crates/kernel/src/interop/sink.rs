@@ -25,7 +25,7 @@ use super::link::{Attached, Event, LOADING, Link, Request, Stage};
 use super::translate;
 use crate::boot;
 use crate::config::Settings;
-use crate::info::{MasterFacts, random_id};
+use crate::info::MasterFacts;
 use crate::keyspace::Keyspace;
 use crate::node::Node;
 use crate::persist::FileLoader;
@@ -83,8 +83,6 @@ pub(crate) struct Sink {
     pub(crate) owes_ack: bool,
     acked_at: Tick,
     down_since: Tick,
-    /// Something of the master's could not be done here: only its data as a whole helps.
-    wants_image: bool,
     /// Images asked for, to give each a file of its own.
     images: u64,
 }
@@ -101,7 +99,6 @@ impl Sink {
             owes_ack: false,
             acked_at: now,
             down_since: now,
-            wants_image: false,
             images: 0,
         }
     }
@@ -226,12 +223,12 @@ impl Node {
         }
     }
 
-    /// Ends the link to the master; the next one begins with an image.
-    pub(crate) fn ask_for_image(&mut self) {
+    /// Ends the link to the master, of which something could not be done here. The data is of no history any more, and a
+    /// history that nobody has is continued by nobody: whomever this node follows next begins with an image.
+    pub(crate) fn ask_for_image(&mut self, keys: &mut Keyspace) {
+        keys.stream_mut().rename();
+        self.close_replicas();
         self.leave_master();
-        if let Some(sink) = &mut self.sink {
-            sink.wants_image = true;
-        }
     }
 
     fn leave_master(&mut self) {
@@ -300,8 +297,7 @@ impl Executor {
             password: settings.masterauth.clone(),
             listening_port: port,
             announced_ip: settings.replica_announce_ip.clone(),
-            // A history that nobody has is continued by nobody.
-            id: if sink.wants_image { random_id() } else { stream.id().to_owned() },
+            id: stream.id().to_owned(),
             offset: stream.offset(),
             timeout: Duration::from_secs(u64::from(settings.repl_timeout_seconds)),
             image: image.clone(),
@@ -339,7 +335,6 @@ impl Executor {
             }
             Event::Image { attached, id, offset } => match FileLoader::open(&image) {
                 Ok(loader) => {
-                    sink.wants_image = false;
                     self.node.complete_failover();
                     if !self.node.config.settings().sync.loads_diskless {
                         tracing::info!("{LOADING}");

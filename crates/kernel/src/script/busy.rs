@@ -27,6 +27,7 @@ use crate::command::table::{self, Resolved};
 use crate::command::transaction::is_never_queued;
 use crate::command::{Args, Handler, NodeTurn, Queued, Stop, Turn, internal};
 use crate::execute;
+use crate::turn::wall_clock;
 
 /// What the node address hears to an order that cannot be carried out now.
 const NO_FENCE: ErrorReply = ErrorReply::new("BUSY a script runs and may write");
@@ -55,6 +56,7 @@ impl NodeTurn<'_> {
                 Event::Received { token, count } => {
                     self.node.counters.bytes_in += count as u64;
                     self.node.counters.reads_processed += 1;
+                    self.note_heard(token);
                     heard.push(token);
                 }
                 Event::Closed { token, reason } => {
@@ -75,6 +77,15 @@ impl NodeTurn<'_> {
         self.send_replies();
     }
 
+    /// The turn's time stands still, but who speaks is not idle.
+    fn note_heard(&mut self, token: Token) {
+        let own = &mut *self.turn.session;
+        let session = if own.token == token { Some(own) } else { self.node.clients.get_mut(token) };
+        if let Some(session) = session {
+            session.active_at = wall_clock();
+        }
+    }
+
     /// Drops a client whose connection is gone; that of the script itself, too.
     fn forget(&mut self, token: Token) {
         let NodeTurn { turn, node, blocking, .. } = self;
@@ -92,7 +103,7 @@ impl NodeTurn<'_> {
 
     /// Answers the complete requests of a client.
     fn serve(&mut self, token: Token) {
-        if self.node.sink.as_ref().is_some_and(|sink| sink.master() == Some(token)) {
+        if self.node.is_master_link(token) {
             return;
         }
         let is_waiting = |session: &Session| session.blocked.is_some() || session.close_after_reply;

@@ -75,6 +75,8 @@ pub(crate) struct Running {
     /// The command that called it.
     pub(crate) words: Vec<Vec<u8>>,
     pub(crate) began: Tick,
+    /// A master runs it, or a file: it cannot be ended.
+    is_of_master: bool,
     /// It has changed something: it cannot be ended any more.
     pub(crate) has_written: bool,
     pub(crate) is_killed: bool,
@@ -83,7 +85,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn new(kind: Kind, name: &str, began: Tick, args: &Args<'_>) -> Running {
+    fn new(kind: Kind, name: &str, is_of_master: bool, began: Tick, args: &Args<'_>) -> Running {
         // Only FUNCTION STATS shows them, and that only in part.
         let words = args.iter_from(0).take(WORDS_KEPT).map(<[u8]>::to_vec).collect();
         Running {
@@ -91,6 +93,7 @@ impl Running {
             name: name.to_owned(),
             words,
             began,
+            is_of_master,
             has_written: false,
             is_killed: false,
             is_busy: false,
@@ -143,6 +146,12 @@ impl Scripts {
         let Some(running) = &mut self.running else {
             return Err(ErrorReply::new("NOTBUSY No scripts in execution right now."));
         };
+        if running.is_of_master {
+            return Err(ErrorReply::new(
+                "UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be \
+                 killed.",
+            ));
+        }
         if running.has_written {
             return Err(ErrorReply::new(
                 "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either \

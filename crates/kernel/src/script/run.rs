@@ -62,7 +62,8 @@ pub(crate) fn run(
     let has = |flag| call.flags.is_some_and(|flags| flags.has(flag));
     let began = monotonic_clock();
     let began_counting = cx.node.tick;
-    cx.node.scripts.running = Some(Running::new(call.kind, call.name, began, args));
+    let is_of_master = cx.turn.session.is_master;
+    cx.node.scripts.running = Some(Running::new(call.kind, call.name, is_of_master, began, args));
     let (db, protocol) = (cx.turn.session.db, cx.turn.session.protocol);
     cx.turn.keys.is_for_script = true;
     let mut run = Run {
@@ -245,7 +246,7 @@ impl Run<'_, '_> {
         let mut writer = ReplyWriter::new(reply, protocol);
         match stop {
             Stop::Error(error) => {
-                execute::count_error(cx.node, &error);
+                count_error(cx, &error);
                 writer.error(&error);
             }
             Stop::Block(BlockOn { on_timeout: TimeoutReply::NullArrayAfterWait, .. }) => {
@@ -255,6 +256,14 @@ impl Run<'_, '_> {
                 Unserved::timeout(&on, cx.node, cx.turn.keys).write(&mut writer);
             }
         }
+    }
+}
+
+/// Counts the error of a command. The script may pass over it, or wrap it; what is missing of a master's data stays missing.
+fn count_error(cx: &mut NodeTurn<'_>, error: &ErrorReply) {
+    execute::count_error(cx.node, error);
+    if cx.turn.session.is_upstream() {
+        execute::note_missing(cx.node, cx.turn.keys, error);
     }
 }
 
@@ -324,7 +333,7 @@ impl Host for Run<'_, '_> {
             if let Some(spec) = spec {
                 self.cx.node.counters.reject(spec.id);
             }
-            execute::count_error(self.cx.node, &refusal);
+            count_error(self.cx, &refusal);
             Refused::Error(format!("-{}", refusal.0))
         })
     }

@@ -1,5 +1,7 @@
 //! What others hear while a script runs for too long, compared with redis-server.
 
+use std::time::{Duration, Instant};
+
 use testkit::client::Client;
 use testkit::differential::RedisServer;
 
@@ -137,5 +139,34 @@ fn a_busy_node_says_what_redis_says() {
                 assert_eq!(expect, found, "expected is what redis-server says");
             }
         }
+    });
+}
+
+/// Seconds since a client of this name was heard last.
+fn idle_seconds(client: &mut Client, name: &str) -> u64 {
+    let list = hear(client, "CLIENT LIST");
+    let line = list.lines().find(|line| line.contains(&format!(" name={name} "))).unwrap();
+    line.split(' ').find_map(|word| word.strip_prefix("idle=")).unwrap().parse().unwrap()
+}
+
+/// The clock of the turn stands still while a script runs; who has spoken meanwhile must not be taken for silent behind it.
+#[test]
+fn who_speaks_while_a_script_runs_is_not_idle() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node(dir.path(), |address, client| {
+        hear(client, "CONFIG SET busy-reply-threshold 10");
+        let [mut silent, mut speaking] = [(); 2].map(|()| Client::connect(address).unwrap());
+        hear(&mut speaking, "CLIENT SETNAME speaking");
+        hear(&mut silent, "CLIENT SETNAME silent");
+        let begun = Instant::now();
+        let mut caller = Client::connect(address).unwrap();
+        send(&mut caller, &[b"EVAL", b"while true do end", b"0"]);
+        while begun.elapsed() < Duration::from_secs(2) {
+            hear(&mut speaking, "GET k");
+        }
+        while !hear(client, "SCRIPT KILL").starts_with("+OK") {}
+        caller.receive().unwrap();
+        let (silent, speaking) = (idle_seconds(client, "silent"), idle_seconds(client, "speaking"));
+        assert!(silent > speaking, "{silent} s and {speaking} s");
     });
 }

@@ -147,7 +147,7 @@ fn tampered_payloads_are_refused_or_are_values() {
 }
 
 /// A payload of RESTORE that grows to so many bytes: one literal run, then repeats of it.
-fn compressed(length: usize) -> Vec<u8> {
+pub(crate) fn compressed(length: usize) -> Vec<u8> {
     const UNIT: usize = 264;
     let mut packed = Vec::new();
     for run in [32, 32, 32, 32, 32, 32, 32, 32, 8] {

@@ -6,14 +6,19 @@ use std::net::{TcpListener, TcpStream};
 use testkit::client::Client;
 use wire::resp::response::encode_command;
 
+use crate::dump::compressed;
 use crate::interop::{ask, connect, field, until};
 use crate::save::{hear, with_node_of};
 
 /// An image without keys and without checksum.
 const EMPTY_IMAGE: &[u8] = b"REDIS0010\xff\0\0\0\0\0\0\0\0";
 
+/// What the master calls its history.
+const HISTORY: &str = "abcdefabcdefabcdefabcdefabcdefabcdefabcd";
+
 /// A master that this test plays.
 struct Master {
+    listener: TcpListener,
     link: TcpStream,
     sent: usize,
 }
@@ -24,25 +29,24 @@ impl Master {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert_eq!(ask(client, &format!("REPLICAOF 127.0.0.1 {port}")), "+OK\r\n");
-        let mut link = listener.accept().unwrap().0;
-        let mut requests = BufReader::new(link.try_clone().unwrap());
-        loop {
-            match read_command(&mut requests)[0].to_ascii_uppercase().as_str() {
-                "PING" => link.write_all(b"+PONG\r\n").unwrap(),
-                "PSYNC" => break,
-                _ => link.write_all(b"+OK\r\n").unwrap(),
-            }
-        }
-        let id = "a".repeat(40);
-        link.write_all(format!("+FULLRESYNC {id} 0\r\n${}\r\n", EMPTY_IMAGE.len()).as_bytes())
-            .unwrap();
-        link.write_all(EMPTY_IMAGE).unwrap();
-        // Acknowledgements are nothing to this master, but must not fill up the connection.
-        std::thread::spawn(move || {
-            // The end of the connection ends it, in whatever way.
-            let _ = std::io::copy(&mut requests, &mut std::io::sink());
-        });
-        Master { link, sent: 0 }
+        let link = accept(&listener).0;
+        let mut master = Master { listener, link, sent: 0 };
+        master.send_image(EMPTY_IMAGE);
+        master
+    }
+
+    /// Answers PSYNC.
+    fn send_image(&mut self, image: &[u8]) {
+        let head = format!("+FULLRESYNC {HISTORY} 0\r\n${}\r\n", image.len());
+        self.link.write_all(head.as_bytes()).unwrap();
+        self.link.write_all(image).unwrap();
+    }
+
+    /// Waits until the node comes back; the history that it says it has.
+    fn meet_again(&mut self) -> String {
+        let (link, history) = accept(&self.listener);
+        (self.link, self.sent) = (link, 0);
+        history
     }
 
     fn send(&mut self, words: &[&[u8]]) {
@@ -61,6 +65,26 @@ impl Master {
         assert_eq!(field(client, "replication", "master_link_status"), "up");
         assert_eq!(field(client, "stats", "unexpected_error_replies"), "0");
     }
+}
+
+/// A node that asks for the stream, and the history that it says it has.
+fn accept(listener: &TcpListener) -> (TcpStream, String) {
+    let mut link = listener.accept().unwrap().0;
+    let mut requests = BufReader::new(link.try_clone().unwrap());
+    let history = loop {
+        let words = read_command(&mut requests);
+        match words[0].to_ascii_uppercase().as_str() {
+            "PING" => link.write_all(b"+PONG\r\n").unwrap(),
+            "PSYNC" => break words[1].clone(),
+            _ => link.write_all(b"+OK\r\n").unwrap(),
+        }
+    };
+    // Acknowledgements are nothing to this master, but must not fill up the connection.
+    std::thread::spawn(move || {
+        // The end of the connection ends it, in whatever way.
+        let _ = std::io::copy(&mut requests, &mut std::io::sink());
+    });
+    (link, history)
 }
 
 /// One request, as words.
@@ -124,6 +148,40 @@ fn a_master_may_run_scripts_and_clients_where_they_may_write() {
         assert!(refused.contains("READONLY"), "{refused}");
         ask(client, "CONFIG SET replica-read-only no min-replicas-to-write 0");
         assert_eq!(run(client), ":1\r\n");
+    });
+}
+
+#[test]
+fn what_no_group_can_hold_is_fetched_with_everything_though_a_script_passes_over_it() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node_of(dir.path(), &[], |_, client| {
+        let mut master = Master::of(client);
+        master.send(&[b"SET", b"before", b"1"]);
+        master.wait_for(client);
+        let script = b"redis.pcall('RESTORE', KEYS[1], 0, ARGV[1]) redis.call('SET', 'behind', 1)";
+        master.send(&[b"EVAL", script, b"1", b"huge", &compressed(800 << 20)]);
+        assert_ne!(master.meet_again(), HISTORY);
+        // What could be done instead is no reason to go on with the history.
+        master.send_image(b"no image at all");
+        assert_ne!(master.meet_again(), HISTORY);
+        master.send_image(EMPTY_IMAGE);
+        master.send(&[b"SET", b"again", b"1"]);
+        master.wait_for(client);
+        assert_eq!(field(client, "replication", "master_replid"), HISTORY);
+        assert_eq!(ask(client, "EXISTS before behind again"), ":1\r\n");
+    });
+}
+
+#[test]
+fn a_script_of_a_master_cannot_be_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    with_node_of(dir.path(), &[("busy-reply-threshold", "5")], |_, client| {
+        let mut master = Master::of(client);
+        master.send(&[b"EVAL", b"while true do end", b"0"]);
+        until("the script is slow", || ask(client, "GET key").starts_with("-BUSY"));
+        let killed = ask(client, "SCRIPT KILL");
+        assert!(killed.starts_with("-UNKILLABLE The busy script was sent by a master"), "{killed}");
+        assert_eq!(hear(client, "SHUTDOWN NOSAVE"), None);
     });
 }
 
