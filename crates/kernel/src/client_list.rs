@@ -46,10 +46,20 @@ impl ClientType {
 /// Here there is one buffer; it is told in these terms, as tools watch `omem`.
 const FIRST_BYTES: usize = 16 << 10;
 
-/// What `client-output-buffer-limit` counts of so many unsent bytes: as much as `omem` tells, as in Redis.
-pub(crate) fn counted_output(pending: usize) -> u64 {
-    pending.saturating_sub(FIRST_BYTES) as u64
+/// What `omem` tells of so many unsent bytes.
+fn told_output(pending: usize) -> usize {
+    pending.saturating_sub(FIRST_BYTES)
 }
+
+/// What `client-output-buffer-limit` counts of so many unsent bytes. Of messages as much as `omem` tells, so that who watches
+/// that sees the limit hold; of replies all, as in Redis, where a large one does not begin in the first buffer.
+pub(crate) fn counted_output(pending: usize, is_subscribed: bool) -> u64 {
+    if is_subscribed { told_output(pending) as u64 } else { pending as u64 }
+}
+
+/// A buffer counts with this (bytes) at least: it grows to that with the first requests, and what is compared with
+/// `maxmemory-clients` shall not hang on the length of each.
+const BUFFER_BYTES_MIN: usize = 1 << 10;
 
 /// The line with its line break. `fd` is the connection's place, which is as unique. `request` is the length of the
 /// request that runs, for the client that has sent it: it has left the input buffer, but not yet the memory.
@@ -96,7 +106,7 @@ pub(crate) fn line(session: &Session, node: &Node, is_broken: bool, request: usi
     put("rbp", &number(output_capacity));
     put("obl", &number(output.min(FIRST_BYTES)));
     put("oll", &number(output.saturating_sub(FIRST_BYTES).div_ceil(FIRST_BYTES)));
-    put("omem", counted_output(output).to_string().as_bytes());
+    put("omem", &number(told_output(output)));
     put("tot-mem", &number(memory_bytes(session, net)));
     put("events", if output > 0 { b"rw" } else { b"r" });
     put("cmd", session.last_command.map_or("NULL", |spec| spec.name).as_bytes());
@@ -122,7 +132,8 @@ pub(crate) fn memory_bytes(session: &Session, net: &Driver) -> usize {
     let Subscriptions { channels, patterns, shard_channels } = &session.subscriptions;
     let subscribed = channels.bytes() + patterns.bytes() + shard_channels.bytes();
     let tracked = session.tracking.as_ref().map_or(0, |tracked| tracked.prefix_bytes);
-    size_of::<Session>() + names + queued + parked + watched + subscribed + tracked + input + output
+    let buffers = input.max(BUFFER_BYTES_MIN) + output.max(BUFFER_BYTES_MIN);
+    size_of::<Session>() + names + queued + parked + watched + subscribed + tracked + buffers
 }
 
 /// One letter a state, `N` for none.

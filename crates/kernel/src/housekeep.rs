@@ -158,8 +158,10 @@ impl Executor {
             pending += self.keys.stream().offset().saturating_sub(replica.sent);
             self.node.limits.output_replica.at_least(self.node.config.settings().repl_backlog_size)
         } else if session.is_authenticated {
-            pending = client_list::counted_output(self.node.net.output_pending(token));
-            self.node.limits.output(session.is_subscribed())
+            let is_subscribed = session.is_subscribed();
+            let unsent = self.node.net.output_pending(token);
+            pending = client_list::counted_output(unsent, is_subscribed);
+            self.node.limits.output(is_subscribed)
         } else {
             OutputLimit::STRANGER
         };

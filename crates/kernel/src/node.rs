@@ -405,7 +405,7 @@ impl Node {
     #[inline]
     pub(crate) fn bound_told(&mut self, token: Token, is_subscribed: bool) {
         let bound = self.limits.output(is_subscribed).hard_bytes;
-        if bound > 0 && counted_output(self.net.output_pending(token)) > bound {
+        if bound > 0 && counted_output(self.net.output_pending(token), is_subscribed) > bound {
             self.silence(token);
         }
     }
