@@ -131,21 +131,28 @@ fn run(cx: &mut NodeTurn<'_>, key: &[u8], steps: &[Step]) -> CmdResult {
         None => cx.turn.keys.string(key)?,
         Some(_) => cx.turn.keys.peek_string(key)?,
     };
-    let changes = cx.turn.keys.tally().changes;
+    let length_before = super::length(cx.turn.keys, key)?;
+    let changes_before = cx.turn.keys.tally().changes;
     cx.turn.reply.array(steps.len());
+    let mut is_any_stored = false;
     for step in steps {
-        match step.run(cx.turn.keys, key)? {
+        let outcome = step.run(cx.turn.keys, key)?;
+        match outcome {
             Some(value) => cx.turn.reply.integer(value),
             None => cx.turn.reply.null(),
         }
+        is_any_stored |= step.is_write() && outcome.is_some();
     }
+    let is_any_changed = cx.turn.keys.tally().changes != changes_before;
     // As in Redis, there is room even for what was not stored.
     if let Some(end) = end
         && super::length(cx.turn.keys, key)? < end
     {
         cx.turn.keys.apply(Effect::SetRange { key, offset: end as u64 - 1, value: &[0] });
     }
-    if cx.turn.keys.tally().changes != changes {
+    // Room alone is no change that Redis tells of.
+    let has_grown = end.is_some_and(|end| length_before < end);
+    if is_any_changed || is_any_stored && has_grown {
         cx.turn.keys.notify(Class::String, "setbit", key);
     } else if end.is_some() {
         cx.turn.keys.make_editable(key);
