@@ -27,7 +27,7 @@ pub struct Batch {
     time: UnixMs,
 }
 
-/// Memory of a batch beside its records (bytes): itself, its counts of owners, its place in the queue.
+/// Memory of a batch beside its records (bytes): itself with its counts of owners, and its place in the queue.
 const BATCH_OVERHEAD: usize = size_of::<Batch>() + 3 * size_of::<usize>();
 
 impl Batch {

@@ -1,7 +1,7 @@
 //! Keeping the data below `maxmemory`: before each command, and in every turn.
 //!
 //! ```text
-//!   excess = used - not counted - waiting to be freed - maxmemory
+//!   excess = used - not counted - waiting to be freed or to leave - maxmemory
 //!     evict keys by the policy until they sum up to it, as long as `maxmemory-eviction-tenacity` allows
 //!       |- enough:      the command runs
 //!       |- out of time: the command runs, and the following turns go on
@@ -9,9 +9,11 @@
 //! ```
 //!
 //! Invariants
-//! - What replicas are still to be sent, and the part of the log that is kept in memory, evict no key.
-//! - What evicting itself takes, for the log, for replicas and for clients that are told of keys, evicts no further key at
-//!   the same time: with long keys each would make the next one necessary.
+//! - What replicas are still to be sent, the part of the log that is kept in memory, and what clients take beyond
+//!   `maxmemory-clients`, for which some are about to be closed, evict no key.
+//! - What evicting itself takes, for the log, for replicas and for clients that are told of keys, evicts no further key
+//!   before it can have left: with long keys each would make the next one necessary. As long as keys are evicted, clients
+//!   keep no empty buffers for the same reason.
 //! - Like expiry, only on a master whose writes are not held.
 
 use std::time::Duration;
@@ -20,7 +22,7 @@ use store::memory;
 
 use crate::execute::Stage;
 use crate::latency;
-use crate::turn::monotonic_clock;
+use crate::turn::{Executor, monotonic_clock};
 
 /// Evictions between two looks at the clock.
 const KEYS_PER_LOOK: u32 = 16;
@@ -39,6 +41,12 @@ pub(crate) enum Room {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Eviction {
     pub(crate) is_unfinished: bool,
+    /// What evicting keys has itself taken (bytes), in this turn ...
+    caused: u64,
+    /// ... and before, which leaves when the log has come to an op.
+    leaving: (u64, u64),
+    /// Keys went since the last beat.
+    is_recent: bool,
 }
 
 impl Stage<'_> {
@@ -60,8 +68,11 @@ impl Stage<'_> {
         if !self.keys.may_clean_up() || self.node.is_loading {
             return Room::Enough;
         }
-        let spared = self.not_counted() + self.keys.buried_bytes();
-        let excess = memory::used_bytes().saturating_sub(spared).saturating_sub(maxmemory);
+        let before = (self.counted(), self.keys.buried_bytes());
+        let Eviction { caused, leaving, .. } = self.node.eviction;
+        let buffers = self.keys.store().graveyard().discarded_bytes() as u64;
+        let spared = caused + leaving.0 + before.1 + buffers + self.clients_to_go();
+        let excess = before.0.saturating_sub(spared).saturating_sub(maxmemory);
         if excess == 0 {
             return Room::Enough;
         }
@@ -83,6 +94,7 @@ impl Stage<'_> {
             evicted += 1;
         };
         if evicted > 0 {
+            self.note_caused(before, freed);
             // The command that follows is not to blame for this time.
             self.node.tick = monotonic_clock();
             let took = self.node.tick.since(began);
@@ -93,11 +105,50 @@ impl Stage<'_> {
         room
     }
 
+    /// Used memory but for what evicts no key.
+    fn counted(&self) -> u64 {
+        memory::used_bytes().saturating_sub(self.not_counted())
+    }
+
+    /// Keys of `freed` bytes went. `before`: bytes that counted, and of them those that waited to be freed. What is more now
+    /// than there should be was taken by telling of it.
+    fn note_caused(&mut self, before: (u64, u64), freed: u64) {
+        let expected = (before.0 + self.keys.buried_bytes()).saturating_sub(before.1 + freed);
+        self.node.eviction.caused += self.counted().saturating_sub(expected);
+        self.node.eviction.is_recent = true;
+        self.node.net.set_memory_scarce(true);
+    }
+
+    /// What clients take beyond `maxmemory-clients`: some of them are closed at the end of the turn.
+    fn clients_to_go(&self) -> u64 {
+        match self.node.config.settings().maxmemory_clients {
+            0 => 0,
+            bound => self.node.clients.noted_bytes().saturating_sub(bound),
+        }
+    }
+
     /// Bytes that evict no key: what replicas are still to be sent, and what the log has not written.
     fn not_counted(&self) -> u64 {
         let log = self.keys.log().map_or(0, |log| log.log().tail_bytes());
         let waiting = self.node.replica_buffers() + log + self.keys.open_bytes();
         waiting as u64 + self.node.backlog_beyond_bound(self.keys)
+    }
+}
+
+impl Executor {
+    /// At the end of a turn that has let everything leave up to op `passed`: what evicting has caused until then counts.
+    pub(crate) fn settle_eviction(&mut self, passed: u64) {
+        let Eviction { caused, leaving, .. } = &mut self.node.eviction;
+        if (*caused > 0 || leaving.0 > 0) && passed >= leaving.1 {
+            *leaving = (std::mem::take(caused), self.keys.newest_op());
+        }
+    }
+
+    /// At each beat: clients may keep their buffers again when no key was evicted since the last one.
+    pub(crate) fn relax_after_eviction(&mut self) {
+        if !std::mem::take(&mut self.node.eviction.is_recent) {
+            self.node.net.set_memory_scarce(false);
+        }
     }
 }
 

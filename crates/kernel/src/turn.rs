@@ -279,6 +279,7 @@ impl Executor {
             // Not only when the replies of the turn leave: who asks later in this turn shall not meet it any more.
             if self.node.net.output_pending(token) > OUTPUT_BOUND_MIN {
                 self.bound_output(token);
+                self.measure(token);
             }
             if self.node.is_master_link(token) {
                 self.relay(token, &bytes[..consumed]);
@@ -407,6 +408,7 @@ impl Executor {
         let sent = self.node.net.take_sent();
         self.node.counters.bytes_out += sent.bytes;
         self.node.counters.writes_processed += sent.writes;
+        self.settle_eviction(passed);
     }
 
     fn release(&mut self, token: Token, passed: u64) {
@@ -456,6 +458,7 @@ impl Executor {
         self.answer_waiting();
         if !self.node.is_cron_paused && self.housekeeper.is_due(&self.node, now) {
             self.batch.trim();
+            self.relax_after_eviction();
             self.look_after_clients();
             self.bound_clients();
             self.node.bound_tracking(self.keys.rng());

@@ -15,7 +15,7 @@ use crate::connection::{Connection, INPUT_AHEAD_MAX, Progress};
 use crate::connector::{Outgoing, TlsStream};
 use crate::encrypted::Encrypted;
 use crate::listener::{self, Bound, Listener, ListenerId, TcpOptions};
-use crate::output::Output;
+use crate::output::{Output, allocated};
 use crate::poll::{Poll, Ready, Wake};
 use crate::socket::Socket;
 use crate::tls::TlsAcceptor;
@@ -108,6 +108,7 @@ pub struct Driver {
     accepts: Vec<ListenerId>,
     connections: Slab<Connection>,
     generation: u32,
+    is_memory_scarce: bool,
     reads: Vec<Token>,
     writes: Vec<Token>,
     /// Handshakes that may not be done, and when they must be; the earliest first.
@@ -136,6 +137,7 @@ impl Driver {
             accepts: Vec::new(),
             connections: Slab::new(),
             generation: 0,
+            is_memory_scarce: false,
             reads: Vec::new(),
             writes: Vec::new(),
             handshakes: VecDeque::new(),
@@ -364,8 +366,8 @@ impl Driver {
     /// announced: whoever bounds the memory of clients need not wait until it is filled.
     pub fn buffer_bytes(&self, token: Token) -> (usize, usize) {
         self.get(token).map_or((0, 0), |connection| {
-            let input = connection.input.capacity().max(connection.input_expected);
-            (input, connection.output.capacity())
+            let input = allocated(&connection.input).max(connection.input_expected);
+            (input, connection.output.allocated())
         })
     }
 
@@ -377,6 +379,11 @@ impl Driver {
             }
             connection.output.trim();
         }
+    }
+
+    /// While memory is scarce no buffer is kept that is empty after its bytes were sent.
+    pub fn set_memory_scarce(&mut self, is_scarce: bool) {
+        self.is_memory_scarce = is_scarce;
     }
 
     /// Closes at once, whatever is still to be sent; no event follows.
@@ -485,6 +492,9 @@ impl Driver {
             if let Some(connection) = self.get_mut(token) {
                 connection.write_queued = false;
                 self.write(token);
+            }
+            if self.is_memory_scarce {
+                self.trim(token);
             }
         }
         // Connections whose share of the turn is used up were queued anew meanwhile.

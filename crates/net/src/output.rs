@@ -15,6 +15,8 @@
 
 use std::collections::VecDeque;
 
+use base::allocation::size_class;
+
 /// A buffer above this capacity (bytes) is given back as soon as it is empty.
 const KEPT_CAPACITY_MAX: usize = 64 << 10;
 /// A chunk of at least so many bytes is sealed before more is appended.
@@ -35,6 +37,11 @@ pub struct Output {
     released: u64,
     /// Large buffers that were sent; see [`Driver::take_spent`](crate::Driver::take_spent).
     spent: Vec<Vec<u8>>,
+}
+
+/// Memory that a buffer takes (bytes).
+pub(crate) fn allocated(buffer: &Vec<u8>) -> usize {
+    if buffer.capacity() == 0 { 0 } else { size_class(buffer.capacity()) }
 }
 
 impl Output {
@@ -83,8 +90,9 @@ impl Output {
         self.sealed_bytes + self.newest.len() - self.sent
     }
 
-    pub fn capacity(&self) -> usize {
-        self.sealed.iter().map(Vec::capacity).sum::<usize>() + self.newest.capacity()
+    /// Memory that it takes (bytes).
+    pub fn allocated(&self) -> usize {
+        self.sealed.iter().chain([&self.newest]).map(allocated).sum()
     }
 
     /// What may be written now, as far as it lies in one piece; empty when nothing may.
@@ -221,6 +229,6 @@ mod tests {
         output.buffer().resize(KEPT_CAPACITY_MAX * 4, 0);
         output.release();
         output.advance(KEPT_CAPACITY_MAX * 4);
-        assert_eq!(output.capacity(), 0);
+        assert_eq!(output.allocated(), 0);
     }
 }

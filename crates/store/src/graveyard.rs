@@ -36,11 +36,13 @@ struct Inner {
     counts: Arc<Counts>,
 }
 
-/// Numbers of values.
 #[derive(Debug, Default)]
 struct Counts {
+    /// Values.
     pending: AtomicUsize,
     freed: AtomicUsize,
+    /// Memory of large vectors on their way to be freed.
+    vector_bytes: AtomicUsize,
 }
 
 /// Garbage that is counted until it is gone: fields are dropped in this order.
@@ -59,6 +61,23 @@ impl Drop for Grave {
     fn drop(&mut self) {
         self.counts.freed.fetch_add(self.objects, Ordering::Relaxed);
         self.counts.pending.fetch_sub(self.objects, Ordering::Release);
+    }
+}
+
+/// A large vector that is counted until it is gone, as [`Buried`].
+struct Discarded<T> {
+    _items: Vec<T>,
+    _weight: Weight,
+}
+
+struct Weight {
+    bytes: usize,
+    counts: Arc<Counts>,
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        self.counts.vector_bytes.fetch_sub(self.bytes, Ordering::Release);
     }
 }
 
@@ -99,9 +118,17 @@ impl Graveyard {
     #[inline]
     pub fn discard_vec<T: Send + 'static>(&self, items: Vec<T>) {
         let allocations = if std::mem::needs_drop::<T>() { items.len() } else { 1 };
-        if allocations > FREE_EFFORT_MAX || items.capacity() * size_of::<T>() > FREE_BYTES_MAX {
-            self.send(items);
+        let bytes = items.capacity() * size_of::<T>();
+        if allocations > FREE_EFFORT_MAX || bytes > FREE_BYTES_MAX {
+            self.send_vec(items, bytes);
         }
+    }
+
+    #[cold]
+    fn send_vec<T: Send + 'static>(&self, items: Vec<T>, bytes: usize) {
+        self.0.counts.vector_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let weight = Weight { bytes, counts: Arc::clone(&self.0.counts) };
+        self.send(Discarded { _items: items, _weight: weight });
     }
 
     /// Drops a value that is in no store, elsewhere if it takes long.
@@ -139,6 +166,11 @@ impl Graveyard {
     /// lazyfree_pending_objects).
     pub fn pending(&self) -> usize {
         self.0.counts.pending.load(Ordering::Acquire)
+    }
+
+    /// Memory of large vectors that were discarded and are not freed yet (bytes), without what their items own.
+    pub fn discarded_bytes(&self) -> usize {
+        self.0.counts.vector_bytes.load(Ordering::Acquire)
     }
 }
 

@@ -22,9 +22,10 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// Nothing yet; the next byte of the stream has the offset `end`.
+    /// Nothing yet, but room for the first bytes; the next one of the stream has the offset `end`.
     pub(super) fn new(end: u64) -> Backlog {
-        Backlog { blocks: VecDeque::new(), allocated: 0, first: end, end }
+        let block = Vec::with_capacity(BLOCK_BYTES);
+        Backlog { allocated: block.capacity(), blocks: VecDeque::from([block]), first: end, end }
     }
 
     /// Offset of the oldest byte.
@@ -54,10 +55,11 @@ impl Backlog {
         }
     }
 
-    /// Gives whole blocks back that lie before `keep_from`.
+    /// Gives whole blocks back that lie before `keep_from`, but for the one that was made in advance.
     pub(super) fn trim(&mut self, keep_from: u64) {
         while let Some(front) = self.blocks.front()
             && self.first + front.len() as u64 <= keep_from
+            && (!front.is_empty() || self.blocks.len() > 1)
         {
             self.first += front.len() as u64;
             self.allocated -= front.capacity();
@@ -96,6 +98,8 @@ mod tests {
     #[test]
     fn bytes_come_back_from_any_offset_until_they_are_trimmed() {
         let mut backlog = Backlog::new(1000);
+        backlog.trim(1000);
+        assert!(backlog.allocated_bytes() >= BLOCK_BYTES, "the first block is there in advance");
         let bytes: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
         for chunk in bytes.chunks(7001) {
             backlog.append(chunk);

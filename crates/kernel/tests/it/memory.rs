@@ -83,6 +83,8 @@ fn without_eviction_growing_commands_are_refused() {
     text(&mut client, &["SET", "old", "1"]);
     limit(&mut client, "noeviction");
     assert!(fill(&mut client, 2000, &[]) < 2000);
+    // What the log has written by now is free again, and may be just what was too much.
+    text(&mut client, &["CONFIG", "SET", "maxmemory", "1"]);
     let oom = format!("-{OOM}\r\n");
     assert_eq!(text(&mut client, &["SET", "a", "b"]), oom);
     assert_eq!(text(&mut client, &["GET", "old"]), "$1\r\n1\r\n");
@@ -174,7 +176,10 @@ fn victims_with_long_names_do_not_make_more_victims() {
     let maxmemory = (info(&mut client, "used_memory") - 40_000).to_string();
     let set = ["CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", &maxmemory];
     assert_eq!(text(&mut client, &set), "+OK\r\n");
-    assert_eq!(text(&mut client, &["PING"]), "+PONG\r\n");
+    // What the trackers are told of the victims makes no more of them, now or later.
+    for _ in 0..200 {
+        assert_eq!(text(&mut client, &["PING"]), "+PONG\r\n");
+    }
     let evicted = info(&mut client, "evicted_keys");
     assert!((20..=100).contains(&evicted), "{evicted} keys of about 1 kB for 40 kB");
 }

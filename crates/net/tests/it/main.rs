@@ -279,6 +279,20 @@ fn idle_connections_hold_no_buffers() {
 }
 
 #[test]
+fn while_memory_is_scarce_no_empty_buffer_is_kept() {
+    let mut bench = Bench::new();
+    let (_client, token) = bench.connect();
+    bench.send(token, &[7; 10_000]);
+    bench.driver.flush();
+    assert_eq!(bench.driver.output_pending(token), 0);
+    assert!(bench.driver.buffer_bytes(token).1 >= 10_000);
+    bench.driver.set_memory_scarce(true);
+    bench.send(token, &[7; 10_000]);
+    bench.driver.flush();
+    assert_eq!((bench.driver.output_pending(token), bench.driver.buffer_bytes(token)), (0, (0, 0)));
+}
+
+#[test]
 fn a_socket_with_room_again_waits_for_the_flush() {
     const LENGTH: usize = 24 << 20;
     let mut bench = Bench::new();

@@ -146,6 +146,17 @@ fn large_values_are_sent_to_the_graveyard_and_small_ones_are_not() {
 }
 
 #[test]
+fn large_vectors_count_until_they_are_freed() {
+    let (graveyard, garbage) = Graveyard::background();
+    graveyard.discard_vec(vec![0_u8; 1000]);
+    assert_eq!((garbage.len(), graveyard.discarded_bytes()), (0, 0));
+    graveyard.discard_vec(Vec::<u8>::with_capacity(2 << 20));
+    assert_eq!((garbage.len(), graveyard.discarded_bytes()), (1, 2 << 20));
+    drop(garbage.recv());
+    assert_eq!(graveyard.discarded_bytes(), 0);
+}
+
+#[test]
 fn loading_replaces_and_keeps_the_clock() {
     let mut store = new_store();
     set(&mut store, "k", b"old");
