@@ -177,7 +177,7 @@ impl Log {
 
     /// Bytes of records that are kept in memory for readers.
     pub fn tail_bytes(&self) -> usize {
-        self.shared.tail.bytes()
+        self.shared.tail.memory_bytes()
     }
 
     /// The oldest OpID that can still be read; `None` when the log holds no record.

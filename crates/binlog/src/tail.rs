@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base::allocation::size_class;
 use base::{Epoch, OpId, UnixMs};
 
 /// The records of one commit: sealed, whole groups.
@@ -27,7 +28,7 @@ pub struct Batch {
     time: UnixMs,
 }
 
-/// Memory of a batch beside its records (bytes): itself with its counts of owners, and its place in the queue.
+/// What keeps a batch beside its records: itself with its counts of owners, and its place in the queue (bytes).
 const BATCH_OVERHEAD: usize = size_of::<Batch>() + 3 * size_of::<usize>();
 
 impl Batch {
@@ -39,6 +40,11 @@ impl Batch {
         time: UnixMs,
     ) -> Batch {
         Batch { bytes, first, last, epoch, time }
+    }
+
+    /// With it in memory there is so much less (bytes): for small records as much again as for the records.
+    fn memory_bytes(&self) -> usize {
+        size_class(self.bytes.capacity()) + BATCH_OVERHEAD
     }
 
     /// The records, one behind the other.
@@ -83,6 +89,8 @@ struct Inner {
     batches: VecDeque<Arc<Batch>>,
     /// Bytes of all `batches`.
     bytes: usize,
+    /// Memory of all `batches`, and of those that are just being freed (bytes).
+    memory_bytes: usize,
     /// OpID that the next batch begins with.
     next: OpId,
     waiting: u32,
@@ -99,7 +107,14 @@ pub(crate) struct Tail {
 impl Tail {
     /// An empty tail of a log that goes on with `next`; keeps up to `bytes_max` of written batches.
     pub(crate) fn new(next: OpId, bytes_max: usize) -> Tail {
-        let inner = Inner { batches: VecDeque::new(), bytes: 0, next, waiting: 0, closed: false };
+        let inner = Inner {
+            batches: VecDeque::new(),
+            bytes: 0,
+            memory_bytes: 0,
+            next,
+            waiting: 0,
+            closed: false,
+        };
         Tail { inner: Mutex::new(inner), news: Condvar::new(), bytes_max }
     }
 
@@ -113,6 +128,7 @@ impl Tail {
         assert_eq!(batch.first, inner.next, "batches are published in order");
         inner.next = batch.last.next();
         inner.bytes += batch.bytes.len();
+        inner.memory_bytes += batch.memory_bytes();
         inner.batches.push_back(batch);
         let anyone = inner.waiting > 0;
         drop(inner);
@@ -132,6 +148,13 @@ impl Tail {
             dropped.push(oldest);
         }
         drop(inner);
+        if dropped.is_empty() {
+            return;
+        }
+        // Only now is it no longer memory of the log: `maxmemory` must not take it for data in between.
+        let freed: usize = dropped.iter().map(|batch| batch.memory_bytes()).sum();
+        drop(dropped);
+        self.lock().memory_bytes -= freed;
     }
 
     /// The batch that holds `wanted`; waits up to `patience` for one that is not there yet.
@@ -189,10 +212,9 @@ impl Tail {
         inner.closed
     }
 
-    /// Memory of the batches (bytes), with what it takes to keep each: as much as their records when these are small.
-    pub(crate) fn bytes(&self) -> usize {
-        let inner = self.lock();
-        inner.bytes + inner.batches.len() * BATCH_OVERHEAD
+    /// Memory of the batches (bytes).
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.lock().memory_bytes
     }
 
     /// The oldest OpID in memory.
@@ -254,7 +276,8 @@ mod tests {
         tail.publish(batch(1, 3, 100));
         tail.publish(batch(4, 4, 100));
         tail.publish(batch(5, 9, 100));
-        assert_eq!(tail.bytes(), 300 + 3 * BATCH_OVERHEAD);
+        let each = size_class(100) + BATCH_OVERHEAD;
+        assert_eq!(tail.memory_bytes(), 3 * each);
         tail.shrink(opid(3));
         assert!(matches!(tail.read(opid(2), Duration::ZERO), TailRead::OnDisk));
         assert!(holds(&tail.read(opid(4), Duration::ZERO), 4));

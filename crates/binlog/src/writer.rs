@@ -72,6 +72,8 @@ impl Writer {
             if let Some(active) = &self.active {
                 self.shared.sync.written(&active.file, last);
             }
+            // So that it is the tail that frees them, which counts them until then.
+            drop(batches);
             self.shared.tail.shrink(last);
         }
         self.shared.sync.close();

@@ -70,7 +70,8 @@ impl Stage<'_> {
         }
         let before = (self.counted(), self.keys.buried_bytes());
         let Eviction { caused, leaving, .. } = self.node.eviction;
-        let buffers = self.keys.store().graveyard().discarded_bytes() as u64;
+        let discarded = self.keys.store().graveyard().discarded_bytes();
+        let buffers = (discarded + self.node.net.spent_bytes()) as u64;
         let spared = caused + leaving.0 + before.1 + buffers + self.clients_to_go();
         let excess = before.0.saturating_sub(spared).saturating_sub(maxmemory);
         if excess == 0 {
@@ -105,9 +106,10 @@ impl Stage<'_> {
         room
     }
 
-    /// Used memory but for what evicts no key.
+    /// Used memory but for what evicts no key. What is freed between the two looks must not count: so in this order.
     fn counted(&self) -> u64 {
-        memory::used_bytes().saturating_sub(self.not_counted())
+        let not_counted = self.not_counted();
+        memory::used_bytes().saturating_sub(not_counted)
     }
 
     /// Keys of `freed` bytes went. `before`: bytes that counted, and of them those that waited to be freed. What is more now

@@ -264,6 +264,8 @@ impl Executor {
         let mut batch = std::mem::take(&mut self.batch);
         self.node.tick = monotonic_clock();
         for at in 0..batch.inputs.len() {
+            // Whose announcement was too much is gone before the next client looks.
+            self.bound_measured();
             let token = batch.inputs[at].token;
             self.node.touch(token);
             let after = match self.keys.is_abandoned() {

@@ -306,6 +306,11 @@ impl Driver {
         std::mem::take(&mut self.spent)
     }
 
+    /// Memory of what [`Driver::take_spent`] would give.
+    pub fn spent_bytes(&self) -> usize {
+        self.spent.iter().map(allocated).sum()
+    }
+
     #[inline]
     fn keep_spent(&mut self, buffers: impl IntoIterator<Item = Vec<u8>>) {
         let is_large = |buffer: &Vec<u8>| buffer.capacity() >= SPENT_BYTES_MIN;

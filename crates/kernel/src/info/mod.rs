@@ -266,6 +266,8 @@ pub(crate) struct MemoryReport {
     pub(crate) clients: u64,
     /// What replicas of Redis are still to be sent, beyond the backlog that is kept for those that come back.
     pub(crate) replicas: u64,
+    /// Memory for which no key is evicted: that, and what is left of it once the replicas are gone, and the log's tail.
+    pub(crate) not_counted: u64,
     /// The newest ops, kept for replicas and for the log's threads.
     pub(crate) log_tail: u64,
     /// In use before there was any data.
@@ -284,7 +286,8 @@ impl MemoryReport {
         let bytes = |session: &Session| client_list::memory_bytes(session, &cx.node.net) as u64;
         let clients = cx.sessions().filter(|session| !session.is_replica()).map(bytes).sum();
         let outputs = cx.sessions().filter(|session| session.is_replica()).map(bytes).sum::<u64>();
-        let replicas = outputs + cx.node.backlog_beyond_bound(cx.turn.keys);
+        let backlog_beyond_bound = cx.node.backlog_beyond_bound(cx.turn.keys);
+        let replicas = if outputs > 0 { outputs + backlog_beyond_bound } else { 0 };
         let log = cx.turn.keys.log();
         let log_tail = log.map_or(0, |log| log.log().tail_bytes() as u64);
         let tables: u64 = (0..store.databases()).map(|db| store.db(db).table_bytes() as u64).sum();
@@ -295,6 +298,7 @@ impl MemoryReport {
             startup: cx.node.facts.startup_bytes.min(used),
             clients,
             replicas,
+            not_counted: outputs + backlog_beyond_bound + log_tail,
             log_tail,
             overhead: cx.node.facts.startup_bytes.min(used)
                 + clients
@@ -303,11 +307,6 @@ impl MemoryReport {
                 + tables,
             keys: store.len() as u64,
         }
-    }
-
-    /// Memory for which no key is evicted.
-    pub(crate) fn not_counted(&self) -> u64 {
-        self.replicas + self.log_tail
     }
 
     pub(crate) fn dataset(&self) -> u64 {
@@ -364,7 +363,7 @@ fn memory(out: &mut Fields, cx: &NodeTurn<'_>) {
     out.field("rss_overhead_bytes", 0);
     out.field("mem_fragmentation_ratio", fragmentation);
     out.field("mem_fragmentation_bytes", fragmented);
-    out.field("mem_not_counted_for_evict", report.not_counted());
+    out.field("mem_not_counted_for_evict", report.not_counted);
     // The log's tail is what the replicas of an instance are served from.
     let backlog = match cx.turn.keys.stream().backlog() {
         Some(backlog) => backlog.allocated,

@@ -65,6 +65,11 @@ impl Backlog {
             self.allocated -= front.capacity();
             self.blocks.pop_front();
         }
+        // After a replica that was far behind the way to the blocks is memory as well.
+        let needed = self.blocks.len().next_power_of_two();
+        if self.blocks.capacity() > 4 * needed {
+            self.blocks.shrink_to(needed);
+        }
     }
 
     /// Appends to `out` up to `bytes_max` bytes from the offset `from` on, which is not before

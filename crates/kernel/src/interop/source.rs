@@ -153,11 +153,9 @@ impl Node {
             && self.source.good < self.config.settings().min_replicas_to_write as usize
     }
 
-    /// Memory of the backlog beyond `repl-backlog-size`: it is there because a replica still needs it (bytes).
+    /// Memory of the backlog beyond `repl-backlog-size`: it is there because a replica still needs it, or has until a moment
+    /// ago (bytes).
     pub(crate) fn backlog_beyond_bound(&self, keys: &Keyspace) -> u64 {
-        if self.source.is_empty() {
-            return 0;
-        }
         let allocated = keys.stream().backlog().map_or(0, |backlog| backlog.allocated);
         allocated.saturating_sub(self.config.settings().repl_backlog_size)
     }

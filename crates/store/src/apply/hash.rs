@@ -41,6 +41,7 @@ fn set(
 ) -> Result<Outcome, ApplyError> {
     let fill = |hash: &mut Hash, limits: &Thresholds| {
         let (pairs, _) = pairs.as_chunks::<2>();
+        hash.expect_fields(pairs.len(), limits);
         pairs.iter().filter(|[field, value]| set(hash, field, value, limits)).count()
     };
     if let Some(added) = change(&mut target, fill)? {

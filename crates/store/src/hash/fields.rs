@@ -71,6 +71,10 @@ impl Fields {
         Some(fields)
     }
 
+    pub(super) fn leave_listpack(&mut self) {
+        self.table_mut();
+    }
+
     /// Number of fields.
     pub(super) fn len(&self) -> usize {
         match &self.form {

@@ -144,6 +144,14 @@ impl Hash {
         self.fields().contains(field)
     }
 
+    /// Up to `count` fields are about to be set at once: more than a listpack may hold make a hash table of it, even if some
+    /// of them turn out to be the same (Redis 7.2: `hashTypeTryConversion`).
+    pub(crate) fn expect_fields(&mut self, count: usize, limits: &Thresholds) {
+        if count > limits.hash_max_listpack_entries {
+            self.fields_mut().leave_listpack();
+        }
+    }
+
     /// Whether the field is new. It expires no more.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: &Thresholds) -> bool {
         self.persist(field);

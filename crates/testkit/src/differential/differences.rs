@@ -160,6 +160,14 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         command: "PFMERGE",
         release: None,
+        redis: "+QUEUED",
+        pollux: "-NOPERM No permissions to access a key",
+        reason: "where no source follows, Redis does not check the key that is made",
+        leaves_other_data: true,
+    },
+    Known {
+        command: "PFMERGE",
+        release: None,
         redis: "-WRONGTYPE",
         pollux: "-NOPERM No permissions to access a key",
         reason: "where no source follows, Redis does not check the key that is made",
@@ -227,6 +235,14 @@ pub(super) const KNOWN: &[Known] = &[
         redis: "-ERR Unbalanced XREAD list of streams",
         pollux: "-ERR Unbalanced ",
         reason: "7.2 has another text",
+        leaves_other_data: false,
+    },
+    Known {
+        command: "XREAD",
+        release: Some(Release::V70),
+        redis: "-ERR The > ID can be specified only",
+        pollux: "timeout is out of range",
+        reason: "Redis 7.0 lets a timeout of more than 2^63 ms overflow",
         leaves_other_data: false,
     },
     Known {

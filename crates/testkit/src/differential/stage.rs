@@ -24,6 +24,8 @@ use crate::client::Client;
 
 /// Deadlines of blocking commands that are waited for are at most so long.
 const SHORT_SECONDS: f64 = 0.05;
+/// The same for those that count in milliseconds.
+const SHORT_MS: i64 = 100;
 /// Steps that a parked client misses before it is woken.
 const MISSED_MAX: usize = 6;
 
@@ -509,7 +511,10 @@ fn hear_until(client: &mut Client, token: &str) -> io::Result<Vec<Frame>> {
 fn may_wait_for_ever(name: &str, args: &[Vec<u8>]) -> bool {
     if matches!(name, "XREAD" | "XREADGROUP") {
         let block = args.windows(2).rfind(|pair| pair[0].eq_ignore_ascii_case(b"BLOCK"));
-        return block.is_some_and(|pair| !matches!(pair[1].as_slice(), b"1" | b"2"));
+        let milliseconds = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<i64>().ok();
+        return block.is_some_and(|pair| {
+            !milliseconds(&pair[1]).is_some_and(|ms| (1..=SHORT_MS).contains(&ms))
+        });
     }
     let timeout = match name {
         "BLPOP" | "BRPOP" | "BZPOPMIN" | "BZPOPMAX" => args.last(),
