@@ -198,11 +198,15 @@ impl Stage<'_> {
             }
         }
         self.end_caching(token, spec);
-        if self.keys.interest.has_ready() {
-            self.serve_ready();
-        }
+        // First: who was unblocked or closed by a transaction gets nothing of what it has pushed, as in Redis.
         if !self.node.requests.is_empty() {
             self.carry_out_requests();
+        }
+        if self.keys.interest.has_ready() {
+            self.serve_ready();
+            if !self.node.requests.is_empty() {
+                self.carry_out_requests();
+            }
         }
         match self.node.clients.get(token) {
             Some(session) if !session.close_after_reply => After::Next,

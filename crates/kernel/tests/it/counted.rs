@@ -19,6 +19,14 @@ fn leave_waiting(server: &Server, observer: &mut Client, words: &[&[u8]]) -> Cli
     waiting
 }
 
+/// The number of the client that runs, or waits in, `command`.
+fn id_of(observer: &mut Client, command: &str) -> String {
+    let list = observer.call(&[b"CLIENT", b"LIST"]).unwrap();
+    let list = String::from_utf8_lossy(list.as_bytes().unwrap()).into_owned();
+    let line = list.lines().find(|line| line.contains(&format!("cmd={command} "))).unwrap();
+    line.split(' ').find_map(|word| word.strip_prefix("id=")).unwrap().to_owned()
+}
+
 #[test]
 fn a_command_counts_when_its_wait_ends() {
     let server = Server::start();
@@ -31,10 +39,7 @@ fn a_command_counts_when_its_wait_ends() {
     assert!(served.contains("cmdstat_blpop:calls=1,"), "{served}");
 
     let mut waiting = leave_waiting(&server, &mut observer, &[b"BRPOP", b"k", b"0"]);
-    let list = observer.call(&[b"CLIENT", b"LIST"]).unwrap();
-    let list = String::from_utf8_lossy(list.as_bytes().unwrap()).into_owned();
-    let line = list.lines().find(|line| line.contains("cmd=brpop")).unwrap();
-    let id = line.split(' ').find_map(|word| word.strip_prefix("id=")).unwrap();
+    let id = id_of(&mut observer, "brpop");
     observer.call(&[b"CLIENT", b"UNBLOCK", id.as_bytes(), b"ERROR"]).unwrap();
     assert!(matches!(waiting.receive().unwrap().0, Response::Error(_)));
     let told = info(&mut observer, "everything");
@@ -99,4 +104,19 @@ fn a_pause_without_end_is_refused() {
     assert_eq!(pause(&mut client, "9223372036854775808"), text);
     assert_eq!(client.call_raw(&[b"SET", b"k", b"v"]).unwrap().1, b"+OK\r\n", "nothing is held");
     assert_eq!(pause(&mut client, "9000000000000000000"), b"+OK\r\n");
+}
+
+#[test]
+fn who_is_unblocked_in_a_transaction_gets_nothing_of_what_it_pushes() {
+    let server = Server::start();
+    let mut observer = server.connect();
+    let mut waiting = leave_waiting(&server, &mut observer, &[b"BLPOP", b"k", b"0"]);
+    let id = id_of(&mut observer, "blpop");
+    observer.call(&[b"MULTI"]).unwrap();
+    observer.call(&[b"RPUSH", b"k", b"v"]).unwrap();
+    observer.call(&[b"CLIENT", b"UNBLOCK", id.as_bytes()]).unwrap();
+    let done = Response::Array(vec![Response::Integer(1), Response::Integer(1)]);
+    assert_eq!(observer.call(&[b"EXEC"]).unwrap(), done);
+    assert_eq!(waiting.receive().unwrap().1, b"*-1\r\n");
+    assert_eq!(observer.call(&[b"LLEN", b"k"]).unwrap(), Response::Integer(1));
 }

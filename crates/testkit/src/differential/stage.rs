@@ -26,6 +26,8 @@ use crate::client::Client;
 const SHORT_SECONDS: f64 = 0.05;
 /// The same for those that count in milliseconds.
 const SHORT_MS: i64 = 100;
+/// Types of payloads that say elements in the order of a table: sets and hashes.
+const TYPES_OF_TABLES: [u8; 2] = [2, 4];
 /// Steps that a parked client misses before it is woken.
 const MISSED_MAX: usize = 6;
 
@@ -620,7 +622,8 @@ fn same(
     }
 }
 
-/// Has each server restore what the other has dumped, where it can read it; the next look at the keyspace compares them.
+/// Has each server restore what the other has dumped, where it can read it; the next look at the keyspace compares them. The
+/// tables of two servers have two orders, of which a value keeps one if it may be a listpack by now: both get the same one.
 fn exchange(
     release: Release,
     actor: &mut Actor,
@@ -628,7 +631,8 @@ fn exchange(
     (redis, pollux): (&Frame, &Frame),
 ) -> io::Result<bool> {
     let (Some(of_redis), Some(of_pollux)) = (redis.text(), pollux.text()) else { return Ok(true) };
-    let to_redis = if release == Release::V70 { of_redis } else { of_pollux };
+    let is_common = release == Release::V70 || TYPES_OF_TABLES.contains(&of_pollux[0]);
+    let to_redis = if is_common { of_redis } else { of_pollux };
     let restore = |payload| -> [&[u8]; 5] { [b"RESTORE", key, b"0", payload, b"REPLACE"] };
     actor.send(&restore(to_redis), &restore(of_redis))?;
     let (redis, pollux) = actor.receive()?;
