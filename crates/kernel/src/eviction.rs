@@ -21,7 +21,9 @@ use std::time::Duration;
 use store::memory;
 
 use crate::execute::Stage;
+use crate::keyspace::Keyspace;
 use crate::latency;
+use crate::node::Node;
 use crate::turn::{Executor, monotonic_clock};
 
 /// Evictions between two looks at the clock.
@@ -47,6 +49,8 @@ pub(crate) struct Eviction {
     leaving: (u64, u64),
     /// Keys went since the last beat.
     is_recent: bool,
+    /// What clients took beyond `maxmemory-clients` when none was left that might be closed for it (bytes).
+    pub(crate) clients_that_stay: u64,
 }
 
 impl Stage<'_> {
@@ -108,7 +112,7 @@ impl Stage<'_> {
 
     /// Used memory but for what evicts no key. What is freed between the two looks must not count: so in this order.
     fn counted(&self) -> u64 {
-        let not_counted = self.not_counted();
+        let not_counted = self.node.not_counted(self.keys);
         memory::used_bytes().saturating_sub(not_counted)
     }
 
@@ -121,19 +125,25 @@ impl Stage<'_> {
         self.node.net.set_memory_scarce(true);
     }
 
-    /// What clients take beyond `maxmemory-clients`: some of them are closed at the end of the turn.
+    /// What clients take beyond `maxmemory-clients`, but for those that may not be closed: others are, before anything else is
+    /// done for a client.
     fn clients_to_go(&self) -> u64 {
         match self.node.config.settings().maxmemory_clients {
             0 => 0,
-            bound => self.node.clients.noted_bytes().saturating_sub(bound),
+            bound => {
+                let beyond = self.node.clients.noted_bytes().saturating_sub(bound);
+                beyond.saturating_sub(self.node.eviction.clients_that_stay)
+            }
         }
     }
+}
 
+impl Node {
     /// Bytes that evict no key: what replicas are still to be sent, and what the log has not written.
-    fn not_counted(&self) -> u64 {
-        let log = self.keys.log().map_or(0, |log| log.log().tail_bytes());
-        let waiting = self.node.replica_buffers() + log + self.keys.open_bytes();
-        waiting as u64 + self.node.backlog_beyond_bound(self.keys)
+    pub(crate) fn not_counted(&self, keys: &Keyspace) -> u64 {
+        let log = keys.log().map_or(0, |log| log.log().tail_bytes());
+        let waiting = self.replica_buffers() + log + keys.open_bytes();
+        waiting as u64 + self.backlog_beyond_bound(keys)
     }
 }
 

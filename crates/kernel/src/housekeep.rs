@@ -144,6 +144,8 @@ impl Executor {
             self.node.net.close(token);
             self.stage(|stage| stage.forget(token));
         }
+        let beyond = self.node.clients.noted_bytes().saturating_sub(bound);
+        self.node.eviction.clients_that_stay = beyond;
     }
 
     /// Closes a client that does not take its replies fast enough.

@@ -51,8 +51,10 @@ struct Buried<G> {
     _grave: Grave,
 }
 
+/// What is counted of it: values of keys, or, of what is no value, the memory of a large vector.
 struct Grave {
     objects: usize,
+    vector_bytes: usize,
     /// Not the graveyard: its thread would keep itself alive.
     counts: Arc<Counts>,
 }
@@ -61,23 +63,7 @@ impl Drop for Grave {
     fn drop(&mut self) {
         self.counts.freed.fetch_add(self.objects, Ordering::Relaxed);
         self.counts.pending.fetch_sub(self.objects, Ordering::Release);
-    }
-}
-
-/// A large vector that is counted until it is gone, as [`Buried`].
-struct Discarded<T> {
-    _items: Vec<T>,
-    _weight: Weight,
-}
-
-struct Weight {
-    bytes: usize,
-    counts: Arc<Counts>,
-}
-
-impl Drop for Weight {
-    fn drop(&mut self) {
-        self.counts.vector_bytes.fetch_sub(self.bytes, Ordering::Release);
+        self.counts.vector_bytes.fetch_sub(self.vector_bytes, Ordering::Release);
     }
 }
 
@@ -97,12 +83,16 @@ impl Graveyard {
 
     /// Drops `garbage`, which is `objects` values of keys, elsewhere if possible.
     pub fn bury(&self, garbage: impl Send + 'static, objects: usize) {
-        if let Some(thread) = &self.0.thread {
-            self.0.counts.pending.fetch_add(objects, Ordering::Relaxed);
-            let grave = Grave { objects, counts: Arc::clone(&self.0.counts) };
-            // The thread is gone only when the process ends; the error hands the garbage back, to be
-            // dropped here.
-            drop(thread.send(Box::new(Buried { _garbage: garbage, _grave: grave })));
+        self.send_counted(garbage, objects, 0);
+    }
+
+    fn send_counted(&self, garbage: impl Send + 'static, objects: usize, vector_bytes: usize) {
+        let counts = &self.0.counts;
+        if self.0.thread.is_some() {
+            counts.pending.fetch_add(objects, Ordering::Relaxed);
+            counts.vector_bytes.fetch_add(vector_bytes, Ordering::Relaxed);
+            let grave = Grave { objects, vector_bytes, counts: Arc::clone(counts) };
+            self.send(Buried { _garbage: garbage, _grave: grave });
         }
     }
 
@@ -120,15 +110,8 @@ impl Graveyard {
         let allocations = if std::mem::needs_drop::<T>() { items.len() } else { 1 };
         let bytes = items.capacity() * size_of::<T>();
         if allocations > FREE_EFFORT_MAX || bytes > FREE_BYTES_MAX {
-            self.send_vec(items, bytes);
+            self.send_counted(items, 0, bytes);
         }
-    }
-
-    #[cold]
-    fn send_vec<T: Send + 'static>(&self, items: Vec<T>, bytes: usize) {
-        self.0.counts.vector_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let weight = Weight { bytes, counts: Arc::clone(&self.0.counts) };
-        self.send(Discarded { _items: items, _weight: weight });
     }
 
     /// Drops a value that is in no store, elsewhere if it takes long.
@@ -147,7 +130,8 @@ impl Graveyard {
     #[cold]
     fn send(&self, garbage: impl Send + 'static) {
         if let Some(thread) = &self.0.thread {
-            // As in `bury`.
+            // The thread is gone only when the process ends; the error hands the garbage back, to be
+            // dropped here.
             drop(thread.send(Box::new(garbage)));
         }
     }

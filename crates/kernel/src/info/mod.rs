@@ -286,8 +286,8 @@ impl MemoryReport {
         let bytes = |session: &Session| client_list::memory_bytes(session, &cx.node.net) as u64;
         let clients = cx.sessions().filter(|session| !session.is_replica()).map(bytes).sum();
         let outputs = cx.sessions().filter(|session| session.is_replica()).map(bytes).sum::<u64>();
-        let backlog_beyond_bound = cx.node.backlog_beyond_bound(cx.turn.keys);
-        let replicas = if outputs > 0 { outputs + backlog_beyond_bound } else { 0 };
+        let backlog = cx.node.backlog_beyond_bound(cx.turn.keys);
+        let replicas = if outputs > 0 { outputs + backlog } else { 0 };
         let log = cx.turn.keys.log();
         let log_tail = log.map_or(0, |log| log.log().tail_bytes() as u64);
         let tables: u64 = (0..store.databases()).map(|db| store.db(db).table_bytes() as u64).sum();
@@ -298,7 +298,7 @@ impl MemoryReport {
             startup: cx.node.facts.startup_bytes.min(used),
             clients,
             replicas,
-            not_counted: outputs + backlog_beyond_bound + log_tail,
+            not_counted: cx.node.not_counted(cx.turn.keys),
             log_tail,
             overhead: cx.node.facts.startup_bytes.min(used)
                 + clients

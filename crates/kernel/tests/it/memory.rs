@@ -183,3 +183,24 @@ fn victims_with_long_names_do_not_make_more_victims() {
     let evicted = info(&mut client, "evicted_keys");
     assert!((20..=100).contains(&evicted), "{evicted} keys of about 1 kB for 40 kB");
 }
+
+#[test]
+fn keys_go_for_clients_that_may_not_be_closed() {
+    let server = Server::start();
+    let (mut client, mut kept) = (server.connect(), server.connect());
+    for at in 0..100 {
+        text(&mut client, &["SETRANGE", &at.to_string(), "100000", "x"]);
+    }
+    assert_eq!(text(&mut kept, &["CLIENT", "NO-EVICT", "ON"]), "+OK\r\n");
+    text(&mut kept, &["MULTI"]);
+    assert_eq!(text(&mut kept, &["SET", "queued", &"x".repeat(20 << 20)]), "+QUEUED\r\n");
+    // The asker may not go either: there is nobody who could be closed for it.
+    text(&mut client, &["CLIENT", "NO-EVICT", "ON"]);
+    text(&mut client, &["CONFIG", "SET", "maxmemory-clients", "1mb"]);
+    let maxmemory = (info(&mut client, "used_memory") - (1 << 20)).to_string();
+    let set = ["CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", &maxmemory];
+    assert_eq!(text(&mut client, &set), "+OK\r\n");
+    assert_eq!(text(&mut client, &["PING"]), "+PONG\r\n");
+    assert!(info(&mut client, "evicted_keys") >= 5);
+    assert_eq!(text(&mut kept, &["DISCARD"]), "+OK\r\n");
+}
